@@ -1,0 +1,97 @@
+//! The stateful condition behind many events: one per dedup key, firing or resolved.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Marker;
+use super::{Fingerprint, IncidentId, Labels, Severity, Timestamp};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertStatus {
+    Firing,
+    Resolved,
+}
+
+/// Order of first appearance; also its row in the store, so that inserts append.
+pub type AlertNumber = u64;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Alert {
+    #[schema(value_type = u64)]
+    pub number: AlertNumber,
+    /// Hash of source and dedup key: the public id.
+    pub fingerprint: Fingerprint,
+    pub source: String,
+    pub dedup_key: String,
+    pub name: String,
+    pub severity: Severity,
+    pub status: AlertStatus,
+    /// The resolved item; absent for an aggregate such as "no web server is left".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_item: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub annotations: Labels,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Start of the present (or last) firing, by the monitor's clock.
+    pub started_at: Timestamp,
+    /// The same by ours: what windows and hold-downs count from.
+    pub fired_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Id of the event that opened the present firing.
+    pub opened_by: String,
+    /// Events folded into it, the first included.
+    pub event_count: u64,
+    #[serde(default)]
+    pub flap: Flap,
+    /// Soft or unreachable, while the monitor says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<Marker>,
+    /// Rarity of its family when it fired, thousandths of a bit.
+    #[serde(default)]
+    pub surprise: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
+    /// When its row was last due for writing; only in memory.
+    #[serde(skip)]
+    pub recorded_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Flap {
+    pub is_flapping: bool,
+    /// The monitor detected it; only the monitor ends it.
+    #[serde(default)]
+    pub is_from_source: bool,
+    /// Recent changes between firing and resolved, oldest first; bounded by the flap rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_at: Vec<Timestamp>,
+}
+
+impl Alert {
+    pub fn is_firing(&self) -> bool {
+        self.status == AlertStatus::Firing
+    }
+    /// Firing, or flapping: not to be counted as over.
+    pub fn is_unsettled(&self) -> bool {
+        self.is_firing() || self.flap.is_flapping
+    }
+    /// What the rarity statistics and the problem signatures count: the name within its source kind.
+    pub fn family(&self) -> &str {
+        &self.name
+    }
+    pub fn summary(&self) -> &str {
+        self.annotations.get("summary").filter(|text| !text.trim().is_empty()).unwrap_or(&self.name)
+    }
+    pub fn id(&self) -> String {
+        self.fingerprint.to_string()
+    }
+}

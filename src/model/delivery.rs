@@ -1,0 +1,92 @@
+//! The durable outcome of one notification for one sink.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::incident::RemoteId;
+use super::{IncidentId, Notification, Timestamp};
+
+/// `<incident>.<number>.<sink>`: stable over retries and crashes, the idempotency key everywhere.
+pub type DeliveryId = String;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Waiting for its turn or its next try.
+    Pending,
+    /// The receiver confirmed it; `proof` is what it answered (an id, a status).
+    Delivered {
+        proof: String,
+    },
+    /// A newer delivery for the same incident and sink carries the present state.
+    Superseded {
+        #[schema(value_type = String)]
+        by: DeliveryId,
+    },
+    Cancelled {
+        by: String,
+    },
+    /// Given up; `fallback` names the delivery that went elsewhere instead.
+    Exhausted {
+        reason: String,
+        #[schema(value_type = Option<String>)]
+        fallback: Option<DeliveryId>,
+    },
+}
+
+impl DeliveryState {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered { .. } => "delivered",
+            Self::Superseded { .. } => "superseded",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Exhausted { .. } => "exhausted",
+        }
+    }
+}
+
+/// What came of the requests of one delivery so far; survives a crash.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Progress {
+    /// The remote object, as soon as the sink knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub remote: Option<RemoteId>,
+    /// Which of the sink's requests comes next; 0 is the first.
+    #[serde(default)]
+    pub step: u16,
+    /// A request may have taken effect without our knowing: look before creating again.
+    #[serde(default)]
+    pub is_ambiguous: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Delivery {
+    #[schema(value_type = String)]
+    pub id: DeliveryId,
+    pub incident: IncidentId,
+    /// Name of the sink instance, `<receiver>/<kind>` unless configured otherwise.
+    pub sink: String,
+    pub receiver: String,
+    #[serde(flatten)]
+    pub state: DeliveryState,
+    /// Sends intended so far. Written before a send, so that a crash cannot hide one.
+    pub attempts: u32,
+    /// Not to be sent before.
+    pub due_at: Timestamp,
+    pub created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    #[serde(default)]
+    pub progress: Progress,
+    /// What the last failure said; no secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// The delivery this one stands in for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub fallback_for: Option<DeliveryId>,
+    #[schema(value_type = Notification)]
+    pub notification: Arc<Notification>,
+}

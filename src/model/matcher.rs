@@ -1,0 +1,224 @@
+//! One label matcher in Alertmanager's syntax: `name="value"`, `!=`, `=~`, `!~`; regular expressions
+//! are anchored at both ends, and a label that is absent counts as empty.
+
+use regex::Regex;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::str::FromStr;
+
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    pub name: String,
+    pub value: String,
+    operator: Operator,
+}
+
+#[derive(Clone, Debug)]
+enum Operator {
+    Equal,
+    NotEqual,
+    Regex(Regex),
+    NotRegex(Regex),
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum MatcherError {
+    #[error("expected a matcher such as `name=\"value\"` with `=`, `!=`, `=~` or `!~`, got `{0}`")]
+    Syntax(String),
+    #[error("invalid regular expression `{pattern}`: {reason}")]
+    Regex { pattern: String, reason: String },
+}
+
+/// A pattern that compiles to more than this is refused: it would cost memory for each route.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+impl Matcher {
+    pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into(), operator: Operator::Equal }
+    }
+
+    pub fn is_match(&self, actual: Option<&str>) -> bool {
+        let actual = actual.unwrap_or("");
+        match &self.operator {
+            Operator::Equal => actual == self.value,
+            Operator::NotEqual => actual != self.value,
+            Operator::Regex(regex) => regex.is_match(actual),
+            Operator::NotRegex(regex) => !regex.is_match(actual),
+        }
+    }
+
+    /// Reads one matcher or several: `a="1"`, `a="1", b=~"x|y"`, `{a="1",b!="2"}`.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, MatcherError> {
+        let text = text.trim();
+        let inner = match text.strip_prefix('{') {
+            Some(rest) => rest.strip_suffix('}').ok_or_else(|| MatcherError::Syntax(clip(text)))?,
+            None => text,
+        };
+        split_commas(inner).into_iter().filter(|part| !part.trim().is_empty()).map(Self::from_str).collect()
+    }
+}
+
+/// Splits at commas outside quotes.
+fn split_commas(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut is_quoted, mut is_escaped) = (Vec::new(), 0, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(120).collect()
+}
+
+impl FromStr for Matcher {
+    type Err = MatcherError;
+
+    fn from_str(text: &str) -> Result<Self, MatcherError> {
+        let syntax = || MatcherError::Syntax(clip(text));
+        let trimmed = text.trim();
+        let (name, rest) = match trimmed.strip_prefix('"') {
+            Some(_) => take_quoted(trimmed).ok_or_else(syntax)?,
+            None => {
+                let end = trimmed.find(['=', '!']).ok_or_else(syntax)?;
+                (trimmed[..end].trim_end().to_owned(), &trimmed[end..])
+            }
+        };
+        let rest = rest.trim_start();
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(syntax());
+        }
+        let (kind, rest) = ["=~", "!~", "!=", "="]
+            .into_iter()
+            .find_map(|op| rest.strip_prefix(op).map(|rest| (op, rest.trim())))
+            .ok_or_else(syntax)?;
+        let value = if rest.starts_with('"') {
+            let (value, tail) = take_quoted(rest).ok_or_else(syntax)?;
+            if !tail.trim().is_empty() {
+                return Err(syntax());
+            }
+            value
+        } else if rest.contains(['"', '=', '!', '~', '{', '}']) {
+            return Err(syntax());
+        } else {
+            rest.to_owned()
+        };
+        let operator = match kind {
+            "=" => Operator::Equal,
+            "!=" => Operator::NotEqual,
+            "=~" => Operator::Regex(anchored(&value)?),
+            _ => Operator::NotRegex(anchored(&value)?),
+        };
+        Ok(Self { name, value, operator })
+    }
+}
+
+fn anchored(pattern: &str) -> Result<Regex, MatcherError> {
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .size_limit(REGEX_BYTES_MAX)
+        .build()
+        .map_err(|error| MatcherError::Regex { pattern: clip(pattern), reason: last_line(&error.to_string()) })
+}
+
+/// The regex crate draws a picture over several lines; the last one says what is wrong.
+fn last_line(text: &str) -> String {
+    text.lines().last().unwrap_or(text).trim_start_matches("error: ").to_owned()
+}
+
+/// Reads a double-quoted string with Go's common escapes; returns it and what follows.
+fn take_quoted(text: &str) -> Option<(String, &str)> {
+    let mut chars = text.strip_prefix('"')?.char_indices();
+    let mut value = String::new();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((value, &text[at + 2..])),
+            '\\' => match chars.next()?.1 {
+                'n' => value.push('\n'),
+                't' => value.push('\t'),
+                c @ ('"' | '\\') => value.push(c),
+                // Alertmanager keeps an unknown escape as it stands, so `\d` works in a pattern.
+                c => value.extend(['\\', c]),
+            },
+            c => value.push(c),
+        }
+    }
+    None
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operator = match self.operator {
+            Operator::Equal => "=",
+            Operator::NotEqual => "!=",
+            Operator::Regex(_) => "=~",
+            Operator::NotRegex(_) => "!~",
+        };
+        let value = self.value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        write!(f, "{}{operator}\"{value}\"", self.name)
+    }
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Serialize for Matcher {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Matcher {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, actual: Option<&str>, expected: bool) {
+        let matcher: Matcher = text.parse().unwrap();
+        assert_eq!(matcher.is_match(actual), expected, "{text} on {actual:?}");
+        assert_eq!(matcher.to_string().parse::<Matcher>().unwrap(), matcher);
+    }
+
+    #[test]
+    fn matches_as_alertmanager_does() {
+        check(r#"team="ops""#, Some("ops"), true);
+        check("team=ops", Some("ops"), true);
+        check(r#"team != "ops""#, None, true);
+        check(r#"priority=~"P1|P2""#, Some("P2"), true);
+        check(r#"priority=~"P1|P2""#, Some("P22"), false);
+        check(r#"instance!~"db-\\d+""#, Some("db-3"), false);
+        check(r#"team="""#, None, true);
+        check(r#"summary="a \"quoted\", text""#, Some(r#"a "quoted", text"#), true);
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for text in ["team", "=x", r#"a="b"#, r#"a="b" c"#, "a=b=c", r#"a=~"(""#] {
+            assert!(text.parse::<Matcher>().is_err(), "{text}");
+        }
+        insta::assert_snapshot!(r#"a=~"(""#.parse::<Matcher>().unwrap_err(), @"invalid regular expression `(`: unclosed group");
+    }
+
+    #[test]
+    fn reads_lists() {
+        let all = Matcher::parse_all(r#"{a="1,2", b=~"x|y"}"#).unwrap();
+        assert_eq!(all.iter().map(ToString::to_string).collect::<Vec<_>>(), [r#"a="1,2""#, r#"b=~"x|y""#]);
+    }
+}

@@ -1,0 +1,40 @@
+//! The plain nouns of the domain: no IO, no policy, no clock. Each file defines its word.
+//!
+//! ```text
+//! Event (observation) → Alert (condition) → Incident (what people work on) → Problem (its cause)
+//! Notification (decision to tell) → Delivery (one sink, durable) → attempt
+//! ```
+
+pub mod alert;
+pub mod audit;
+pub mod delivery;
+pub mod event;
+pub mod fingerprint;
+pub mod incident;
+pub mod labels;
+pub mod matcher;
+pub mod notification;
+pub mod priority;
+pub mod problem;
+pub mod severity;
+pub mod silence;
+pub mod sla;
+pub mod span;
+pub mod timeline;
+pub mod timestamp;
+pub mod topology;
+
+pub use alert::{Alert, AlertStatus};
+pub use delivery::{Delivery, DeliveryState};
+pub use event::{Event, EventStatus};
+pub use fingerprint::Fingerprint;
+pub use incident::{Incident, IncidentId, IncidentState};
+pub use labels::Labels;
+pub use matcher::Matcher;
+pub use notification::{Notification, NotificationKind};
+pub use priority::{Impact, Priority, Urgency};
+pub use problem::Problem;
+pub use severity::Severity;
+pub use span::Span;
+pub use timeline::TimelineEntry;
+pub use timestamp::Timestamp;

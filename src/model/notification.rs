@@ -1,0 +1,167 @@
+//! The decision to tell a receiver, with everything a sink may want to show: the present state of
+//! the incident at that moment. Also the body of the `webhook` sink (`docs/webhook.md`).
+
+use serde::{Deserialize, Serialize};
+
+use super::incident::RootCause;
+use super::{Impact, IncidentId, IncidentState, Labels, Priority, Severity, Timestamp, Urgency};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationKind {
+    Opened,
+    /// Something worth knowing changed; edits in place, interrupts nobody.
+    Updated,
+    /// Worse than people were told.
+    PriorityRaised,
+    Acknowledged,
+    /// Still open after the repeat interval.
+    Repeated,
+    /// The next level of the escalation policy is asked.
+    Escalated,
+    /// A service level threshold was reached.
+    SlaThreshold,
+    Reopened,
+    Resolved,
+    /// Continues as part of another incident.
+    Merged,
+    /// A problem was proposed from recurring incidents.
+    ProblemProposed,
+    /// Sent by `test-sink`.
+    Test,
+}
+
+impl NotificationKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Updated => "updated",
+            Self::PriorityRaised => "priority_raised",
+            Self::Acknowledged => "acknowledged",
+            Self::Repeated => "repeated",
+            Self::Escalated => "escalated",
+            Self::SlaThreshold => "sla_threshold",
+            Self::Reopened => "reopened",
+            Self::Resolved => "resolved",
+            Self::Merged => "merged",
+            Self::ProblemProposed => "problem_proposed",
+            Self::Test => "test",
+        }
+    }
+
+    /// Meant to interrupt a person, so a quiet update may not take its place.
+    pub const fn is_loud(self) -> bool {
+        matches!(
+            self,
+            Self::Opened
+                | Self::PriorityRaised
+                | Self::Repeated
+                | Self::Escalated
+                | Self::SlaThreshold
+                | Self::Reopened
+                | Self::Test
+        )
+    }
+
+    /// Nothing more is asked of anyone afterwards.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Resolved | Self::Merged)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Notification {
+    /// `<incident>.<number>`, the number rising by one within the incident.
+    pub id: String,
+    pub number: u32,
+    pub kind: NotificationKind,
+    pub at: Timestamp,
+    /// Why this is sent now, one sentence.
+    pub reason: String,
+    pub incident: IncidentView,
+}
+
+/// The incident as people see it. Lists are cut; the counts are not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct IncidentView {
+    pub id: IncidentId,
+    pub state: IncidentState,
+    pub title: String,
+    pub priority: Priority,
+    pub impact: Impact,
+    pub urgency: Urgency,
+    pub severity: Severity,
+    pub started_at: Timestamp,
+    pub opened_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_cause: Option<RootCause>,
+    pub services: Vec<String>,
+    /// First items, at most [`ITEMS_SHOWN`].
+    pub configuration_items: Vec<String>,
+    pub configuration_item_count: u32,
+    /// The alerts that say most, at most [`ALERTS_SHOWN`].
+    pub alerts: Vec<AlertView>,
+    pub alert_count: u32,
+    pub firing_count: u32,
+    pub clocks: Vec<ClockView>,
+    /// A known error's workaround, or the problem this belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ProblemView>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<IncidentId>,
+    /// Page about it, where a public address is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+pub const ITEMS_SHOWN: usize = 10;
+pub const ALERTS_SHOWN: usize = 10;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AlertView {
+    pub id: String,
+    pub source: String,
+    pub name: String,
+    pub summary: String,
+    pub severity: Severity,
+    pub status: super::AlertStatus,
+    pub started_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_item: Option<String>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub annotations: Labels,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ClockView {
+    pub sla: String,
+    pub target: super::sla::Target,
+    pub due_at: Timestamp,
+    pub is_breached: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ProblemView {
+    pub id: String,
+    pub title: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workaround: Option<String>,
+}
