@@ -1,0 +1,211 @@
+//! What people ask for. Every command is checked against the asker's role, answered, and audited.
+
+use crate::model::audit::AuditEntry;
+use crate::model::silence::Silence;
+use crate::model::timeline::TimelineKind;
+use crate::model::{Fingerprint, IncidentId, IncidentState, Timestamp};
+
+use super::effect::Effect;
+use super::input::{Command, Principal, Reply, Role};
+use super::state::State;
+use super::{delivery, lifecycle, root_cause, silence, sla, timeline};
+
+pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) {
+    let (action, subject) = describe(&command);
+    let needed = if matches!(command, Command::Redrive { .. }) { Role::Admin } else { Role::Responder };
+    let reply = if by.role < needed {
+        Reply::Refused(format!("{action} needs the role {needed:?}, {} is {:?}", by.name, by.role).to_lowercase())
+    } else {
+        carry_out(state, now, by, command)
+    };
+    let outcome = match &reply {
+        Reply::Done(_) => "done".to_owned(),
+        Reply::Already(_) => "already so".to_owned(),
+        Reply::NotFound(what) => format!("not found: {what}"),
+        Reply::Ambiguous(_) => "ambiguous id".to_owned(),
+        Reply::Refused(why) => format!("refused: {why}"),
+    };
+    let entry = AuditEntry { at: now, principal: by.name.clone(), action: action.to_owned(), subject, outcome };
+    state.emit(Effect::Audit(entry));
+    state.emit(Effect::Reply(reply));
+}
+
+fn describe(command: &Command) -> (&'static str, String) {
+    match command {
+        Command::Acknowledge { incident, .. } => ("incident.acknowledge", incident.clone()),
+        Command::Resolve { incident, .. } => ("incident.resolve", incident.clone()),
+        Command::Assign { incident, .. } => ("incident.assign", incident.clone()),
+        Command::Comment { incident, .. } => ("incident.comment", incident.clone()),
+        Command::ConfirmRootCause { incident, .. } => ("incident.confirm_root_cause", incident.clone()),
+        Command::Silence { matchers, .. } => {
+            ("silence.create", matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }
+        Command::ExpireSilence { silence } => ("silence.expire", silence.clone()),
+        Command::Redrive { delivery } => ("delivery.redrive", delivery.id.clone()),
+    }
+}
+
+fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command) -> Reply {
+    let incident = match &command {
+        Command::Acknowledge { incident, .. }
+        | Command::Resolve { incident, .. }
+        | Command::Assign { incident, .. }
+        | Command::Comment { incident, .. }
+        | Command::ConfirmRootCause { incident, .. } => match find(state, incident) {
+            Ok(id) => Some(id),
+            Err(reply) => return reply,
+        },
+        _ => None,
+    };
+    match (command, incident) {
+        (Command::Acknowledge { note, .. }, Some(id)) => acknowledge(state, now, &id, &by.name, note.as_deref()),
+        (Command::Resolve { note, .. }, Some(id)) => resolve(state, now, &id, &by.name, note.as_deref()),
+        (Command::Assign { to, .. }, Some(id)) => assign(state, now, &id, &by.name, to),
+        (Command::Comment { text, .. }, Some(id)) => {
+            timeline::incident(state, now, &id, TimelineKind::Commented, &by.name, text);
+            Reply::Done(id.to_string())
+        }
+        (Command::ConfirmRootCause { configuration_item, .. }, Some(id)) => {
+            confirm_root_cause(state, now, &id, &by.name, configuration_item)
+        }
+        (Command::Silence { matchers, starts_at, ends_at, comment }, _) => {
+            let text: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+            let id = format!("sil-{}", Fingerprint::of([by.name.as_str(), &text.join(","), &now.to_string()]).short());
+            let silence = Silence { id, matchers, starts_at, ends_at, created_by: by.name.clone(), comment };
+            create_silence(state, now, silence)
+        }
+        (Command::ExpireSilence { silence: id }, _) => {
+            if !state.silences().any(|silence| silence.id == id) {
+                return Reply::NotFound(id);
+            }
+            silence::ended(state, now, &id);
+            Reply::Done(id)
+        }
+        (Command::Redrive { delivery }, _) => Reply::Done(delivery::redrive(state, now, &delivery)),
+        (_, None) => Reply::Refused("the command names no incident".to_owned()),
+    }
+}
+
+/// By id, by the beginning of one, with or without `inc-`; a merged incident leads to its survivor.
+fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
+    let wanted = if text.starts_with("inc-") { text.to_owned() } else { format!("inc-{text}") };
+    let mut found: Vec<IncidentId> = state
+        .incidents()
+        .filter(|incident| incident.id.0.starts_with(&wanted))
+        .map(|incident| incident.merged_into.clone().unwrap_or_else(|| incident.id.clone()))
+        .collect();
+    found.sort();
+    found.dedup();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Reply::NotFound(text.to_owned())),
+        _ if text.is_empty() => Err(Reply::NotFound(String::new())),
+        _ => Err(Reply::Ambiguous(found.iter().map(ToString::to_string).collect())),
+    }
+}
+
+pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, note: Option<&str>) -> Reply {
+    let Some(incident) = state.incident(id) else { return Reply::NotFound(id.to_string()) };
+    match incident.state {
+        IncidentState::Open | IncidentState::Pending => {}
+        IncidentState::Acknowledged => return Reply::Already(id.to_string()),
+        other => return Reply::Refused(format!("{id} is {}", other.as_str())),
+    }
+    if let Some(incident) = state.incident_mut(id) {
+        incident.state = IncidentState::Acknowledged;
+        incident.acknowledged_at = Some(now);
+        incident.acknowledged_by = Some(by.to_owned());
+        incident.updated_at = now;
+        incident.escalating = None;
+        incident.notifying.repeat_at = None;
+    }
+    sla::meet(state, now, id, false);
+    let text = note.map_or_else(|| "acknowledged".to_owned(), |note| format!("acknowledged: {note}"));
+    timeline::incident(state, now, id, TimelineKind::Acknowledged, by, text);
+    Reply::Done(id.to_string())
+}
+
+/// Nobody has it any more: repeats and escalation begin again.
+pub fn unacknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str) {
+    let Some(incident) = state.incident(id).filter(|incident| incident.state == IncidentState::Acknowledged) else {
+        return;
+    };
+    let repeat = incident.routed.as_ref().map_or(0, |routed| routed.repeat_interval_ms);
+    if let Some(incident) = state.incident_mut(id) {
+        incident.state = IncidentState::Open;
+        incident.acknowledged_at = None;
+        incident.acknowledged_by = None;
+        incident.updated_at = now;
+        incident.escalated_levels = 0;
+        incident.notifying.repeat_at = (repeat > 0).then(|| now + crate::model::Span::from_millis(repeat));
+    }
+    sla::reopen(state, id);
+    timeline::incident(state, now, id, TimelineKind::Unacknowledged, by, "acknowledgement taken back");
+}
+
+fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, note: Option<&str>) -> Reply {
+    let Some(incident) = state.incident(id) else { return Reply::NotFound(id.to_string()) };
+    match incident.state {
+        IncidentState::Resolved | IncidentState::Closed => return Reply::Already(id.to_string()),
+        IncidentState::Merged => return Reply::Refused(format!("{id} is merged")),
+        _ => {}
+    }
+    let text = note.map_or_else(|| "resolved".to_owned(), |note| format!("resolved: {note}"));
+    lifecycle::resolve(state, now, id, Some(by), &text);
+    Reply::Done(id.to_string())
+}
+
+fn assign(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, to: String) -> Reply {
+    let Some(incident) = state.incident(id) else { return Reply::NotFound(id.to_string()) };
+    if incident.assignee.as_ref() == Some(&to) {
+        return Reply::Already(id.to_string());
+    }
+    let text = format!("assigned to {to}");
+    if let Some(incident) = state.incident_mut(id) {
+        incident.assignee = Some(to);
+        incident.updated_at = now;
+    }
+    timeline::incident(state, now, id, TimelineKind::Assigned, by, text);
+    Reply::Done(id.to_string())
+}
+
+/// A person's word on the cause; the ranking leaves it alone from then on.
+fn confirm_root_cause(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, item: String) -> Reply {
+    if state.incident(id).is_some_and(|incident| incident.root_cause.is_none()) {
+        root_cause::rank(state, now, id);
+    }
+    let Some(cause) = state.incident_mut(id).and_then(|incident| incident.root_cause.as_mut()) else {
+        return Reply::Refused(format!("{id} has no alerts to name a cause among"));
+    };
+    let text = if cause.configuration_item == item {
+        format!("{item} confirmed as the root cause")
+    } else {
+        format!("{item} is the root cause, not {}", cause.configuration_item)
+    };
+    if cause.configuration_item != item {
+        cause.why = format!("{by} says so");
+        cause.alerts.clear();
+        cause.configuration_item = item;
+    }
+    cause.confirmed_by = Some(by.to_owned());
+    cause.confidence_percent = 100;
+    lifecycle::retitle(state, id);
+    timeline::incident(state, now, id, TimelineKind::RootCause, by, text);
+    Reply::Done(id.to_string())
+}
+
+fn create_silence(state: &mut State, now: Timestamp, silence: Silence) -> Reply {
+    if silence.matchers.is_empty() || silence.matchers.iter().all(|matcher| matcher.is_match(None)) {
+        return Reply::Refused("a silence needs a matcher that does not match everything".to_owned());
+    }
+    if silence.ends_at <= silence.starts_at || silence.ends_at <= now {
+        return Reply::Refused(format!("the silence would end at {}, before it begins or now", silence.ends_at));
+    }
+    let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
+    let text =
+        format!("{} mutes {} until {}: {}", silence.created_by, matchers.join(", "), silence.ends_at, silence.comment);
+    timeline::system(state, now, TimelineKind::Silence, &silence.created_by, text);
+    let id = silence.id.clone();
+    state.put_silence(silence);
+    Reply::Done(id)
+}

@@ -1,0 +1,422 @@
+//! Which incident an alert belongs to. First rules: the same item, the dependencies between items, the
+//! labels of an aggregate, and time.
+//!
+//! Strengths are thousandths and add up as independent reasons (`fixed::noisy_or`); an alert joins
+//! where the sum reaches [`JOIN_MIN`]. An alert that links several young incidents merges them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::alert::{Alert, AlertNumber};
+use crate::model::event::Marker;
+use crate::model::timeline::TimelineKind;
+use crate::model::{IncidentId, IncidentState, Severity, Span, Timestamp};
+
+use super::dedup::{Change, ChangeKind};
+use super::fixed::{self, ONE};
+use super::state::State;
+use super::topology::{ItemName, Topology};
+use super::{lifecycle, timeline};
+
+/// Strength from which an alert belongs to an incident.
+const JOIN_MIN: i64 = 350;
+/// Strength of one, two and three steps along a dependency, in either direction.
+const BY_HOPS: [i64; 4] = [ONE, 630, 405, 350];
+/// Two items with one common dependency: two are chance, three within about ten seconds make a group
+/// (before damping; see `hub_damped`).
+const SIBLING: i64 = 337;
+/// Siblings must fail within this time of each other; also how young an incident is for a merge.
+const SIBLING_TAU_MS: i64 = 30_000;
+/// A parent that fails later than its children by more than this is another fault.
+const PARENT_LATE_MAX: Span = Span::from_mins(2);
+/// Aggregate alerts (without an item) kept in view.
+const AGGREGATES_MAX: usize = 64;
+/// Candidates looked at for one alert, so that its cost stays flat in a storm.
+const CANDIDATES_MAX: usize = 32;
+/// Incidents below one dependency that are looked at.
+const NEIGHBOURS_MAX: usize = 256;
+
+/// Alerts by incident and item: the working index of correlation, derived from the alerts themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Groups {
+    members: BTreeMap<IncidentId, Members>,
+    /// Incidents with an alert on the item.
+    at: BTreeMap<ItemName, BTreeSet<IncidentId>>,
+    /// Incidents with an alert on something that depends on the item, with how many such items.
+    below: BTreeMap<ItemName, BTreeMap<IncidentId, u32>>,
+    /// Firing alerts without an item.
+    aggregates: BTreeSet<AlertNumber>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    pub alerts: BTreeSet<AlertNumber>,
+    pub firing: BTreeSet<AlertNumber>,
+    pub items: BTreeMap<ItemName, BTreeSet<AlertNumber>>,
+}
+
+impl Groups {
+    pub fn members(&self, id: &IncidentId) -> Option<&Members> {
+        self.members.get(id)
+    }
+
+    /// Files an alert under its incident, as firing or not.
+    pub fn add(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
+        let members = self.members.entry(id.clone()).or_default();
+        members.alerts.insert(alert.number);
+        if alert.is_unsettled() {
+            members.firing.insert(alert.number);
+        } else {
+            members.firing.remove(&alert.number);
+        }
+        let Some(item) = &alert.configuration_item else {
+            if alert.is_firing() && self.aggregates.len() < AGGREGATES_MAX {
+                self.aggregates.insert(alert.number);
+            } else if !alert.is_firing() {
+                self.aggregates.remove(&alert.number);
+            }
+            return;
+        };
+        let item: ItemName = item.as_str().into();
+        let of_item = members.items.entry(item.clone()).or_default();
+        let is_new = of_item.is_empty();
+        of_item.insert(alert.number);
+        if is_new {
+            self.file(topology, hops_max, id, &item);
+        }
+    }
+
+    /// Takes one alert out: it begins a new episode elsewhere.
+    pub fn take(&mut self, id: &IncidentId, number: AlertNumber) {
+        let Some(members) = self.members.get_mut(id) else { return };
+        members.alerts.remove(&number);
+        members.firing.remove(&number);
+        members.items.retain(|_, numbers| {
+            numbers.remove(&number);
+            !numbers.is_empty()
+        });
+    }
+
+    fn file(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, item: &ItemName) {
+        self.at.entry(item.clone()).or_default().insert(id.clone());
+        for (ancestor, _) in topology.upstream(item, hops_max) {
+            *self.below.entry(ancestor).or_default().entry(id.clone()).or_default() += 1;
+        }
+    }
+
+    /// Lets go of an incident; returns its alerts.
+    pub fn forget(&mut self, id: &IncidentId) -> BTreeSet<AlertNumber> {
+        let Some(members) = self.members.remove(id) else { return BTreeSet::new() };
+        for item in members.items.keys() {
+            if let Some(ids) = self.at.get_mut(item) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    self.at.remove(item);
+                }
+            }
+        }
+        self.below.retain(|_, ids| {
+            ids.remove(id);
+            !ids.is_empty()
+        });
+        self.aggregates.retain(|number| !members.alerts.contains(number));
+        members.alerts
+    }
+
+    /// Files everything anew after the topology changed.
+    pub fn reindex(&mut self, topology: &Topology, hops_max: u8) {
+        self.at.clear();
+        self.below.clear();
+        let filed: Vec<(IncidentId, ItemName)> = self
+            .members
+            .iter()
+            .flat_map(|(id, members)| members.items.keys().map(|item| (id.clone(), item.clone())))
+            .collect();
+        for (id, item) in filed {
+            self.file(topology, hops_max, &id, &item);
+        }
+    }
+}
+
+/// Why an alert belongs to an incident.
+#[derive(Clone, Debug)]
+struct Link {
+    strengths: Vec<i64>,
+    why: String,
+    /// Strong enough in kind to make one incident of two.
+    bridges: bool,
+}
+
+/// Takes a changed alert to its incident.
+pub fn run(state: &mut State, now: Timestamp, change: &Change) {
+    match change.kind {
+        ChangeKind::Fired => place(state, now, change.alert),
+        ChangeKind::Altered => altered(state, now, change.alert),
+        ChangeKind::Resolved => refile(state, now, change.alert),
+        ChangeKind::Repeated => {}
+    }
+}
+
+/// A firing alert that has no incident yet looks for one, or makes one.
+pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
+    let Some(alert) = state.alert(number) else { return };
+    let (name, severity, fingerprint) = (alert.name.clone(), alert.severity, alert.fingerprint);
+    let is_soft = alert.marker == Some(Marker::Soft);
+    let is_flapping = alert.flap.is_flapping;
+    state.families.count(&name, now);
+    state.families.remember(&name).into_iter().for_each(|(key, value)| {
+        state.remember(super::state::fact::FAMILY, key, Some(value));
+    });
+    if let Some(id) = returning(state, now, number, is_flapping) {
+        lifecycle::alert_returned(state, now, number, &id);
+        return;
+    }
+    if is_flapping {
+        return; // `flap` has said so; the alert is placed when it settles.
+    }
+    let links = links(state, now, number);
+    let mut joined: Vec<(IncidentId, Link)> =
+        links.into_iter().filter(|(_, link)| fixed::noisy_or(link.strengths.iter().copied()) >= JOIN_MIN).collect();
+    joined.sort_by_key(|(id, link)| {
+        let started = state.incident(id).map(|incident| incident.opened_at);
+        (-fixed::noisy_or(link.strengths.iter().copied()), started, id.clone())
+    });
+    if joined.is_empty() {
+        let threshold = state.policy().correlation.open_severity;
+        let reason = match (severity.is_at_least(threshold), is_soft) {
+            (true, false) => None,
+            (_, true) => Some("the monitor has not settled yet (soft state)".to_owned()),
+            (false, _) => Some(format!("{severity} is below `open_severity` {threshold}")),
+        };
+        if let Some(reason) = reason {
+            let text = format!("{name} opens no incident: {reason}");
+            timeline::alert(state, now, fingerprint, None, TimelineKind::AlertMuted, "correlate", text);
+            return;
+        }
+        lifecycle::open(state, now, number);
+        return;
+    }
+    let survivor = join_all(state, now, &joined);
+    let why = joined.iter().find(|(id, _)| *id == survivor).or(joined.first()).map(|(_, link)| link.why.clone());
+    lifecycle::join(state, now, number, &survivor, why.as_deref().unwrap_or("related"));
+}
+
+/// Merges the incidents that this alert bridges and says which one remains.
+fn join_all(state: &mut State, now: Timestamp, joined: &[(IncidentId, Link)]) -> IncidentId {
+    let bridged: Vec<IncidentId> = joined.iter().filter(|(_, link)| link.bridges).map(|(id, _)| id.clone()).collect();
+    if bridged.len() < 2 {
+        return joined[0].0.clone();
+    }
+    let mut oldest = bridged.clone();
+    oldest.sort_by_key(|id| (state.incident(id).map(|incident| incident.opened_at), id.clone()));
+    let survivor = oldest.remove(0);
+    for id in oldest {
+        let why = joined.iter().find(|(other, _)| *other == id).map(|(_, link)| link.why.clone()).unwrap_or_default();
+        lifecycle::merge(state, now, &id, &survivor, &why);
+    }
+    survivor
+}
+
+/// The incident this very alert was in, while that is open or may be reopened (not by a flapping alert).
+fn returning(state: &State, now: Timestamp, number: AlertNumber, is_flapping: bool) -> Option<IncidentId> {
+    let id = state.alert(number)?.incident.clone()?;
+    let incident = state.incident(&id)?;
+    match incident.state {
+        IncidentState::Pending | IncidentState::Open | IncidentState::Acknowledged => Some(id),
+        IncidentState::Resolved => {
+            let until = incident.resolved_at? + state.policy().correlation.reopen_within;
+            (now <= until && !is_flapping).then_some(id)
+        }
+        IncidentState::Closed | IncidentState::Merged => None,
+    }
+}
+
+fn altered(state: &mut State, now: Timestamp, number: AlertNumber) {
+    let Some(alert) = state.alert(number) else { return };
+    match alert.incident.clone() {
+        Some(id) if state.incident(&id).is_some_and(|incident| incident.state.is_active()) => {
+            lifecycle::refresh(state, now, &id);
+        }
+        // What was soft or harmless may deserve an incident now.
+        _ => place(state, now, number),
+    }
+}
+
+/// An alert is over, or has settled as over.
+pub fn refile(state: &mut State, now: Timestamp, number: AlertNumber) {
+    let Some(id) = state.alert(number).and_then(|alert| alert.incident.clone()) else { return };
+    lifecycle::alert_resolved(state, now, number, &id);
+}
+
+fn links(state: &State, now: Timestamp, number: AlertNumber) -> BTreeMap<IncidentId, Link> {
+    let Some(alert) = state.alert(number) else { return BTreeMap::new() };
+    let mut links = BTreeMap::new();
+    match &alert.configuration_item {
+        Some(item) => {
+            same_item(state, now, item, alert, &mut links);
+            upstream(state, now, item, &mut links);
+            downstream(state, now, item, &mut links);
+            siblings(state, now, item, &mut links);
+            aggregates_of(state, alert, &mut links);
+        }
+        None => aggregated(state, now, alert, &mut links),
+    }
+    links
+}
+
+fn add(
+    links: &mut BTreeMap<IncidentId, Link>,
+    id: &IncidentId,
+    strength: i64,
+    bridges: bool,
+    why: impl FnOnce() -> String,
+) {
+    if strength <= 0 || links.len() >= CANDIDATES_MAX && !links.contains_key(id) {
+        return;
+    }
+    match links.get_mut(id) {
+        Some(link) => {
+            link.bridges |= bridges;
+            // Eight nearest reasons are enough; more of the same kind say nothing new.
+            if link.strengths.len() < 8 {
+                link.strengths.push(strength);
+            }
+        }
+        None => drop(links.insert(id.clone(), Link { strengths: vec![strength], why: why(), bridges })),
+    }
+}
+
+/// Whether an incident can take alerts in: active, or resolved so recently that nobody was told.
+fn is_joinable(state: &State, id: &IncidentId) -> bool {
+    state.incident(id).is_some_and(|incident| {
+        incident.state.is_active() || incident.state == IncidentState::Resolved && incident.notifying.flush_at.is_some()
+    })
+}
+
+/// The alerts of an incident on one item: when the last of them fired, and the worst that still does.
+fn evidence(state: &State, id: &IncidentId, item: &str) -> Option<(Timestamp, Option<Severity>)> {
+    let numbers = state.groups.members(id)?.items.get(item)?;
+    let alerts = || numbers.iter().filter_map(|number| state.alert(*number));
+    let last = alerts().map(|alert| alert.fired_at).max()?;
+    Some((last, alerts().filter(|alert| alert.is_firing()).map(|alert| alert.severity).min()))
+}
+
+fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut BTreeMap<IncidentId, Link>) {
+    let window = state.policy().correlation.window;
+    for id in state.groups.at.get(item).into_iter().flatten().filter(|id| is_joinable(state, id)) {
+        let Some((last, firing)) = evidence(state, id, item) else { continue };
+        let explains = firing.is_some_and(|severity| severity.is_at_least(Severity::Major));
+        if now.since(last) <= window || explains {
+            let source = &alert.source;
+            add(links, id, ONE, true, || format!("{item} is already part of it ({source} adds its view)"));
+        }
+    }
+}
+
+fn upstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<IncidentId, Link>) {
+    let correlation = &state.policy().correlation;
+    for (ancestor, hops) in state.topology.upstream(item, correlation.hops_max) {
+        for id in state.groups.at.get(&ancestor).into_iter().flatten().filter(|id| is_joinable(state, id)) {
+            let Some((last, firing)) = evidence(state, id, &ancestor) else { continue };
+            let is_down = firing.is_some_and(|severity| severity.is_at_least(Severity::Major));
+            if is_down || firing.is_some() && now.since(last) <= correlation.window {
+                let strength = BY_HOPS[usize::from(hops).min(3)];
+                add(links, id, strength, true, || {
+                    format!("{item} depends on {ancestor} ({hops} hop{}), which fails too", plural(hops.into()))
+                });
+            }
+        }
+    }
+}
+
+fn downstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<IncidentId, Link>) {
+    for (id, count) in state.groups.below.get(item).into_iter().flatten() {
+        let Some(incident) = state.incident(id).filter(|_| is_joinable(state, id)) else { continue };
+        if now.since(incident.opened_at) <= PARENT_LATE_MAX {
+            add(links, id, BY_HOPS[1], true, || {
+                format!(
+                    "{count} item{} that depend{} on {item} failed shortly before",
+                    plural((*count).into()),
+                    if *count == 1 { "s" } else { "" }
+                )
+            });
+        }
+    }
+}
+
+/// Three or more items below one silent dependency that fail together.
+fn siblings(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<IncidentId, Link>) {
+    for parent in state.topology.dependencies(item) {
+        let mut found: BTreeMap<IncidentId, i64> = BTreeMap::new();
+        let below = state.groups.below.get(parent).into_iter().flat_map(BTreeMap::keys);
+        for id in below.take(NEIGHBOURS_MAX).filter(|id| is_joinable(state, id)) {
+            let Some(members) = state.groups.members(id) else { continue };
+            for sibling in members.items.keys().filter(|other| &***other != item).take(CANDIDATES_MAX) {
+                if !state.topology.dependencies(sibling).any(|dependency| dependency == parent) {
+                    continue;
+                }
+                let Some((last, Some(_))) = evidence(state, id, sibling) else { continue };
+                let strength =
+                    fixed::mul(hub_damped(state, parent), fixed::decay(now.since(last).as_millis(), SIBLING_TAU_MS));
+                let sum = found.entry(id.clone()).or_default();
+                *sum = fixed::noisy_or([*sum, strength]);
+            }
+        }
+        let together = fixed::noisy_or(found.values().copied());
+        if together < JOIN_MIN {
+            continue;
+        }
+        for id in found.keys() {
+            add(links, id, together, true, || format!("{item} and others that depend on {parent} fail together"));
+        }
+    }
+}
+
+/// A dependency that everything has (DNS, a core switch with hundreds behind it) says less.
+fn hub_damped(state: &State, parent: &str) -> i64 {
+    let degree = state.topology.dependant_count(parent) as i64;
+    SIBLING * ONE / (ONE + fixed::log2(ONE + degree * ONE / 16))
+}
+
+/// Labels that say what kind of alert it is, not what it is about.
+const NOT_SCOPE: [&str; 4] = ["alertname", "severity", "priority", "job"];
+
+/// An aggregate is about everything that carries all of its own labels.
+fn is_scope_of(aggregate: &Alert, member: &Alert) -> bool {
+    let mut scope = aggregate.labels.iter().filter(|(name, _)| !NOT_SCOPE.contains(name)).peekable();
+    scope.peek().is_some() && scope.all(|(name, value)| member.labels.get(name) == Some(value))
+}
+
+/// A new alert under an aggregate that fires already.
+fn aggregates_of(state: &State, alert: &Alert, links: &mut BTreeMap<IncidentId, Link>) {
+    for aggregate in state.groups.aggregates.iter().filter_map(|number| state.alert(*number)) {
+        if aggregate.source == alert.source
+            && is_scope_of(aggregate, alert)
+            && let Some(id) = aggregate.incident.as_ref().filter(|id| is_joinable(state, id))
+        {
+            add(links, id, 500, true, || format!("{} speaks about it", aggregate.name));
+        }
+    }
+}
+
+/// A new aggregate over alerts that fire already: it joins the one incident that holds most of them, and
+/// never makes one of two.
+fn aggregated(state: &State, now: Timestamp, aggregate: &Alert, links: &mut BTreeMap<IncidentId, Link>) {
+    let window = state.policy().correlation.window;
+    let mut counts: BTreeMap<IncidentId, u32> = BTreeMap::new();
+    for alert in state.recent_alerts().take(256).filter(|alert| alert.is_firing() && alert.number != aggregate.number) {
+        if now.since(alert.fired_at) <= window
+            && is_scope_of(aggregate, alert)
+            && let Some(id) = alert.incident.as_ref().filter(|id| is_joinable(state, id))
+        {
+            *counts.entry(id.clone()).or_default() += 1;
+        }
+    }
+    let best = counts.into_iter().max_by_key(|(id, count)| (*count, std::cmp::Reverse(id.clone())));
+    if let Some((id, count)) = best {
+        add(links, &id, 500, false, || format!("it sums up {count} of the alerts in it"));
+    }
+}
+
+fn plural(count: i64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}

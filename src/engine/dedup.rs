@@ -1,0 +1,163 @@
+//! One alert per dedup key: repeats are counted, a resolve ends it, a new firing starts it again.
+
+use crate::model::alert::{Alert, AlertNumber, AlertStatus, Flap};
+use crate::model::event::{Event, EventStatus};
+use crate::model::{Fingerprint, Span, Timestamp};
+
+use super::inhibit;
+use super::schedule_alert;
+use super::state::State;
+
+/// What an event did to its alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub alert: AlertNumber,
+    pub kind: ChangeKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It fires, and did not before.
+    Fired,
+    /// It still fires; something that decides (severity, marker) is different.
+    Altered,
+    /// The same once more.
+    Repeated,
+    /// It is over.
+    Resolved,
+}
+
+pub fn fingerprint(source: &str, dedup_key: &str) -> Fingerprint {
+    Fingerprint::of([source, dedup_key])
+}
+
+pub fn run(state: &mut State, now: Timestamp, event: Event) -> Change {
+    let fingerprint = fingerprint(&event.source, &event.dedup_key);
+    let change = match state.find_alert(fingerprint) {
+        None => first(state, now, fingerprint, event),
+        Some(number) => again(state, now, number, event),
+    };
+    if change.kind != ChangeKind::Repeated {
+        inhibit::reindex(state, change.alert);
+    }
+    schedule_alert(state, change.alert);
+    change
+}
+
+fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Event) -> Change {
+    let is_firing = event.status == EventStatus::Firing;
+    let surprise = if is_firing { state.families.surprise(&event.name) } else { 0 };
+    let alert = Alert {
+        number: 0,
+        fingerprint,
+        source: event.source,
+        dedup_key: event.dedup_key,
+        name: event.name,
+        severity: event.severity,
+        status: if is_firing { AlertStatus::Firing } else { AlertStatus::Resolved },
+        configuration_item: event.configuration_item,
+        service: event.service,
+        labels: event.labels,
+        annotations: event.annotations,
+        url: event.url,
+        started_at: event.at,
+        fired_at: now,
+        last_seen_at: now,
+        resolved_at: (!is_firing).then_some(now),
+        expires_at: event.expires_at,
+        opened_by: event.id,
+        event_count: 1,
+        flap: Flap::default(),
+        marker: event.marker,
+        surprise,
+        incident: None,
+        recorded_at: now,
+    };
+    let alert = state.add_alert(alert);
+    Change { alert, kind: if is_firing { ChangeKind::Fired } else { ChangeKind::Repeated } }
+}
+
+fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -> Change {
+    if let Some(alert) = state.alert_unrecorded(number)
+        && is_mere_repeat(alert, now, &event)
+    {
+        alert.event_count += 1;
+        alert.last_seen_at = now;
+        alert.expires_at = latest(alert.expires_at, event.expires_at);
+        return Change { alert: number, kind: ChangeKind::Repeated };
+    }
+    let surprise = state.families.surprise(&event.name);
+    // The caller has found it under this number.
+    let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };
+    let was_firing = alert.is_firing();
+    let is_firing = event.status == EventStatus::Firing;
+    alert.event_count += 1;
+    alert.last_seen_at = now;
+    alert.recorded_at = now;
+    let kind = match (was_firing, is_firing) {
+        (false, false) => ChangeKind::Repeated,
+        (true, false) => {
+            alert.status = AlertStatus::Resolved;
+            alert.resolved_at = Some(now);
+            alert.expires_at = None;
+            ChangeKind::Resolved
+        }
+        (false, true) if is_stale_firing(alert, &event) => ChangeKind::Repeated,
+        (false, true) => {
+            alert.status = AlertStatus::Firing;
+            alert.started_at = event.at;
+            alert.fired_at = now;
+            alert.resolved_at = None;
+            alert.opened_by = event.id;
+            alert.surprise = surprise;
+            ChangeKind::Fired
+        }
+        (true, true) if alert.severity != event.severity || alert.marker != event.marker => ChangeKind::Altered,
+        (true, true) => ChangeKind::Repeated,
+    };
+    if is_firing && (was_firing || kind != ChangeKind::Repeated) {
+        alert.severity = event.severity;
+        alert.marker = event.marker;
+        alert.expires_at = latest(alert.expires_at, event.expires_at);
+        alert.annotations = event.annotations;
+        alert.labels = event.labels;
+        alert.service = event.service;
+        alert.url = event.url;
+    }
+    Change { alert: number, kind }
+}
+
+/// Rows of alerts that only repeat are written this often: a monitor that repeats a hundred thousand alerts
+/// each minute shall not have each of them rewritten. What a crash takes back is a count and the time last
+/// seen (the journal has every event); that an alert is still refreshed is granted anew at each start.
+const REPEAT_RECORDED_EVERY: Span = Span::from_mins(1);
+
+/// The same once more, in every word that anyone could see.
+fn is_mere_repeat(alert: &Alert, now: Timestamp, event: &Event) -> bool {
+    let is_firing = event.status == EventStatus::Firing;
+    now.since(alert.recorded_at) < REPEAT_RECORDED_EVERY
+        && now >= alert.recorded_at
+        && alert.is_firing() == is_firing
+        && (!is_firing && event.marker.is_none()
+            || is_firing
+                && alert.severity == event.severity
+                && alert.marker == event.marker
+                && alert.labels == event.labels
+                && alert.annotations == event.annotations
+                && alert.service == event.service
+                && alert.url == event.url)
+}
+
+/// A firing that began and was over before the last resolve we know: it was only delivered late. The
+/// first second is left open, because monitors print whole seconds.
+fn is_stale_firing(alert: &Alert, event: &Event) -> bool {
+    alert.opened_by == event.id && alert.started_at == event.at
+}
+
+fn latest(known: Option<Timestamp>, told: Option<Timestamp>) -> Option<Timestamp> {
+    match (known, told) {
+        (Some(known), Some(told)) => Some(known.max(told)),
+        // A source that gives no end does not expire.
+        (_, told) => told,
+    }
+}

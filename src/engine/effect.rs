@@ -1,0 +1,28 @@
+//! What a step asks of the world. State itself is not among them: it travels as [`Changes`].
+//!
+//! [`Changes`]: super::state::Changes
+
+use crate::model::audit::AuditEntry;
+use crate::model::{Delivery, TimelineEntry};
+
+use super::input::Reply;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// A delivery is to be sent, or sent again, from its `due_at` on.
+    Deliver(Box<Delivery>),
+    /// A delivery has ended; whoever holds it lets go.
+    Settle(String),
+    Timeline(TimelineEntry),
+    Audit(AuditEntry),
+    Reply(Reply),
+    Count(Counter),
+}
+
+/// Facts that only metrics want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counter {
+    IncidentOpened,
+    IncidentMuted,
+    SlaBreached,
+}

@@ -1,0 +1,140 @@
+//! Everything that can change state. All of it stands in the journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::delivery::{DeliveryId, Progress};
+use crate::model::{Delivery, Event, Matcher, Timestamp};
+
+use super::policy::Policy;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "snake_case")]
+pub enum Input {
+    /// What one request of a source held.
+    Events { events: Vec<Event> },
+    /// A person or a token wants something.
+    Command { by: Principal, command: Command },
+    /// The daemon has started: what was in flight is in doubt, and monitors could not refresh anything.
+    Started,
+    /// A deadline has come.
+    Tick,
+    /// What a send led to.
+    Sent { delivery: DeliveryId, result: SendResult },
+    /// The policy in force from here on.
+    Configured { policy: Box<Policy> },
+    /// An input on which the engine failed; kept, reported, never tried again.
+    Quarantined { source: String, reason: String },
+}
+
+impl Input {
+    /// The `kind` column of the journal.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Events { .. } => "events",
+            Self::Command { .. } => "command",
+            Self::Started => "started",
+            Self::Tick => "tick",
+            Self::Sent { .. } => "sent",
+            Self::Configured { .. } => "configured",
+            Self::Quarantined { .. } => "quarantined",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Works on incidents.
+    Responder,
+    /// Changes the system.
+    Admin,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    pub name: String,
+    pub role: Role,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    Acknowledge {
+        incident: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    Resolve {
+        incident: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    Assign {
+        incident: String,
+        to: String,
+    },
+    Comment {
+        incident: String,
+        text: String,
+    },
+    /// The named item is the cause, whatever the ranking says.
+    ConfirmRootCause {
+        incident: String,
+        configuration_item: String,
+    },
+    Silence {
+        matchers: Vec<Matcher>,
+        starts_at: Timestamp,
+        ends_at: Timestamp,
+        comment: String,
+    },
+    ExpireSilence {
+        silence: String,
+    },
+    /// Try an exhausted delivery again. It left memory when it ended, so it comes whole.
+    Redrive {
+        delivery: Box<Delivery>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum SendResult {
+    Delivered {
+        proof: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remote: Option<String>,
+    },
+    /// A step is done; the next send of the same delivery is intended at once.
+    Advanced {
+        progress: Progress,
+    },
+    /// The next send is intended at `at`; counted as an attempt from now on.
+    Retry {
+        at: Timestamp,
+        reason: String,
+        progress: Progress,
+    },
+    /// A newer delivery to the same sink carries the present state.
+    Superseded {
+        by: DeliveryId,
+    },
+    Exhausted {
+        reason: String,
+    },
+}
+
+/// What a command led to, for whoever asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Id of the thing that changed.
+    Done(String),
+    /// It was so already; nothing changed.
+    Already(String),
+    NotFound(String),
+    /// More than one thing has an id that begins like this.
+    Ambiguous(Vec<String>),
+    Refused(String),
+}

@@ -1,0 +1,371 @@
+//! The life of an incident: opened, joined by alerts, merged, resolved, reopened, closed; and of the alerts
+//! in it. Each transition says in the timeline why it happened.
+
+use crate::model::alert::{Alert, AlertNumber};
+use crate::model::event::{Event, EventStatus, Marker};
+use crate::model::incident::{Incident, IncidentId, IncidentState, Notifying};
+use crate::model::notification::ITEMS_SHOWN;
+use crate::model::timeline::TimelineKind;
+use crate::model::{Fingerprint, Impact, NotificationKind, Priority, Span, Timestamp, Urgency};
+
+use super::dedup::{Change, ChangeKind};
+use super::effect::{Counter, Effect};
+use super::policy::Policy;
+use super::state::State;
+use super::{command, correlate, dedup, flap, notify, problem, root_cause, schedule_alert, sla, timeline};
+
+/// A resolved alert stays in memory this long, so that late repeats of its end are still recognised
+/// (Prometheus repeats a resolve for 15 minutes).
+const ALERT_LINGERS: Span = Span::from_mins(20);
+
+/// Makes an incident of one alert.
+pub fn open(state: &mut State, now: Timestamp, number: AlertNumber) {
+    let Some(alert) = state.alert(number).cloned() else { return };
+    let id = incident_id(state, &alert);
+    state.add_incident(Incident {
+        id: id.clone(),
+        state: IncidentState::Open,
+        title: title(&alert),
+        priority: Priority::P5,
+        impact: Impact::Low,
+        urgency: Urgency::Low,
+        severity: alert.severity,
+        started_at: alert.started_at,
+        opened_at: now,
+        updated_at: now,
+        acknowledged_at: None,
+        acknowledged_by: None,
+        resolved_at: None,
+        resolved_by: None,
+        closed_at: None,
+        assignee: None,
+        root_cause: None,
+        alert_count: 0,
+        firing_count: 0,
+        configuration_items: Vec::new(),
+        configuration_item_count: 0,
+        services: Default::default(),
+        routed: None,
+        notifying: Notifying::default(),
+        escalating: None,
+        escalated_levels: 0,
+        clocks: Vec::new(),
+        remotes: Default::default(),
+        audience: Default::default(),
+        notification_count: 0,
+        problem: None,
+        merged_into: None,
+        merged_from: Vec::new(),
+        reopened_at: None,
+        is_unranked: true,
+        state_before_resolve: None,
+        ranked_alerts: 0,
+    });
+    state.emit(Effect::Count(Counter::IncidentOpened));
+    file(state, now, number, &id);
+    let item = alert.configuration_item.as_deref().unwrap_or("no item");
+    let text = format!("opened by {} on {item} ({}, from {})", alert.name, alert.severity, alert.source);
+    timeline::alert(state, now, alert.fingerprint, Some(id), TimelineKind::IncidentOpened, "correlate", text);
+}
+
+/// Derived from what opened it, so that a replay names it alike; probed in the unlikely case of a clash.
+fn incident_id(state: &State, alert: &Alert) -> IncidentId {
+    let mut probe = 0_u32;
+    loop {
+        let salt = probe.to_string();
+        let at = alert.fired_at.as_millis().to_string();
+        let hash = Fingerprint::of([alert.source.as_str(), &alert.dedup_key, &alert.opened_by, &at, &salt]);
+        let id = IncidentId(format!("inc-{}", hash.short()).into());
+        if state.incident(&id).is_none() {
+            return id;
+        }
+        probe += 1;
+    }
+}
+
+fn title(alert: &Alert) -> String {
+    let summary = alert.summary();
+    match &alert.configuration_item {
+        Some(item) if !summary.to_lowercase().contains(&item.to_lowercase()) => format!("{item}: {summary}"),
+        _ => summary.to_owned(),
+    }
+}
+
+/// Names the incident after its lead alert, once the cause is known.
+pub fn retitle(state: &mut State, id: &IncidentId) {
+    let Some(incident) = state.incident(id) else { return };
+    let lead = super::view::lead_alert(state, incident);
+    let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
+    let text = match (lead, root) {
+        // A silent root: the alerts are about others.
+        (Some(lead), Some(root)) if lead.configuration_item.as_deref() != Some(root) && lead.name != root => {
+            format!("{root}: {} items behind it fail", incident.configuration_item_count)
+        }
+        (Some(lead), _) => title(lead),
+        (None, _) => return,
+    };
+    if incident.title != text
+        && let Some(incident) = state.incident_mut(id)
+    {
+        incident.title = text;
+    }
+}
+
+/// Puts an alert into an incident that exists.
+pub fn join(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId, why: &str) {
+    if state.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
+        unresolve(state, now, id, why);
+    }
+    let Some((name, fingerprint)) = state.alert(number).map(|alert| (alert.name.clone(), alert.fingerprint)) else {
+        return;
+    };
+    file(state, now, number, id);
+    let text = format!("{name} joins {id}: {why}");
+    timeline::alert(state, now, fingerprint, Some(id.clone()), TimelineKind::AlertJoined, "correlate", text);
+}
+
+fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
+    let Some(alert) = state.alert_mut(number) else { return };
+    let before = alert.incident.replace(id.clone());
+    let alert = alert.clone();
+    if let Some(before) = before.filter(|before| before != id) {
+        state.groups.take(&before, number);
+    }
+    let hops_max = state.policy().correlation.hops_max;
+    state.groups.add(&state.topology, hops_max, id, &alert);
+    schedule_alert(state, number);
+    refresh(state, now, id);
+}
+
+/// Brings the incident's numbers in line with its alerts.
+pub fn refresh(state: &mut State, now: Timestamp, id: &IncidentId) {
+    let Some(members) = state.groups.members(id) else { return };
+    let (alerts, firing, items) = (members.alerts.len(), members.firing.len(), members.items.len());
+    let shown: Vec<String> = members.items.keys().take(ITEMS_SHOWN).map(ToString::to_string).collect();
+    let Some(incident) = state.incident_mut(id) else { return };
+    incident.alert_count = alerts as u32;
+    incident.firing_count = firing as u32;
+    incident.configuration_items = shown;
+    incident.configuration_item_count = items as u32;
+    incident.updated_at = now;
+}
+
+/// One incident becomes part of an older one; its id lives on as an alias.
+pub fn merge(state: &mut State, now: Timestamp, id: &IncidentId, into: &IncidentId, why: &str) {
+    if id == into || state.incident(into).is_none() {
+        return;
+    }
+    let hops_max = state.policy().correlation.hops_max;
+    for number in state.groups.forget(id) {
+        if let Some(alert) = state.alert_mut(number) {
+            alert.incident = Some(into.clone());
+            let alert = alert.clone();
+            state.groups.add(&state.topology, hops_max, into, &alert);
+        }
+    }
+    let Some(merged) = state.incident_mut(id) else { return };
+    merged.state = IncidentState::Merged;
+    merged.merged_into = Some(into.clone());
+    merged.closed_at = Some(now);
+    merged.updated_at = now;
+    merged.escalating = None;
+    merged.notifying = Notifying { told: merged.notifying.told.clone(), ..Notifying::default() };
+    let (aliases, was_told) = (merged.merged_from.clone(), merged.notifying.told.is_some());
+    let (acknowledged_at, acknowledged_by) = (merged.acknowledged_at, merged.acknowledged_by.clone());
+    if let Some(survivor) = state.incident_mut(into) {
+        survivor.merged_from.push(id.clone());
+        survivor.merged_from.extend(aliases);
+        // Whoever had taken the one has the whole.
+        if survivor.state == IncidentState::Open && acknowledged_at.is_some() {
+            survivor.state = IncidentState::Acknowledged;
+            survivor.acknowledged_at = acknowledged_at;
+            survivor.acknowledged_by = acknowledged_by;
+        }
+    }
+    refresh(state, now, into);
+    timeline::incident(
+        state,
+        now,
+        id,
+        TimelineKind::IncidentMerged,
+        "correlate",
+        format!("continues as {into}: {why}"),
+    );
+    timeline::incident(state, now, into, TimelineKind::IncidentMerged, "correlate", format!("takes in {id}: {why}"));
+    if was_told {
+        notify::audience(state, now, id, NotificationKind::Merged, &format!("continues as {into}: {why}"));
+    }
+    root_cause::rank(state, now, into);
+}
+
+/// An alert that was in the incident fires again.
+pub fn alert_returned(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
+    if state.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
+        let name = state.alert(number).map(|alert| alert.name.clone()).unwrap_or_default();
+        unresolve(state, now, id, &format!("{name} fires again"));
+    }
+    file(state, now, number, id);
+}
+
+fn unresolve(state: &mut State, now: Timestamp, id: &IncidentId, why: &str) {
+    let Some(incident) = state.incident_mut(id) else { return };
+    let was_told = incident.notifying.told.as_ref().is_some_and(|told| told.state == IncidentState::Resolved);
+    let before = incident.state_before_resolve.take().unwrap_or(IncidentState::Open);
+    incident.resolved_at = None;
+    incident.resolved_by = None;
+    incident.notifying.flush_at = None;
+    if was_told {
+        // People were told that it is over: it starts anew, nobody has it.
+        incident.state = IncidentState::Open;
+        incident.acknowledged_at = None;
+        incident.acknowledged_by = None;
+        incident.escalated_levels = 0;
+        incident.reopened_at = Some(now);
+        incident.is_unranked = true;
+        incident.ranked_alerts = 0;
+        // What was to blame then need not be now.
+        incident.root_cause.take_if(|cause| cause.confirmed_by.is_none());
+    } else {
+        incident.state = before;
+    }
+    sla::reopen(state, id);
+    state.signatures.remove(id);
+    timeline::incident(state, now, id, TimelineKind::IncidentReopened, "correlate", format!("open again: {why}"));
+}
+
+/// An alert of the incident is over; with the last one, so is the incident.
+pub fn alert_resolved(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
+    let Some(alert) = state.alert(number).cloned() else { return };
+    let hops_max = state.policy().correlation.hops_max;
+    state.groups.add(&state.topology, hops_max, id, &alert);
+    refresh(state, now, id);
+    let text = format!("{} is over, says {}", alert.name, alert.source);
+    timeline::alert(state, now, alert.fingerprint, Some(id.clone()), TimelineKind::AlertResolved, "dedup", text);
+    let Some(incident) = state.incident(id) else { return };
+    if incident.state.is_active() && incident.firing_count == 0 {
+        let text = format!("{} is over, and with it the last of {} alerts", alert.name, incident.alert_count);
+        resolve(state, now, id, None, &text);
+    }
+}
+
+/// Ends an incident, by a person or (without one) because monitoring says so.
+pub fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: Option<&str>, text: &str) {
+    let Some(incident) = state.incident_mut(id) else { return };
+    incident.state_before_resolve = Some(incident.state);
+    incident.state = IncidentState::Resolved;
+    incident.resolved_at = Some(now);
+    incident.resolved_by = by.map(str::to_owned);
+    incident.updated_at = now;
+    incident.escalating = None;
+    incident.notifying.repeat_at = None;
+    incident.notifying.held_until = None;
+    incident.notifying.flush_at = None;
+    sla::meet(state, now, id, true);
+    timeline::incident(state, now, id, TimelineKind::IncidentResolved, by.unwrap_or("monitoring"), text);
+    problem::record(state, now, id);
+}
+
+/// A deadline of an alert: it expires, settles, or leaves memory.
+pub fn alert_due(state: &mut State, now: Timestamp, number: AlertNumber) {
+    if flap::settle(state, now, number) {
+        match state.alert(number).is_some_and(Alert::is_firing) {
+            true => correlate::place(state, now, number),
+            false => correlate::refile(state, now, number),
+        }
+    }
+    let Some(alert) = state.alert(number) else { return };
+    if alert.is_firing() && alert.expires_at.is_some_and(|at| at <= now) {
+        expire(state, now, number);
+    } else if !alert.is_firing() && alert.incident.is_none() && alert_leaves_at(alert, state.policy()) <= now {
+        state.evict_alert(number);
+        return;
+    }
+    schedule_alert(state, number);
+}
+
+fn expire(state: &mut State, now: Timestamp, number: AlertNumber) {
+    let Some(alert) = state.alert_mut(number) else { return };
+    alert.status = crate::model::AlertStatus::Resolved;
+    alert.resolved_at = Some(now);
+    alert.expires_at = None;
+    let (fingerprint, incident) = (alert.fingerprint, alert.incident.clone());
+    let text = format!("{} was not sent again by {} in time and counts as over", alert.name, alert.source);
+    timeline::alert(state, now, fingerprint, incident, TimelineKind::AlertResolved, "dedup", text);
+    let change = Change { alert: number, kind: ChangeKind::Resolved };
+    super::inhibit::reindex(state, number);
+    flap::run(state, now, &change);
+    correlate::run(state, now, &change);
+}
+
+pub fn alert_leaves_at(alert: &Alert, _policy: &Policy) -> Timestamp {
+    alert.last_seen_at + ALERT_LINGERS
+}
+
+/// When the incident's record becomes final, or (merged) when memory lets go of it.
+pub fn close_moment(incident: &Incident, policy: &Policy) -> Option<Timestamp> {
+    match incident.state {
+        IncidentState::Resolved => {
+            let after = policy.correlation.close_after.max(policy.correlation.reopen_within);
+            incident.resolved_at.map(|at| at + after)
+        }
+        // Its last message may still be under way and wants the remote ids.
+        IncidentState::Merged => incident.closed_at.map(|at| at + Span::from_hours(24)),
+        _ => None,
+    }
+}
+
+pub fn close_when_due(state: &mut State, now: Timestamp, id: &IncidentId) {
+    let Some(incident) = state.incident(id) else { return };
+    let is_due = close_moment(incident, state.policy()).is_some_and(|at| at <= now);
+    if !is_due {
+        return;
+    }
+    if let Some(incident) = state.incident_mut(id)
+        && incident.state == IncidentState::Resolved
+    {
+        incident.state = IncidentState::Closed;
+        incident.closed_at = Some(now);
+        timeline::incident(state, now, id, TimelineKind::IncidentClosed, "lifecycle", "closed: it stayed resolved");
+    }
+    state.evict_incident(id);
+}
+
+/// What a monitor passes on from a person, or says besides firing and resolved.
+pub fn noted(state: &mut State, now: Timestamp, event: Event) {
+    let fingerprint = dedup::fingerprint(&event.source, &event.dedup_key);
+    let number = state.find_alert(fingerprint);
+    let incident = number.and_then(|number| state.alert(number)?.incident.clone());
+    if let Some(alert) = number.and_then(|number| state.alert_mut(number)) {
+        alert.event_count += 1;
+        alert.last_seen_at = now;
+    }
+    let who = event.author.as_deref().unwrap_or("somebody");
+    let by = format!("{who} via {}", event.source);
+    let active = incident.clone().filter(|id| state.incident(id).is_some_and(|incident| incident.state.is_active()));
+    match (event.status, event.marker, number) {
+        (EventStatus::Acknowledged, _, _) if let Some(id) = &active => {
+            command::acknowledge(state, now, id, &by, event.note.as_deref());
+            return;
+        }
+        (_, Some(Marker::Unacknowledged), _) if let Some(id) = &active => {
+            command::unacknowledge(state, now, id, &by);
+            return;
+        }
+        (_, Some(Marker::FlappingStarted), Some(number)) => {
+            flap::started_by_source(state, now, number);
+            return;
+        }
+        _ => {}
+    }
+    let what = match event.marker {
+        Some(Marker::Suppressed) => "suppressed in the monitor",
+        Some(Marker::Unsuppressed) => "no longer suppressed in the monitor",
+        _ if event.status == EventStatus::Acknowledged => "acknowledged in the monitor, but no incident is open for it",
+        _ => "note",
+    };
+    let text = match &event.note {
+        Some(note) => format!("{what}: {note}"),
+        None => what.to_owned(),
+    };
+    timeline::alert(state, now, fingerprint, incident, TimelineKind::Commented, &by, text);
+}

@@ -1,0 +1,87 @@
+//! Planned windows: from the configuration, or because a monitor says that a downtime began. A window on an
+//! item covers everything that depends on it.
+
+use crate::model::alert::Alert;
+use crate::model::event::Event;
+use crate::model::silence::Maintenance;
+use crate::model::timeline::TimelineKind;
+use crate::model::{Span, Timestamp};
+
+use super::state::State;
+use super::{dedup, silence, timeline};
+
+/// A window whose end the monitor never told does not mute for ever.
+const OPEN_END_MAX: Span = Span::from_hours(7 * 24);
+
+/// Why a window mutes this alert now, if one does.
+pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
+    let item = alert.configuration_item.as_deref()?;
+    let hops_max = state.policy().correlation.hops_max;
+    let mut upstream: Option<Vec<_>> = None;
+    for window in state.maintenances().filter(|window| is_active(window, now)) {
+        let is_own =
+            window.configuration_item == item && window.dedup_key.as_ref().is_none_or(|key| *key == alert.dedup_key);
+        let is_below = window.dedup_key.is_none()
+            && upstream
+                .get_or_insert_with(|| state.topology.upstream(item, hops_max))
+                .iter()
+                .any(|(ancestor, _)| **ancestor == *window.configuration_item);
+        if is_own || is_below {
+            return Some(format!("in maintenance: {} ({})", window.configuration_item, window.reason));
+        }
+    }
+    None
+}
+
+fn is_active(window: &Maintenance, now: Timestamp) -> bool {
+    window.starts_at <= now && window.ends_at.is_none_or(|end| now < end)
+}
+
+/// A monitor says that a downtime began on the item, or on one check of it.
+pub fn started(state: &mut State, now: Timestamp, event: &Event) {
+    let Some(item) = event.configuration_item.clone() else { return };
+    let author = event.author.as_deref().unwrap_or("the monitor");
+    let note = event.note.as_deref().unwrap_or("no comment");
+    let window = Maintenance {
+        id: window_id(event, &item),
+        configuration_item: item.clone(),
+        dedup_key: is_for_check(event).then(|| event.dedup_key.clone()),
+        starts_at: now,
+        ends_at: Some(now + OPEN_END_MAX),
+        reason: format!("downtime set by {author} in {}: {note}", event.source),
+    };
+    state.put_maintenance(window);
+    say(state, now, event, format!("maintenance of {item} begins, as {} says", event.source));
+}
+
+pub fn ended(state: &mut State, now: Timestamp, event: &Event) {
+    let Some(item) = event.configuration_item.clone() else { return };
+    if state.remove_maintenance(&window_id(event, &item)).is_some() {
+        say(state, now, event, format!("maintenance of {item} is over, as {} says", event.source));
+        silence::recheck(state);
+    }
+}
+
+/// A window with a known end has reached it.
+pub fn over(state: &mut State, now: Timestamp, id: &str) {
+    if let Some(window) = state.remove_maintenance(id) {
+        let text = format!("maintenance of {} is over", window.configuration_item);
+        timeline::system(state, now, TimelineKind::Maintenance, "maintenance", text);
+    }
+    silence::recheck(state);
+}
+
+/// A host's window covers its checks; a check's window only itself. Sources put the check into the key.
+fn is_for_check(event: &Event) -> bool {
+    event.labels.get("service").is_some()
+}
+
+fn window_id(event: &Event, item: &str) -> String {
+    let check = if is_for_check(event) { event.dedup_key.as_str() } else { "" };
+    dedup::fingerprint(&event.source, &format!("{item}\u{0}{check}")).to_string()
+}
+
+fn say(state: &mut State, now: Timestamp, event: &Event, text: String) {
+    let fingerprint = dedup::fingerprint(&event.source, &event.dedup_key);
+    timeline::alert(state, now, fingerprint, None, TimelineKind::Maintenance, "maintenance", text);
+}

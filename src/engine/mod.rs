@@ -1,0 +1,165 @@
+//! PURE: inputs and time in, effects out. Same arguments, same bytes.
+//!
+//! The engine never reads a clock, opens a file, draws a random number, logs, or uses a float or a map
+//! without order; `tests/tidy.rs` says so. The driver calls [`step`] for each input of the journal and
+//! sleeps until [`next_deadline`].
+//!
+//! ```text
+//! what is:    normalize → dedup → flap → correlate → root_cause → priority → problem → sla
+//! who hears:  route → group → maintenance → silence → inhibit → escalate/on_call → throttle → notify
+//! ```
+
+pub mod command;
+pub mod correlate;
+pub mod deadline;
+pub mod dedup;
+pub mod delivery;
+pub mod effect;
+pub mod escalate;
+pub mod fixed;
+pub mod flap;
+pub mod group;
+pub mod inhibit;
+pub mod input;
+pub mod lifecycle;
+pub mod maintenance;
+pub mod normalize;
+pub mod notify;
+pub mod on_call;
+pub mod policy;
+pub mod priority;
+pub mod problem;
+pub mod root_cause;
+pub mod route;
+pub mod silence;
+pub mod sla;
+pub mod state;
+pub mod system;
+pub mod throttle;
+pub mod timeline;
+pub mod topology;
+pub mod view;
+
+use crate::model::alert::Alert;
+use crate::model::event::{Event, EventStatus, Marker};
+use crate::model::{Incident, IncidentId, IncidentState, Timestamp};
+use deadline::Deadline;
+use effect::Effect;
+use input::Input;
+use policy::Policy;
+use state::State;
+
+/// Takes one input and says what the world must do about it.
+pub fn step(state: &mut State, now: Timestamp, input: Input) -> Vec<Effect> {
+    match input {
+        Input::Events { events } => events.into_iter().for_each(|event| fold(state, now, event)),
+        Input::Command { by, command } => command::run(state, now, &by, command),
+        Input::Started => system::started(state, now),
+        Input::Tick => tick(state, now),
+        Input::Sent { delivery, result } => delivery::sent(state, now, &delivery, result),
+        Input::Configured { policy } => system::configured(state, now, *policy),
+        Input::Quarantined { source, reason } => system::quarantined(state, now, &source, &reason),
+    }
+    settle(state, now);
+    std::mem::take(&mut state.effects)
+}
+
+/// The next moment at which a [`Input::Tick`] would do something.
+pub fn next_deadline(state: &State) -> Option<Timestamp> {
+    state.deadlines.next()
+}
+
+/// One event through the stages that say what is.
+fn fold(state: &mut State, now: Timestamp, mut event: Event) {
+    normalize::run(state, &mut event);
+    match event.marker {
+        Some(Marker::DowntimeStarted) => return maintenance::started(state, now, &event),
+        Some(Marker::DowntimeEnded) => return maintenance::ended(state, now, &event),
+        _ => {}
+    }
+    match event.status {
+        EventStatus::Firing | EventStatus::Resolved => {
+            let change = dedup::run(state, now, event);
+            flap::run(state, now, &change);
+            correlate::run(state, now, &change);
+        }
+        EventStatus::Acknowledged | EventStatus::Commented => lifecycle::noted(state, now, event),
+    }
+}
+
+fn tick(state: &mut State, now: Timestamp) {
+    for deadline in state.deadlines.due(now) {
+        match deadline {
+            Deadline::Alert(number) => lifecycle::alert_due(state, now, number),
+            Deadline::Incident(id) => drop(state.touched.insert(id)),
+            Deadline::Silence(id) => silence::ended(state, now, &id),
+            Deadline::Maintenance(id) => maintenance::over(state, now, &id),
+        }
+    }
+}
+
+/// Everything that follows for the incidents this step has touched, and when they want to be seen again.
+fn settle(state: &mut State, now: Timestamp) {
+    while let Some(id) = state.touched.pop_first() {
+        evaluate(state, now, &id);
+        let at = state.incident(&id).and_then(|incident| incident_moment(incident, state.policy()));
+        state.deadlines.set(Deadline::Incident(id.clone()), at);
+        state.touched.remove(&id);
+    }
+}
+
+fn evaluate(state: &mut State, now: Timestamp, id: &IncidentId) {
+    let Some(incident) = state.incident(id) else { return };
+    match incident.state {
+        IncidentState::Open | IncidentState::Acknowledged => {
+            root_cause::run(state, now, id);
+            priority::run(state, now, id);
+            sla::run(state, now, id);
+            route::run(state, now, id);
+            group::run(state, now, id);
+            escalate::run(state, now, id);
+        }
+        IncidentState::Resolved => {
+            group::run(state, now, id);
+            lifecycle::close_when_due(state, now, id);
+        }
+        IncidentState::Pending | IncidentState::Merged | IncidentState::Closed => {
+            lifecycle::close_when_due(state, now, id);
+        }
+    }
+}
+
+/// When an incident next wants to be looked at.
+pub(crate) fn incident_moment(incident: &Incident, policy: &Policy) -> Option<Timestamp> {
+    let notifying = &incident.notifying;
+    let flush_at = notifying.flush_at.map(|at| at.max(notifying.held_until.unwrap_or(at)));
+    let mut moments = vec![flush_at, incident.escalating.as_ref().map(|clock| clock.due_at)];
+    if incident.state == IncidentState::Open {
+        moments.push(notifying.repeat_at);
+    }
+    if matches!(incident.state, IncidentState::Open | IncidentState::Acknowledged) {
+        moments.extend(incident.clocks.iter().map(sla::next_moment));
+    }
+    moments.push(lifecycle::close_moment(incident, policy));
+    moments.into_iter().flatten().min()
+}
+
+/// When an alert next wants to be looked at: it expires, stops flapping, or leaves memory.
+pub(crate) fn alert_moment(state: &State, alert: &Alert) -> Option<Timestamp> {
+    let policy = state.policy();
+    let flap = flap::settles_at(alert, &policy.flap);
+    if alert.is_firing() {
+        return [alert.expires_at, flap].into_iter().flatten().min();
+    }
+    let leaves = alert.incident.is_none().then(|| lifecycle::alert_leaves_at(alert, policy));
+    [leaves, flap].into_iter().flatten().min()
+}
+
+/// Sets the alert's own deadline after a change to it.
+fn schedule_alert(state: &mut State, number: u64) {
+    let at = state.alert(number).and_then(|alert| alert_moment(state, alert));
+    state.deadlines.set(Deadline::Alert(number), at);
+}
+
+#[cfg(test)]
+mod tests;

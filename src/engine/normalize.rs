@@ -1,0 +1,222 @@
+//! Which configuration item and which service an event is about, whatever its monitor calls them.
+//!
+//! In order: rewrites, lower case, port and scheme off, fixed aliases, a name the topology knows,
+//! a learned name (an address, a display name), the short host name when exactly one item has it.
+
+use regex::Regex;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::Labels;
+use crate::model::event::{Event, Marker};
+
+use super::policy::Naming;
+use super::state::{State, fact};
+
+/// Names that the engine has seen, and the items they stand for.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Learned from events: other name → item. `None` when two items claim it.
+    learned: BTreeMap<String, Option<String>>,
+    /// Short host name → the items that have it.
+    short: BTreeMap<String, BTreeSet<String>>,
+    known: BTreeSet<String>,
+    /// From the topology and the policy.
+    fixed: BTreeMap<String, String>,
+    rewrites: Vec<(Regex, String)>,
+}
+
+/// Other names remembered for all items together: a source that invents names cannot fill memory.
+const LEARNED_MAX: usize = 1_000_000;
+
+impl Names {
+    pub(super) fn restore(&mut self, name: &str, item: Option<String>) {
+        if let Some(item) = &item {
+            self.know(item);
+        }
+        self.learned.insert(name.to_owned(), item);
+    }
+
+    fn know(&mut self, item: &str) {
+        if self.known.len() < LEARNED_MAX && self.known.insert(item.to_owned()) {
+            let short = short_name(item);
+            self.short.entry(short.to_owned()).or_default().insert(item.to_owned());
+        }
+    }
+}
+
+/// Makes the fixed part of the names anew; called when policy or topology change.
+pub fn index(state: &mut State) {
+    let mut names = Names { learned: std::mem::take(&mut state.names.learned), ..Names::default() };
+    let naming = state.policy().naming.clone();
+    // `config/validate.rs` has refused patterns that do not compile.
+    names.rewrites = naming
+        .rewrite
+        .iter()
+        .filter_map(|rule| Some((Regex::new(&format!("^(?:{})$", rule.pattern)).ok()?, rule.replacement.clone())))
+        .collect();
+    for (name, item) in state.topology.items() {
+        names.know(name);
+        for alias in item.iter().flat_map(|item| &item.aliases) {
+            names.fixed.insert(clean(&naming, alias), name.to_string());
+        }
+    }
+    for (name, item) in &naming.aliases {
+        names.fixed.insert(clean(&naming, name), item.clone());
+    }
+    let items: Vec<String> = names.learned.values().flatten().cloned().collect();
+    items.iter().for_each(|item| names.know(item));
+    for alert in state.alerts().filter_map(|alert| alert.configuration_item.clone()).collect::<Vec<_>>() {
+        names.know(&alert);
+    }
+    state.names = names;
+}
+
+/// Resolves the item and service of `event` in place and learns what it tells about names and edges.
+pub fn run(state: &mut State, event: &mut Event) {
+    let naming = state.policy().naming.clone();
+    let raw = event.configuration_item.take().or_else(|| item_from_labels(&naming, &event.labels));
+    if let Some(raw) = raw {
+        let item = resolve(&state.names, &naming, &raw);
+        learn_names(state, &naming, &item, &raw, &event.aliases);
+        for parent in &event.parents {
+            let parent = resolve(&state.names, &naming, parent);
+            state.names.know(&parent);
+            state.learn_dependency(&item, &parent);
+        }
+        for label in &naming.runs_on_labels {
+            if let Some(host) = event.labels.get(label) {
+                let host = resolve(&state.names, &naming, host);
+                state.learn_dependency(&item, &host);
+            }
+        }
+        event.configuration_item = Some(item);
+    }
+    if event.service.is_none() {
+        event.service = service_of(state, event);
+    }
+    if event.marker == Some(Marker::Unreachable) && event.note.is_none() {
+        event.note = Some("the monitor cannot reach it through its parents".to_owned());
+    }
+}
+
+fn item_from_labels(naming: &Naming, labels: &Labels) -> Option<String> {
+    let name = naming.labels.iter().find(|name| labels.get(name).is_some_and(|value| !value.is_empty()))?;
+    let value = labels.get(name)?;
+    match (name.as_str(), labels.get("namespace")) {
+        // A pod's name is unique in its namespace only.
+        ("pod", Some(namespace)) => Some(format!("{namespace}/{value}")),
+        _ => Some(value.to_owned()),
+    }
+}
+
+fn resolve(names: &Names, naming: &Naming, raw: &str) -> String {
+    let mut text = raw.trim().to_owned();
+    for (pattern, replacement) in &names.rewrites {
+        if pattern.is_match(&text) {
+            text = pattern.replace(&text, replacement.as_str()).into_owned();
+        }
+    }
+    let name = clean(naming, &text);
+    if let Some(item) = names.fixed.get(&name) {
+        return item.clone();
+    }
+    if names.known.contains(&name) {
+        return name;
+    }
+    if let Some(Some(item)) = names.learned.get(&name) {
+        return item.clone();
+    }
+    if naming.short_names
+        && !looks_like_address(&name)
+        && let Some(items) = names.short.get(short_name(&name))
+        && let (1, Some(item)) = (items.len(), items.first())
+        && is_same_host(item, &name)
+    {
+        return item.clone();
+    }
+    name
+}
+
+/// A short name and a full one may be one host; two different full names are not.
+fn is_same_host(one: &str, other: &str) -> bool {
+    !one.contains('.') || !other.contains('.')
+}
+
+fn clean(naming: &Naming, raw: &str) -> String {
+    let mut name = raw.trim();
+    if naming.strip_port {
+        name = without_port(without_scheme(name));
+    }
+    let name = name.trim_end_matches('.');
+    if naming.lowercase { name.to_lowercase() } else { name.to_owned() }
+}
+
+fn without_scheme(name: &str) -> &str {
+    match name.split_once("://") {
+        Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or(rest),
+        None => name,
+    }
+}
+
+fn without_port(name: &str) -> &str {
+    if let Some(rest) = name.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or(rest);
+    }
+    match name.rsplit_once(':') {
+        // More than one colon is an IPv6 address without brackets.
+        Some((host, port)) if !host.contains(':') && !host.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+            host
+        }
+        _ => name,
+    }
+}
+
+fn short_name(name: &str) -> &str {
+    if looks_like_address(name) { name } else { name.split('.').next().unwrap_or(name) }
+}
+
+fn looks_like_address(name: &str) -> bool {
+    name.parse::<std::net::IpAddr>().is_ok()
+}
+
+fn learn_names(state: &mut State, naming: &Naming, item: &str, raw: &str, aliases: &[String]) {
+    state.names.know(item);
+    for alias in aliases.iter().map(String::as_str).chain([raw]) {
+        let alias = clean(naming, alias);
+        if alias.is_empty() || alias == item || is_local(&alias) || state.names.fixed.contains_key(&alias) {
+            continue;
+        }
+        let before = state.names.learned.get(&alias);
+        let after = match before {
+            // Two items with one address: it names neither.
+            Some(Some(other)) if other != item => None,
+            Some(_) => continue,
+            None if state.names.learned.len() >= LEARNED_MAX || state.names.known.contains(&alias) => continue,
+            None => Some(item.to_owned()),
+        };
+        state.names.learned.insert(alias.clone(), after.clone());
+        state.remember(fact::ALIAS, alias, serde_json::to_value(&after).ok());
+    }
+}
+
+/// Every host has these.
+fn is_local(name: &str) -> bool {
+    name == "localhost"
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+fn service_of(state: &State, event: &Event) -> Option<String> {
+    let by_matchers = state.policy().services.iter().find(|(_, rule)| {
+        !rule.matchers.is_empty()
+            && rule.matchers.iter().all(|matcher| match matcher.name.as_str() {
+                "configuration_item" => matcher.is_match(event.configuration_item.as_deref()),
+                "source" => matcher.is_match(Some(&event.source)),
+                "alertname" => matcher.is_match(Some(&event.name)),
+                name => matcher.is_match(event.labels.get(name)),
+            })
+    });
+    if let Some((name, _)) = by_matchers {
+        return Some(name.clone());
+    }
+    state.topology.item(event.configuration_item.as_deref()?)?.service.clone()
+}

@@ -1,0 +1,94 @@
+//! Turns "somebody must hear" into deliveries, one for each sink, in the same transaction as the cause.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::notification::Notification;
+use crate::model::timeline::TimelineKind;
+use crate::model::{IncidentId, NotificationKind, Timestamp};
+
+use super::policy::LOG_RECEIVER;
+use super::state::State;
+use super::{delivery, timeline, view};
+
+/// To where the route leads, and to everyone who knows of it already.
+pub fn routed(state: &mut State, now: Timestamp, id: &IncidentId, kind: NotificationKind, reason: &str) {
+    let receivers = state.incident(id).and_then(|incident| incident.routed.as_ref()).map(|r| r.receivers.clone());
+    let mut sinks = sinks_of(state, &receivers.unwrap_or_default());
+    if let Some(incident) = state.incident(id) {
+        sinks.extend(incident.audience.iter().filter_map(|sink| owner_of(state, sink)));
+    }
+    send(state, now, id, sinks, kind, reason);
+}
+
+/// To everyone who knows of it already.
+pub fn audience(state: &mut State, now: Timestamp, id: &IncidentId, kind: NotificationKind, reason: &str) {
+    let Some(incident) = state.incident(id) else { return };
+    let sinks = incident.audience.iter().filter_map(|sink| owner_of(state, sink)).collect();
+    send(state, now, id, sinks, kind, reason);
+}
+
+/// To these receivers.
+pub fn receivers(
+    state: &mut State,
+    now: Timestamp,
+    id: &IncidentId,
+    receivers: &[String],
+    kind: NotificationKind,
+    reason: &str,
+) {
+    let sinks = sinks_of(state, receivers);
+    send(state, now, id, sinks, kind, reason);
+}
+
+/// Sinks of the receivers, with the receiver each belongs to. No sink at all is the log's business:
+/// nothing may go unheard.
+pub fn sinks_of(state: &State, receivers: &[String]) -> BTreeSet<(String, String)> {
+    let all = &state.policy().receivers;
+    let mut sinks: BTreeSet<(String, String)> = receivers
+        .iter()
+        .filter_map(|name| Some((name, all.get(name)?)))
+        .flat_map(|(name, receiver)| receiver.sinks.iter().map(move |sink| (sink.clone(), name.clone())))
+        .collect();
+    if sinks.is_empty() {
+        sinks.insert((format!("{LOG_RECEIVER}/log"), LOG_RECEIVER.to_owned()));
+    }
+    sinks
+}
+
+fn owner_of(state: &State, sink: &str) -> Option<(String, String)> {
+    let (name, _) = state.policy().receivers.iter().find(|(_, receiver)| receiver.sinks.iter().any(|s| s == sink))?;
+    Some((sink.to_owned(), name.clone()))
+}
+
+fn send(
+    state: &mut State,
+    now: Timestamp,
+    id: &IncidentId,
+    sinks: BTreeSet<(String, String)>,
+    kind: NotificationKind,
+    reason: &str,
+) {
+    if sinks.is_empty() {
+        return;
+    }
+    let Some(incident) = state.incident_mut(id) else { return };
+    incident.notification_count += 1;
+    incident.audience.extend(sinks.iter().map(|(sink, _)| sink.clone()));
+    let number = incident.notification_count;
+    let Some(view) = view::incident(state, id) else { return };
+    let notification = Arc::new(Notification {
+        id: format!("{id}.{number}"),
+        number,
+        kind,
+        at: now,
+        reason: reason.to_owned(),
+        incident: view,
+    });
+    let names: Vec<&str> = sinks.iter().map(|(sink, _)| sink.as_str()).collect();
+    let text = format!("{} for {}: {reason}", kind.as_str(), names.join(", "));
+    timeline::incident(state, now, id, TimelineKind::Notified, "notify", text);
+    for (sink, receiver) in sinks {
+        delivery::create(state, now, &notification, sink, receiver, None);
+    }
+}

@@ -1,0 +1,285 @@
+//! The part of the configuration that decides: routes, clocks, rules. No secrets, no addresses, so
+//! that it can stand in the journal and a replay decides as the daemon did.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::model::priority::PriorityMatrix;
+use crate::model::silence::Maintenance;
+use crate::model::topology::TopologyFile;
+use crate::model::{Matcher, Priority, Severity, Span, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// For links in messages: `<public_url>/incidents/<id>`.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    pub naming: Naming,
+    pub topology: TopologyFile,
+    pub services: BTreeMap<String, ServiceRule>,
+    pub correlation: Correlation,
+    pub flap: FlapRule,
+    pub priority: PriorityRule,
+    pub route: Route,
+    pub inhibit_rules: Vec<InhibitRule>,
+    pub receivers: BTreeMap<String, Receiver>,
+    pub escalation_policies: BTreeMap<String, EscalationPolicy>,
+    pub schedules: BTreeMap<String, Schedule>,
+    pub slas: BTreeMap<String, Sla>,
+    /// The SLA of services that name none.
+    pub default_sla: Option<String>,
+    pub problems: ProblemRule,
+    pub maintenance: Vec<Maintenance>,
+}
+
+/// How the names that monitors use become one configuration item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Naming {
+    /// Labels that name the item when the source does not, first present wins.
+    pub labels: Vec<String>,
+    /// Labels that name the host an item runs on; each gives the topology an edge.
+    pub runs_on_labels: Vec<String>,
+    /// Rewrites by regular expression, in order, before anything else.
+    pub rewrite: Vec<Rewrite>,
+    /// `WEB1` is `web1`.
+    pub lowercase: bool,
+    /// `web1:9100` is `web1`.
+    pub strip_port: bool,
+    /// `web1.example.org` is `web1` when exactly one known item has that short name.
+    pub short_names: bool,
+    /// Fixed translations, name to item.
+    pub aliases: BTreeMap<String, String>,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Self {
+            labels: ["configuration_item", "host", "hostname", "device", "pod", "node", "instance"]
+                .map(String::from)
+                .to_vec(),
+            runs_on_labels: vec!["node".to_owned()],
+            rewrite: Vec::new(),
+            lowercase: true,
+            strip_port: true,
+            short_names: true,
+            aliases: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewrite {
+    /// Anchored regular expression.
+    pub pattern: String,
+    /// With `$1` for groups.
+    pub replacement: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceRule {
+    /// 1 is the most important; 3 when not given.
+    pub tier: Option<u8>,
+    pub owner: Option<String>,
+    /// Alerts that carry these labels are about this service; all must hold.
+    pub matchers: Vec<Matcher>,
+    pub sla: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Correlation {
+    /// Alerts further apart than this are joined only while the earlier one still fires.
+    pub window: Span,
+    /// How long a child waits for its parents' verdict before it may page.
+    pub hold_down: Span,
+    /// Alerts less severe than this are recorded but open no incident.
+    pub open_severity: Severity,
+    /// Dependency steps over which a cause reaches.
+    pub hops_max: u8,
+    /// A fault that comes back within this time of its resolution reopens its incident.
+    pub reopen_within: Span,
+    /// A resolved incident is closed after this time (never before `reopen_within`).
+    pub close_after: Span,
+}
+
+impl Default for Correlation {
+    fn default() -> Self {
+        Self {
+            window: Span::from_mins(5),
+            hold_down: Span::from_secs(10),
+            open_severity: Severity::Warning,
+            hops_max: 3,
+            reopen_within: Span::from_mins(30),
+            close_after: Span::from_hours(24),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlapRule {
+    /// That many changes …
+    pub changes: u32,
+    /// … within this time are flapping.
+    pub within: Span,
+    /// Flapping ends after this time without a change.
+    pub settle_after: Span,
+}
+
+impl Default for FlapRule {
+    fn default() -> Self {
+        Self { changes: 6, within: Span::from_mins(10), settle_after: Span::from_mins(5) }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PriorityRule {
+    /// Rows impact, columns urgency, each from high to low.
+    pub matrix: PriorityMatrix,
+    /// Let the priority fall by itself when the incident shrinks.
+    pub may_fall: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Route {
+    /// Inherited from the parent when absent; the root must have one.
+    pub receiver: Option<String>,
+    pub matchers: Vec<Matcher>,
+    /// Go on to the next sibling after a match.
+    #[serde(rename = "continue")]
+    pub continues: bool,
+    pub group_wait: Option<Span>,
+    pub group_interval: Option<Span>,
+    pub repeat_interval: Option<Span>,
+    pub escalation_policy: Option<String>,
+    pub routes: Vec<Route>,
+}
+
+impl Route {
+    pub const GROUP_WAIT: Span = Span::from_secs(5);
+    pub const GROUP_INTERVAL: Span = Span::from_mins(5);
+    pub const REPEAT_INTERVAL: Span = Span::from_hours(4);
+}
+
+/// While an alert that matches `source_matchers` fires, those that match `target_matchers` and agree
+/// on the `equal` labels are muted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InhibitRule {
+    pub source_matchers: Vec<Matcher>,
+    pub target_matchers: Vec<Matcher>,
+    pub equal: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receiver {
+    /// Names of its sinks.
+    pub sinks: Vec<String>,
+    /// Receiver that gets what a sink of this one gave up.
+    pub fallback: Option<String>,
+    /// Interruptions in a minute beyond which P3 and lower wait for the next minute; 0 is no limit.
+    pub loud_per_minute_max: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscalationPolicy {
+    pub levels: Vec<Level>,
+    /// How often the levels start over when nobody answers.
+    #[serde(default)]
+    pub repeat: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// Time without acknowledgement after the previous level (the first: after the first page).
+    pub after: Span,
+    #[serde(default)]
+    pub receivers: Vec<String>,
+    /// Whoever is on call in these schedules.
+    #[serde(default)]
+    pub schedules: Vec<String>,
+}
+
+/// A simple rotation: from `starts_at` on, each person for one `shift`, in order, for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    pub starts_at: Timestamp,
+    pub shift: Span,
+    /// Receivers, one a person.
+    pub rotation: Vec<String>,
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub receiver: String,
+}
+
+/// Targets by priority.
+pub type Sla = BTreeMap<Priority, SlaTarget>;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlaTarget {
+    #[serde(default)]
+    pub respond: Option<Span>,
+    #[serde(default)]
+    pub restore: Option<Span>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProblemRule {
+    /// That many similar incidents …
+    pub incidents_min: u32,
+    /// … within this time propose a problem.
+    pub within: Span,
+    /// Overlap of alert families that counts as similar, percent.
+    pub likeness_percent: u8,
+}
+
+impl Default for ProblemRule {
+    fn default() -> Self {
+        Self { incidents_min: 3, within: Span::from_hours(30 * 24), likeness_percent: 60 }
+    }
+}
+
+/// Name of the receiver that exists without any configuration.
+pub const LOG_RECEIVER: &str = "log";
+
+impl Default for Policy {
+    /// What a daemon without a configuration file does: everything to the log.
+    fn default() -> Self {
+        let log = Receiver { sinks: vec![format!("{LOG_RECEIVER}/log")], ..Receiver::default() };
+        Self {
+            public_url: None,
+            naming: Naming::default(),
+            topology: TopologyFile::default(),
+            services: BTreeMap::new(),
+            correlation: Correlation::default(),
+            flap: FlapRule::default(),
+            priority: PriorityRule::default(),
+            route: Route { receiver: Some(LOG_RECEIVER.to_owned()), ..Route::default() },
+            inhibit_rules: Vec::new(),
+            receivers: BTreeMap::from([(LOG_RECEIVER.to_owned(), log)]),
+            escalation_policies: BTreeMap::new(),
+            schedules: BTreeMap::new(),
+            slas: BTreeMap::new(),
+            default_sla: None,
+            problems: ProblemRule::default(),
+            maintenance: Vec::new(),
+        }
+    }
+}

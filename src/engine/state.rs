@@ -1,0 +1,434 @@
+//! The working set in memory, its indexes, and the record of what changed in it.
+//!
+//! Rows change only through the `*_mut` methods here, which note them as changed; the store then
+//! writes exactly those. Indexes are derived: a restart builds the same ones from the rows.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::alert::AlertNumber;
+use crate::model::problem::{ProblemId, Signature};
+use crate::model::silence::{Maintenance, Silence};
+use crate::model::{
+    Alert, AlertStatus, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Problem, Timestamp,
+};
+
+use super::correlate::Groups;
+use super::deadline::{Deadline, Deadlines};
+use super::effect::Effect;
+use super::inhibit::Inhibitors;
+use super::normalize::Names;
+use super::policy::Policy;
+use super::root_cause::Families;
+use super::topology::Topology;
+use super::{inhibit, normalize};
+
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    policy: Policy,
+    pub(super) topology: Topology,
+    pub(super) names: Names,
+    pub(super) families: Families,
+    pub(super) inhibitors: Inhibitors,
+    pub(super) groups: Groups,
+    pub(super) deadlines: Deadlines,
+    alerts: BTreeMap<AlertNumber, Alert>,
+    by_fingerprint: BTreeMap<Fingerprint, AlertNumber>,
+    next_alert: AlertNumber,
+    incidents: BTreeMap<IncidentId, Incident>,
+    problems: BTreeMap<ProblemId, Problem>,
+    /// Signatures of past incidents, by incident; what recurrence is counted in.
+    pub(super) signatures: BTreeMap<IncidentId, PastIncident>,
+    deliveries: BTreeMap<String, Delivery>,
+    silences: BTreeMap<String, Silence>,
+    maintenances: BTreeMap<String, Maintenance>,
+    /// Learned dependencies, item to the items it depends on.
+    learned: BTreeMap<String, BTreeSet<String>>,
+    /// Loud notifications in the current minute, by receiver.
+    pub(super) loud: BTreeMap<String, (Timestamp, u32)>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) touched: BTreeSet<IncidentId>,
+    changed: Changed,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Changed {
+    alerts: BTreeSet<AlertNumber>,
+    incidents: BTreeSet<IncidentId>,
+    problems: BTreeSet<ProblemId>,
+    deliveries: BTreeMap<String, Delivery>,
+    facts: BTreeMap<(&'static str, String), Option<Value>>,
+    evicted_alerts: Vec<Alert>,
+    evicted_incidents: Vec<Incident>,
+}
+
+/// What is left of an incident once it is resolved, for counting recurrence.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PastIncident {
+    pub resolved_at: Timestamp,
+    pub signature: Signature,
+}
+
+/// What one or more steps changed, whole rows; the store writes them with the inputs that caused them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// With `false` for one that memory has let go of: history from now on.
+    pub alerts: Vec<(Alert, bool)>,
+    pub incidents: Vec<(Incident, bool)>,
+    pub problems: Vec<Problem>,
+    pub deliveries: Vec<Delivery>,
+    pub facts: Vec<Fact>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty()
+            && self.incidents.is_empty()
+            && self.problems.is_empty()
+            && self.deliveries.is_empty()
+            && self.facts.is_empty()
+    }
+}
+
+/// A small thing that the engine must remember: a silence, a learned name, a count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    pub kind: &'static str,
+    pub key: String,
+    /// Absent when it is to be forgotten.
+    pub value: Option<Value>,
+}
+
+/// What the store gives back at start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// The journal's position that all of this belongs to.
+    pub position: u64,
+    /// The live ones.
+    pub alerts: Vec<Alert>,
+    pub incidents: Vec<Incident>,
+    pub problems: Vec<Problem>,
+    /// The pending ones.
+    pub deliveries: Vec<Delivery>,
+    /// Kind, key, value.
+    pub facts: Vec<(String, String, Value)>,
+}
+
+/// Kinds of facts in the store.
+pub(super) mod fact {
+    pub const POLICY: &str = "policy";
+    pub const NEXT_ALERT: &str = "next_alert";
+    pub const FAMILY: &str = "family";
+    pub const ALIAS: &str = "alias";
+    pub const DEPENDENCY: &str = "dependency";
+    pub const SILENCE: &str = "silence";
+    pub const MAINTENANCE: &str = "maintenance";
+    pub const SIGNATURE: &str = "signature";
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the stored {kind} `{key}`")]
+pub struct RestoreError {
+    pub kind: String,
+    pub key: String,
+    #[source]
+    pub source: serde_json::Error,
+}
+
+impl State {
+    /// The state that the store holds. The same rows give the same state, in every detail that decides.
+    ///
+    /// # Errors
+    /// When a fact does not have the shape that its kind has.
+    pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
+        let mut state = Self { next_alert: 1, ..Self::default() };
+        for (kind, key, value) in snapshot.facts {
+            state.restore_fact(&kind, &key, value).map_err(|source| RestoreError {
+                kind: kind.clone(),
+                key: key.clone(),
+                source,
+            })?;
+        }
+        for alert in snapshot.alerts {
+            state.next_alert = state.next_alert.max(alert.number + 1);
+            state.by_fingerprint.insert(alert.fingerprint, alert.number);
+            state.alerts.insert(alert.number, alert);
+        }
+        state.incidents = snapshot.incidents.into_iter().map(|i| (i.id.clone(), i)).collect();
+        state.problems = snapshot.problems.into_iter().map(|p| (p.id.clone(), p)).collect();
+        state.deliveries = snapshot.deliveries.into_iter().map(|d| (d.id.clone(), d)).collect();
+        state.rebuild();
+        Ok(state)
+    }
+
+    fn restore_fact(&mut self, kind: &str, key: &str, value: Value) -> Result<(), serde_json::Error> {
+        match kind {
+            fact::POLICY => self.policy = serde_json::from_value(value)?,
+            fact::NEXT_ALERT => self.next_alert = serde_json::from_value(value)?,
+            fact::FAMILY => self.families.restore(key, serde_json::from_value(value)?),
+            fact::ALIAS => self.names.restore(key, serde_json::from_value(value)?),
+            fact::DEPENDENCY => drop(self.learned.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::SILENCE => drop(self.silences.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::MAINTENANCE => drop(self.maintenances.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::SIGNATURE => drop(self.signatures.insert(IncidentId(key.into()), serde_json::from_value(value)?)),
+            // Written by a newer version and of no concern to this one.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Makes every index anew from the rows and the policy.
+    pub(super) fn rebuild(&mut self) {
+        self.topology = Topology::of(&self.policy.topology);
+        for (from, all) in &self.learned {
+            for to in all {
+                self.topology.connect(from, to);
+            }
+        }
+        normalize::index(self);
+        self.groups = Groups::default();
+        self.inhibitors = Inhibitors::default();
+        self.deadlines = Deadlines::default();
+        let numbers: Vec<AlertNumber> = self.alerts.keys().copied().collect();
+        for number in numbers {
+            let alert = &self.alerts[&number];
+            inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
+            if let Some(incident) = alert.incident.as_ref().and_then(|id| self.incidents.get(id)) {
+                self.groups.add(&self.topology, self.policy.correlation.hops_max, &incident.id, alert);
+            }
+            self.deadlines.set(Deadline::Alert(number), super::alert_moment(self, &self.alerts[&number]));
+        }
+        for incident in self.incidents.values() {
+            self.deadlines.set(Deadline::Incident(incident.id.clone()), super::incident_moment(incident, &self.policy));
+        }
+        for silence in self.silences.values() {
+            self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(silence.ends_at));
+        }
+        for window in self.policy.maintenance.iter().chain(self.maintenances.values()) {
+            self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
+        }
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(super) fn set_policy(&mut self, policy: Policy) {
+        self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
+        self.policy = policy;
+        self.rebuild();
+    }
+
+    pub(super) fn remember(&mut self, kind: &'static str, key: impl Into<String>, value: Option<Value>) {
+        self.changed.facts.insert((kind, key.into()), value);
+    }
+
+    pub fn alert(&self, number: AlertNumber) -> Option<&Alert> {
+        self.alerts.get(&number)
+    }
+
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.values()
+    }
+
+    /// Newest first.
+    pub fn recent_alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.values().rev()
+    }
+
+    pub(super) fn find_alert(&self, fingerprint: Fingerprint) -> Option<AlertNumber> {
+        self.by_fingerprint.get(&fingerprint).copied()
+    }
+
+    pub(super) fn alert_mut(&mut self, number: AlertNumber) -> Option<&mut Alert> {
+        let alert = self.alerts.get_mut(&number)?;
+        self.changed.alerts.insert(number);
+        Some(alert)
+    }
+
+    /// For changes that the row may miss: see `dedup`.
+    pub(super) fn alert_unrecorded(&mut self, number: AlertNumber) -> Option<&mut Alert> {
+        self.alerts.get_mut(&number)
+    }
+
+    /// Takes a new alert in and gives it its number.
+    pub(super) fn add_alert(&mut self, mut alert: Alert) -> AlertNumber {
+        let number = self.next_alert;
+        self.next_alert += 1;
+        self.remember(fact::NEXT_ALERT, "", Some(self.next_alert.into()));
+        alert.number = number;
+        self.by_fingerprint.insert(alert.fingerprint, number);
+        self.alerts.insert(number, alert);
+        self.changed.alerts.insert(number);
+        number
+    }
+
+    /// Lets go of an alert; its row stays as history.
+    pub(super) fn evict_alert(&mut self, number: AlertNumber) {
+        if let Some(alert) = self.alerts.remove(&number) {
+            self.by_fingerprint.remove(&alert.fingerprint);
+            self.deadlines.set(Deadline::Alert(number), None);
+            self.changed.alerts.remove(&number);
+            self.changed.evicted_alerts.push(alert);
+        }
+    }
+
+    pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
+        self.incidents.get(id)
+    }
+
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values()
+    }
+
+    pub(super) fn incident_mut(&mut self, id: &IncidentId) -> Option<&mut Incident> {
+        let incident = self.incidents.get_mut(id)?;
+        self.changed.incidents.insert(id.clone());
+        self.touched.insert(id.clone());
+        Some(incident)
+    }
+
+    pub(super) fn add_incident(&mut self, incident: Incident) {
+        self.changed.incidents.insert(incident.id.clone());
+        self.touched.insert(incident.id.clone());
+        self.incidents.insert(incident.id.clone(), incident);
+    }
+
+    /// Lets go of a finished incident and its alerts.
+    pub(super) fn evict_incident(&mut self, id: &IncidentId) {
+        for number in self.groups.forget(id) {
+            if self.alerts.get(&number).is_some_and(|alert| alert.incident.as_ref() == Some(id)) {
+                self.evict_alert(number);
+            }
+        }
+        if let Some(incident) = self.incidents.remove(id) {
+            self.deadlines.set(Deadline::Incident(id.clone()), None);
+            self.changed.incidents.remove(id);
+            self.touched.remove(id);
+            self.changed.evicted_incidents.push(incident);
+        }
+    }
+
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.values()
+    }
+
+    pub fn problem(&self, id: &ProblemId) -> Option<&Problem> {
+        self.problems.get(id)
+    }
+
+    pub(super) fn problem_mut(&mut self, id: &ProblemId) -> Option<&mut Problem> {
+        let problem = self.problems.get_mut(id)?;
+        self.changed.problems.insert(id.clone());
+        Some(problem)
+    }
+
+    pub(super) fn add_problem(&mut self, problem: Problem) {
+        self.changed.problems.insert(problem.id.clone());
+        self.problems.insert(problem.id.clone(), problem);
+    }
+
+    /// Deliveries that have not ended.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.values()
+    }
+
+    pub fn delivery(&self, id: &str) -> Option<&Delivery> {
+        self.deliveries.get(id)
+    }
+
+    /// The pending ones of one incident, oldest first.
+    pub fn deliveries_of(&self, id: &IncidentId) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.values().filter(move |delivery| delivery.incident == *id)
+    }
+
+    /// Keeps a delivery as it is now; one that has ended leaves memory.
+    pub(super) fn put_delivery(&mut self, delivery: Delivery) {
+        self.changed.deliveries.insert(delivery.id.clone(), delivery.clone());
+        if delivery.state == DeliveryState::Pending {
+            self.deliveries.insert(delivery.id.clone(), delivery);
+        } else {
+            self.deliveries.remove(&delivery.id);
+        }
+    }
+
+    pub fn silences(&self) -> impl Iterator<Item = &Silence> {
+        self.silences.values()
+    }
+
+    pub(super) fn put_silence(&mut self, silence: Silence) {
+        self.remember(fact::SILENCE, silence.id.clone(), serde_json::to_value(&silence).ok());
+        self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(silence.ends_at));
+        self.silences.insert(silence.id.clone(), silence);
+    }
+
+    pub(super) fn remove_silence(&mut self, id: &str) -> Option<Silence> {
+        self.remember(fact::SILENCE, id, None);
+        self.deadlines.set(Deadline::Silence(id.to_owned()), None);
+        self.silences.remove(id)
+    }
+
+    pub fn maintenances(&self) -> impl Iterator<Item = &Maintenance> {
+        self.policy.maintenance.iter().chain(self.maintenances.values())
+    }
+
+    pub(super) fn put_maintenance(&mut self, window: Maintenance) {
+        self.remember(fact::MAINTENANCE, window.id.clone(), serde_json::to_value(&window).ok());
+        self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
+        self.maintenances.insert(window.id.clone(), window);
+    }
+
+    pub(super) fn remove_maintenance(&mut self, id: &str) -> Option<Maintenance> {
+        self.remember(fact::MAINTENANCE, id, None);
+        self.deadlines.set(Deadline::Maintenance(id.to_owned()), None);
+        self.maintenances.remove(id)
+    }
+
+    /// Learns that `from` depends on `to`; indexes follow when it was news.
+    pub(super) fn learn_dependency(&mut self, from: &str, to: &str) {
+        if from == to || !self.learned.entry(from.to_owned()).or_default().insert(to.to_owned()) {
+            return;
+        }
+        self.remember(fact::DEPENDENCY, from, serde_json::to_value(&self.learned[from]).ok());
+        if self.topology.connect(from, to) {
+            self.groups.reindex(&self.topology, self.policy.correlation.hops_max);
+        }
+    }
+
+    pub(super) fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Everything that changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        let changed = std::mem::take(&mut self.changed);
+        let mut alerts: Vec<(Alert, bool)> =
+            changed.alerts.iter().filter_map(|number| Some((self.alerts.get(number)?.clone(), true))).collect();
+        alerts.extend(changed.evicted_alerts.into_iter().map(|alert| (alert, false)));
+        let mut incidents: Vec<(Incident, bool)> =
+            changed.incidents.iter().filter_map(|id| Some((self.incidents.get(id)?.clone(), true))).collect();
+        incidents.extend(changed.evicted_incidents.into_iter().map(|incident| (incident, false)));
+        Changes {
+            alerts,
+            incidents,
+            problems: changed.problems.iter().filter_map(|id| self.problems.get(id).cloned()).collect(),
+            deliveries: changed.deliveries.into_values().collect(),
+            facts: changed.facts.into_iter().map(|((kind, key), value)| Fact { kind, key, value }).collect(),
+        }
+    }
+
+    /// Open incidents by priority, for the gauge.
+    pub fn open_incidents(&self) -> BTreeMap<crate::model::Priority, u64> {
+        let mut counts = BTreeMap::new();
+        for incident in self.incidents.values() {
+            if matches!(incident.state, IncidentState::Open | IncidentState::Acknowledged) {
+                *counts.entry(incident.priority).or_insert(0) += 1;
+            }
+        }
+        counts
+    }
+
+    pub fn firing_count(&self) -> usize {
+        self.alerts.values().filter(|alert| alert.status == AlertStatus::Firing).count()
+    }
+}

@@ -1,0 +1,106 @@
+//! What the daemon has to say about itself: starts, configurations, inputs it failed on, and alerts of its
+//! own, which take the same way as everyone else's.
+
+use crate::model::event::{Event, EventStatus};
+use crate::model::timeline::TimelineKind;
+use crate::model::{Fingerprint, Labels, Severity, Span, Timestamp};
+
+use super::policy::{LOG_RECEIVER, Policy, Receiver};
+use super::state::State;
+use super::{dedup, delivery, fold, timeline};
+
+/// Source name of our own alerts.
+pub const SOURCE: &str = "watchbell";
+
+/// After a start, senders that refresh their alerts (Prometheus) get this long before one counts as over.
+const REFRESH_GRACE: Span = Span::from_mins(5);
+
+/// What was in flight is in doubt, and what expired while we were away may only not have been heard.
+pub fn started(state: &mut State, now: Timestamp) {
+    delivery::doubt_all(state);
+    // Kept in memory only: forgotten here, it is the same with and without a restart before this input.
+    state.loud.clear();
+    let overdue: Vec<u64> = state
+        .alerts()
+        .filter(|alert| alert.is_firing() && alert.expires_at.is_some_and(|at| at < now + REFRESH_GRACE))
+        .map(|alert| alert.number)
+        .collect();
+    for number in overdue {
+        if let Some(alert) = state.alert_mut(number) {
+            alert.expires_at = Some(now + REFRESH_GRACE);
+        }
+        super::schedule_alert(state, number);
+    }
+    timeline::system(state, now, TimelineKind::Configuration, SOURCE, "started");
+}
+
+/// From here on another policy decides.
+pub fn configured(state: &mut State, now: Timestamp, mut policy: Policy) {
+    // The last resort exists whatever the file says.
+    policy
+        .receivers
+        .entry(LOG_RECEIVER.to_owned())
+        .or_insert_with(|| Receiver { sinks: vec![format!("{LOG_RECEIVER}/log")], ..Receiver::default() });
+    state.set_policy(policy);
+    delivery::reroute_orphans(state, now);
+    let active: Vec<_> =
+        state.incidents().filter(|incident| incident.state.is_active()).map(|incident| incident.id.clone()).collect();
+    state.touched.extend(active);
+    timeline::system(state, now, TimelineKind::Configuration, SOURCE, "a new configuration is in force");
+}
+
+/// The engine failed on an input; it is kept apart, and people hear of it.
+pub fn quarantined(state: &mut State, now: Timestamp, source: &str, reason: &str) {
+    let text = format!("an input from {source} is quarantined: {reason}");
+    timeline::system(state, now, TimelineKind::Quarantined, SOURCE, text.clone());
+    raise(state, now, "An input could not be processed", source, Severity::Major, &text);
+}
+
+/// Raises an alert of our own.
+pub fn raise(state: &mut State, now: Timestamp, name: &str, subject: &str, severity: Severity, summary: &str) {
+    let event = own_event(now, EventStatus::Firing, name, subject, severity, summary);
+    fold(state, now, event);
+}
+
+/// Ends an alert of our own, if it fires.
+pub fn clear(state: &mut State, now: Timestamp, name: &str, subject: &str) {
+    let fingerprint = dedup::fingerprint(SOURCE, &format!("{name}/{subject}"));
+    let fires = state.find_alert(fingerprint).and_then(|number| state.alert(number)).is_some_and(|a| a.is_firing());
+    if fires {
+        let event = own_event(now, EventStatus::Resolved, name, subject, Severity::Major, "");
+        fold(state, now, event);
+    }
+}
+
+fn own_event(
+    now: Timestamp,
+    status: EventStatus,
+    name: &str,
+    subject: &str,
+    severity: Severity,
+    summary: &str,
+) -> Event {
+    let at = now.as_millis().to_string();
+    Event {
+        id: format!("evt-{}", Fingerprint::of([SOURCE, name, subject, status.as_str(), &at])),
+        at: now,
+        received_at: now,
+        source: SOURCE.to_owned(),
+        status,
+        name: name.to_owned(),
+        dedup_key: format!("{name}/{subject}"),
+        severity,
+        configuration_item: Some(format!("watchbell {subject}")),
+        service: None,
+        labels: Labels::from_iter([("subject", subject)]),
+        annotations: Labels::from_iter([("summary", summary)]),
+        url: None,
+        expires_at: None,
+        aliases: Vec::new(),
+        parents: Vec::new(),
+        marker: None,
+        author: None,
+        note: None,
+        extra: Default::default(),
+    }
+}

@@ -1,0 +1,130 @@
+//! The graph of configuration items in memory: who depends on whom, up to a few hops.
+//!
+//! Built from the topology files of the policy plus what monitors told (parents, labels). Names are
+//! the keys, and every answer is ordered by distance and name, so that a restart changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::model::topology::{ConfigurationItem, EdgeKind, TopologyFile};
+
+pub type ItemName = Arc<str>;
+
+/// Items visited in one walk: a hub cannot make an alert expensive.
+const VISITED_MAX: usize = 256;
+
+#[derive(Clone, Debug, Default)]
+pub struct Topology {
+    nodes: BTreeMap<ItemName, Node>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// As the file has it; absent for an item that only monitors know.
+    item: Option<ConfigurationItem>,
+    dependencies: BTreeSet<ItemName>,
+    dependants: BTreeSet<ItemName>,
+}
+
+impl Topology {
+    pub fn of(file: &TopologyFile) -> Self {
+        let mut topology = Self::default();
+        for item in &file.nodes {
+            topology.nodes.entry(item.id.as_str().into()).or_default().item = Some(item.clone());
+        }
+        for edge in file.edges.iter().filter(|edge| edge.kind != EdgeKind::MemberOf) {
+            topology.connect(&edge.from, &edge.to);
+        }
+        topology
+    }
+
+    /// `from` depends on `to`; true when that was not known.
+    pub fn connect(&mut self, from: &str, to: &str) -> bool {
+        if from == to {
+            return false;
+        }
+        let (from, to) = (self.name(from), self.name(to));
+        self.nodes.entry(to.clone()).or_default().dependants.insert(from.clone());
+        self.nodes.entry(from).or_default().dependencies.insert(to)
+    }
+
+    fn name(&self, name: &str) -> ItemName {
+        self.nodes.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone())
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.nodes.contains_key(name)
+    }
+
+    pub fn item(&self, name: &str) -> Option<&ConfigurationItem> {
+        self.nodes.get(name)?.item.as_ref()
+    }
+
+    pub fn items(&self) -> impl Iterator<Item = (&ItemName, Option<&ConfigurationItem>)> {
+        self.nodes.iter().map(|(name, node)| (name, node.item.as_ref()))
+    }
+
+    pub fn has_dependencies(&self, name: &str) -> bool {
+        self.nodes.get(name).is_some_and(|node| !node.dependencies.is_empty())
+    }
+
+    pub fn dependencies(&self, name: &str) -> impl Iterator<Item = &ItemName> {
+        self.nodes.get(name).into_iter().flat_map(|node| &node.dependencies)
+    }
+
+    pub fn dependant_count(&self, name: &str) -> usize {
+        self.nodes.get(name).map_or(0, |node| node.dependants.len())
+    }
+
+    /// What `name` depends on, nearest first, with the number of hops; `name` itself is not in it.
+    pub fn upstream(&self, name: &str, hops_max: u8) -> Vec<(ItemName, u8)> {
+        self.walk(name, hops_max, |node| &node.dependencies)
+    }
+
+    /// What depends on `name`, nearest first.
+    pub fn downstream(&self, name: &str, hops_max: u8) -> Vec<(ItemName, u8)> {
+        self.walk(name, hops_max, |node| &node.dependants)
+    }
+
+    fn walk(&self, start: &str, hops_max: u8, next: impl Fn(&Node) -> &BTreeSet<ItemName>) -> Vec<(ItemName, u8)> {
+        let mut found: Vec<(ItemName, u8)> = Vec::new();
+        let mut seen: BTreeSet<ItemName> = BTreeSet::from([start.into()]);
+        let mut queue: VecDeque<(ItemName, u8)> = VecDeque::from([(start.into(), 0)]);
+        while let Some((name, hops)) = queue.pop_front() {
+            if hops == hops_max {
+                continue;
+            }
+            for neighbour in self.nodes.get(&name).into_iter().flat_map(&next) {
+                if found.len() >= VISITED_MAX {
+                    return found;
+                }
+                if seen.insert(neighbour.clone()) {
+                    found.push((neighbour.clone(), hops + 1));
+                    queue.push_back((neighbour.clone(), hops + 1));
+                }
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain() -> Topology {
+        let mut topology = Topology::default();
+        for (from, to) in [("web1", "rtr1"), ("web2", "rtr1"), ("shop", "web1"), ("rtr1", "core"), ("core", "rtr1")] {
+            topology.connect(from, to);
+        }
+        topology
+    }
+
+    #[test]
+    fn walks_both_ways_by_distance_and_survives_cycles() {
+        let names = |found: Vec<(ItemName, u8)>| found.iter().map(|(n, h)| format!("{n}:{h}")).collect::<Vec<_>>();
+        assert_eq!(names(chain().upstream("shop", 3)), ["web1:1", "rtr1:2", "core:3"]);
+        assert_eq!(names(chain().downstream("rtr1", 2)), ["core:1", "web1:1", "web2:1", "shop:2"]);
+        assert!(chain().upstream("unknown", 3).is_empty());
+    }
+}

@@ -1,0 +1,92 @@
+//! The incident as people see it, frozen at the moment of a notification.
+
+use crate::model::alert::Alert;
+use crate::model::notification::{ALERTS_SHOWN, AlertView, ClockView, ITEMS_SHOWN, IncidentView, ProblemView};
+use crate::model::{Incident, IncidentId};
+
+use super::state::State;
+
+/// The alert that says best what is wrong: on the root item, then worst, then first.
+pub fn lead_alert<'a>(state: &'a State, incident: &Incident) -> Option<&'a Alert> {
+    ranked(state, incident).into_iter().next()
+}
+
+/// Alerts, the most telling first. Only the first few hundred are looked at; the lead is among them.
+fn ranked<'a>(state: &'a State, incident: &Incident) -> Vec<&'a Alert> {
+    let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
+    let Some(members) = state.groups.members(&incident.id) else { return Vec::new() };
+    let of_root = root.and_then(|root| members.items.get(root)).into_iter().flatten();
+    let mut numbers: Vec<u64> = of_root.chain(members.alerts.iter()).take(512).copied().collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut alerts: Vec<&Alert> = numbers.into_iter().filter_map(|number| state.alert(number)).collect();
+    alerts.sort_by_key(|alert| {
+        let is_root = root.is_some() && alert.configuration_item.as_deref() == root;
+        (!is_root, !alert.is_firing(), alert.severity, alert.number)
+    });
+    alerts
+}
+
+pub fn incident(state: &State, id: &IncidentId) -> Option<IncidentView> {
+    let incident = state.incident(id)?;
+    let problem = incident.problem.as_ref().and_then(|id| state.problem(id)).map(|problem| ProblemView {
+        id: problem.id.to_string(),
+        title: problem.title.clone(),
+        workaround: problem.workaround.clone(),
+    });
+    let url = state.policy().public_url.as_ref().map(|base| format!("{}/incidents/{id}", base.trim_end_matches('/')));
+    Some(IncidentView {
+        id: id.clone(),
+        state: incident.state,
+        title: incident.title.clone(),
+        priority: incident.priority,
+        impact: incident.impact,
+        urgency: incident.urgency,
+        severity: incident.severity,
+        started_at: incident.started_at,
+        opened_at: incident.opened_at,
+        acknowledged_at: incident.acknowledged_at,
+        acknowledged_by: incident.acknowledged_by.clone(),
+        resolved_at: incident.resolved_at,
+        resolved_by: incident.resolved_by.clone(),
+        assignee: incident.assignee.clone(),
+        root_cause: incident.root_cause.clone(),
+        services: incident.services.iter().cloned().collect(),
+        configuration_items: incident.configuration_items.iter().take(ITEMS_SHOWN).cloned().collect(),
+        configuration_item_count: incident.configuration_item_count,
+        alerts: ranked(state, incident).into_iter().take(ALERTS_SHOWN).map(alert).collect(),
+        alert_count: incident.alert_count,
+        firing_count: incident.firing_count,
+        clocks: incident
+            .clocks
+            .iter()
+            .map(|clock| ClockView {
+                sla: clock.sla.clone(),
+                target: clock.target,
+                due_at: clock.due_at(),
+                is_breached: clock.is_breached,
+                met_at: clock.met_at,
+            })
+            .collect(),
+        problem,
+        merged_into: incident.merged_into.clone(),
+        url,
+    })
+}
+
+fn alert(alert: &Alert) -> AlertView {
+    AlertView {
+        id: alert.id(),
+        source: alert.source.clone(),
+        name: alert.name.clone(),
+        summary: alert.summary().to_owned(),
+        severity: alert.severity,
+        status: alert.status,
+        started_at: alert.started_at,
+        configuration_item: alert.configuration_item.clone(),
+        labels: alert.labels.clone(),
+        annotations: alert.annotations.clone(),
+        runbook_url: alert.annotations.get("runbook_url").map(str::to_owned),
+        url: alert.url.clone(),
+    }
+}
