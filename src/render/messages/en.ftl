@@ -1,0 +1,101 @@
+# Every text of a notification. The other languages hold the same keys with the same arguments.
+
+headline-items = { $count ->
+    [one] { $count } item affected
+   *[other] { $count } items affected
+}
+
+news-opened = New incident
+news-updated = Update
+news-priority-raised = Worse than reported before
+news-acknowledged = Acknowledged
+news-acknowledged-by = Acknowledged by { $person }
+news-repeated = Still open after { $duration }
+news-escalated = Escalated to the next level
+news-sla-threshold = A service level is at risk
+news-sla-breached = A service level was missed
+news-reopened = Reopened: it is back
+news-resolved = Resolved after { $duration }
+news-resolved-by = Resolved after { $duration } by { $person }
+news-merged = Part of another incident now
+news-merged-into = Goes on as { $incident }
+news-problem-proposed = This keeps happening: a problem was proposed
+news-test = Test message. Nothing is wrong.
+
+severity = { $severity ->
+    [critical] critical
+    [major] major
+    [minor] minor
+    [warning] warning
+   *[info] info
+}
+state = { $state ->
+    [acknowledged] acknowledged
+    [resolved] resolved
+    [closed] closed
+    [merged] merged
+    [pending] pending
+   *[open] open
+}
+level = { $level ->
+    [high] high
+    [medium] medium
+   *[low] low
+}
+began = began { $at }
+assigned-to = assigned to { $person }
+
+label-root-cause = Root cause
+label-impact = Impact
+label-service-level = Service level
+label-what-to-do = What to do
+label-evidence = Evidence
+label-links = Links
+label-note = Note
+
+root-cause-unknown = Not known yet.
+confidence = { $percent } % sure
+confirmed-by = confirmed by { $person }
+
+impact-levels = Impact { $impact }, urgency { $urgency }
+impact-services = { $count ->
+    [one] Service: { $names }
+   *[other] { $count } services: { $names }
+}
+impact-items = { $count ->
+    [one] Item: { $names }
+   *[other] { $count } items: { $names }
+}
+impact-alerts = { $count ->
+    [one] { $firing } of { $count } alert is firing
+   *[other] { $firing } of { $count } alerts are firing
+}
+and-more = { $count } more
+
+service-level-due = { $target ->
+    [respond] Respond by { $due } ({ $name })
+   *[restore] Restore by { $due } ({ $name })
+}
+service-level-missed = { $target ->
+    [respond] MISSED: respond by { $due } ({ $name })
+   *[restore] MISSED: restore by { $due } ({ $name })
+}
+service-level-met = { $target ->
+    [respond] Responded at { $met }, due { $due } ({ $name })
+   *[restore] Restored at { $met }, due { $due } ({ $name })
+}
+
+workaround = Known error “{ $problem }”: { $workaround }
+problem = Known problem “{ $problem }”, no workaround yet
+runbook = Runbook for { $name }
+
+alert-resolved = resolved
+alerts-more = { $count ->
+    [one] and { $count } more alert
+   *[other] and { $count } more alerts
+}
+link-incident = Incident { $incident }
+link-alert = { $name } in { $source }
+
+footer = Watchbell, incident { $incident }, message { $number }
+template-failed = The configured template failed ({ $error }). This is the built-in text.

@@ -1,0 +1,26 @@
+//! From a notification to text: one document model, several dialects, five languages.
+//!
+//! ```text
+//! Notification ──▶ markup::Document ──▶ template (optional) ──▶ dialect: plain · html · journal · slack
+//!                        ▲
+//!          text: messages/<language>.ftl, cleaning, truncation
+//! ```
+//!
+//! Nothing here reads a clock or opens a connection. Foreign text is cleaned when it enters the
+//! document and escaped when it leaves it, so no alert can write markup into anyone's screen.
+
+pub mod dialect;
+pub mod markup;
+mod sample;
+pub mod template;
+pub mod text;
+
+pub use markup::Document;
+pub use sample::sample_notification;
+pub use template::Templates;
+pub use text::Language;
+
+#[cfg(test)]
+pub(crate) mod hostile;
+#[cfg(test)]
+mod tests;
