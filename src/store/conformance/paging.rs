@@ -1,0 +1,255 @@
+//! What readers are promised: order, filters, cursors, look-ups.
+
+use serde_json::json;
+
+use super::Subjects;
+use super::samples::*;
+use crate::engine::state::Changes;
+use crate::model::audit::AuditEntry;
+use crate::model::{Alert, AlertStatus, Delivery, Incident, IncidentState, Priority, Problem, TimelineEntry};
+use crate::store::{
+    AlertQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, QuarantineRow, StoreError, Subject,
+};
+
+/// Walks all pages of `limit` rows and says which names were on them: `b a | c`.
+fn walk<T>(limit: u32, name: impl Fn(&T) -> String, list: impl Fn(PageQuery) -> Page<T>) -> String {
+    let mut pages = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = list(PageQuery { cursor, limit });
+        assert!(page.items.len() <= limit as usize);
+        pages.push(page.items.iter().map(&name).collect::<Vec<_>>().join(" "));
+        cursor = page.next_cursor;
+        assert!(pages.len() < 20, "the pages do not end: {pages:?}");
+        if cursor.is_none() {
+            return pages.join(" | ");
+        }
+    }
+}
+
+pub(super) fn incidents_page_from_the_newest(mut on: Subjects) {
+    let mut urgent = incident("inc-e", "open", 4);
+    urgent.priority = Priority::P1;
+    on.store
+        .commit(&incidents([
+            (incident("inc-a", "open", 1), true),
+            (incident("inc-b", "closed", 3), false),
+            (incident("inc-c", "acknowledged", 2), true),
+            (incident("inc-d", "open", 2), true),
+            (urgent, true),
+            (incident("inc-f", "pending", 9), true),
+        ]))
+        .unwrap();
+    let listed = |limit, states: &[IncidentState], priority| {
+        walk(
+            limit,
+            |incident: &Incident| incident.id.to_string(),
+            |page| on.reader.incidents(&IncidentQuery { states: states.to_vec(), priority, page }).unwrap(),
+        )
+    };
+    assert_eq!(listed(2, &[], None), "inc-e inc-b | inc-d inc-c | inc-a");
+    assert_eq!(listed(1, &[IncidentState::Open], None), "inc-e | inc-d | inc-a");
+    let twice = [IncidentState::Closed, IncidentState::Acknowledged, IncidentState::Closed];
+    assert_eq!(listed(9, &twice, None), "inc-b inc-c");
+    assert_eq!(listed(9, &[IncidentState::Pending], None), "inc-f");
+    assert_eq!(listed(9, &[], Some(Priority::P1)), "inc-e");
+    assert_eq!(listed(9, &[IncidentState::Closed], Some(Priority::P1)), "");
+    let most = PageQuery { cursor: None, limit: u32::MAX };
+    let all = on.reader.incidents(&IncidentQuery { page: most, ..Default::default() }).unwrap();
+    assert_eq!((all.items.len(), all.next_cursor), (5, None));
+}
+
+pub(super) fn incidents_are_found_by_prefix(mut on: Subjects) {
+    let many = (0..12).map(|n| (incident(&format!("inc-many{n:02}"), "open", n), true));
+    on.store.commit(&incidents(many)).unwrap();
+    on.store
+        .commit(&incidents([
+            (incident("inc-7k3m", "open", 0), true),
+            (incident("inc-7k3n", "closed", 0), false),
+            (merged("inc-9old", "inc-8old"), false),
+            (merged("inc-8old", "inc-7k3m"), false),
+            (merged("inc-5lost", "inc-gone"), false),
+            (merged("inc-6self", "inc-6self"), false),
+        ]))
+        .unwrap();
+    let found = |prefix: &str| -> String {
+        let found = on.reader.find_incidents(prefix).unwrap();
+        found.iter().map(|incident: &Incident| incident.id.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found("inc-7k3m"), "inc-7k3m");
+    assert_eq!(found("7k3"), "inc-7k3m inc-7k3n");
+    assert_eq!(found(" INC-7K3N "), "inc-7k3n");
+    assert_eq!(found("9"), "inc-7k3m", "merged twice");
+    assert_eq!(found("5lost"), "inc-5lost", "its survivor is not there");
+    assert_eq!(found("6self"), "inc-6self");
+    assert_eq!(found("many").split(' ').count(), 10);
+    for prefix in ["", "inc-", "%", "_", "7k_m", "inc-7k3mm", "'", "\u{10ffff}", "in", "incident"] {
+        assert_eq!(found(prefix), "", "{prefix}");
+    }
+}
+
+pub(super) fn alerts_page_from_the_newest(mut on: Subjects) {
+    let joined = |number| {
+        let mut alert = alert(number);
+        alert.incident = Some(incident_id("inc-a"));
+        alert
+    };
+    on.store
+        .commit(&alerts([
+            (alert(1), true),
+            (joined(2), true),
+            (resolved(joined(3), 5), true),
+            (resolved(alert(4), 5), false),
+            (joined(5), true),
+        ]))
+        .unwrap();
+    let listed = |limit, status, incident: Option<&str>| {
+        walk(
+            limit,
+            |alert: &Alert| alert.number.to_string(),
+            |page| on.reader.alerts(&AlertQuery { status, incident: incident.map(String::from), page }).unwrap(),
+        )
+    };
+    assert_eq!(listed(2, None, None), "5 4 | 3 2 | 1");
+    assert_eq!(listed(2, Some(AlertStatus::Firing), None), "5 2 | 1");
+    assert_eq!(listed(1, Some(AlertStatus::Resolved), None), "4 | 3");
+    assert_eq!(listed(2, None, Some("inc-a")), "5 3 | 2");
+    assert_eq!(listed(9, Some(AlertStatus::Firing), Some("inc-a")), "5 2");
+    assert_eq!(listed(9, None, Some("inc-unknown")), "");
+}
+
+pub(super) fn alerts_are_found_by_fingerprint(mut on: Subjects) {
+    let again = |number| {
+        let mut again = alert(number);
+        again.fingerprint = alert(1).fingerprint;
+        again
+    };
+    let number = |id: &str| on.reader.alert(id).unwrap().map(|alert| alert.number);
+    let id = alert(1).id();
+    on.store.commit(&alerts([(alert(1), true), (alert(2), true)])).unwrap();
+    assert_eq!(number(&id), Some(1));
+    on.store.commit(&alerts([(resolved(alert(1), 5), false)])).unwrap();
+    assert_eq!(number(&id), Some(1));
+    on.store.commit(&alerts([(again(3), true)])).unwrap();
+    assert_eq!(number(&id), Some(3));
+    on.store.commit(&alerts([(resolved(again(3), 6), false)])).unwrap();
+    assert_eq!(number(&id), Some(3));
+    assert_eq!(number(&id.to_uppercase()), Some(3));
+    for id in ["", "ffffffffffffffff", "no hex", "11111111111111111"] {
+        assert_eq!(number(id), None, "{id}");
+    }
+}
+
+pub(super) fn deliveries_page_and_filter(mut on: Subjects) {
+    let exhausted = json!({"state": "exhausted", "reason": "404", "fallback": "d-4"});
+    let mut mail = delivery("d-4", "inc-b", 4);
+    mail.sink = "ops/mail".into();
+    on.store
+        .commit(&deliveries([
+            delivery("d-1", "inc-a", 1),
+            in_state(delivery("d-2", "inc-a", 2), json!({"state": "superseded", "by": "d-1"}), 3),
+            in_state(delivery("d-3", "inc-b", 2), exhausted, 3),
+            mail,
+        ]))
+        .unwrap();
+    let listed = |limit, state: Option<&str>, incident: Option<&str>, sink: Option<&str>| {
+        let own = |text: Option<&str>| text.map(String::from);
+        walk(
+            limit,
+            |delivery: &Delivery| delivery.id.clone(),
+            |page| {
+                let query = DeliveryQuery { state: own(state), incident: own(incident), sink: own(sink), page };
+                on.reader.deliveries(&query).unwrap()
+            },
+        )
+    };
+    assert_eq!(listed(2, None, None, None), "d-4 d-3 | d-2 d-1");
+    assert_eq!(listed(1, Some("pending"), None, None), "d-4 | d-1");
+    assert_eq!(listed(9, Some("exhausted"), None, None), "d-3");
+    assert_eq!(listed(9, Some("superseded"), None, None), "d-2");
+    assert_eq!(listed(9, Some("unknown"), None, None), "");
+    assert_eq!(listed(1, None, Some("inc-a"), None), "d-2 | d-1");
+    assert_eq!(listed(9, Some("pending"), Some("inc-b"), None), "d-4");
+    assert_eq!(listed(9, None, None, Some("ops/mail")), "d-4");
+    assert_eq!(listed(9, Some("pending"), Some("inc-a"), Some("ops/mail")), "");
+}
+
+pub(super) fn timelines_page_from_the_oldest(mut on: Subjects) {
+    let entries = [
+        entry(0, None, Some(&alert(1)), "fired"),
+        entry(1, Some("inc-a"), Some(&alert(1)), "joined"),
+        entry(1, Some("inc-a"), Some(&alert(2)), "joined-2"),
+    ];
+    let changes = alerts([(alert(1), true), (alert(2), true)]).changes;
+    on.store.commit(&Commit { changes, ..timeline(entries) }).unwrap();
+    // Without a change of the alert beside it, hence without its number.
+    on.store.commit(&timeline([entry(2, Some("inc-a"), Some(&alert(1)), "muted")])).unwrap();
+    on.store.commit(&timeline([entry(3, Some("inc-b"), None, "elsewhere")])).unwrap();
+    let mut again = alert(7);
+    again.fingerprint = alert(1).fingerprint;
+    let both = alerts([(resolved(alert(1), 4), false), (again.clone(), true)]).changes;
+    on.store.commit(&Commit { changes: both, ..timeline([entry(4, None, Some(&again), "again")]) }).unwrap();
+    let told = |limit, subject: Subject| {
+        walk(limit, |entry: &TimelineEntry| entry.text.clone(), |page| on.reader.timeline(&subject, &page).unwrap())
+    };
+    assert_eq!(told(2, Subject::Incident("inc-a".into())), "joined joined-2 | muted");
+    assert_eq!(told(3, Subject::Alert(alert(1).id())), "fired joined muted | again");
+    assert_eq!(told(9, Subject::Alert(alert(2).id())), "joined-2");
+    assert_eq!(told(9, Subject::Alert("no hex".into())), "");
+    assert_eq!(told(9, Subject::Incident("inc-unknown".into())), "");
+}
+
+pub(super) fn the_rest_pages_too(mut on: Subjects) {
+    let problems = vec![problem("prb-a", 1), problem("prb-b", 2), problem("prb-c", 2)];
+    on.store
+        .commit(&Commit {
+            changes: Changes { problems, ..Changes::default() },
+            audit: (0..3).map(audit).collect(),
+            quarantine: (0..3).map(quarantined).collect(),
+            ..Commit::default()
+        })
+        .unwrap();
+    let reader = &on.reader;
+    assert_eq!(
+        walk(2, |one: &Problem| one.id.to_string(), |page| reader.problems(&page).unwrap()),
+        "prb-c prb-b | prb-a"
+    );
+    assert_eq!(
+        walk(2, |one: &AuditEntry| one.subject.clone(), |page| reader.audit(&page).unwrap()),
+        "inc-2 inc-1 | inc-0"
+    );
+    assert_eq!(
+        walk(1, |one: &QuarantineRow| one.at.clock_text(), |page| reader.quarantine(&page).unwrap()),
+        "05:02 | 05:01 | 05:00"
+    );
+}
+
+pub(super) fn events_are_found_by_id(mut on: Subjects) {
+    let odd = r#"a "quoted" \ id – 磁盘"#;
+    on.store.commit(&journal([events(0, "event-1"), tick(1), events(2, odd), events(3, "event-1")])).unwrap();
+    let position = |id: &str| on.reader.find_event(id).unwrap().map(|(position, _)| position);
+    assert_eq!(position("event-1"), Some(4), "the newest");
+    assert_eq!(on.reader.find_event(odd).unwrap(), Some((3, events(2, odd).payload)));
+    for id in ["event", "event-11", "quoted-in-event-1", "", "%"] {
+        assert_eq!(position(id), None, "{id}");
+    }
+}
+
+pub(super) fn foreign_cursors_are_refused(mut on: Subjects) {
+    on.store.commit(&Commit { audit: (0..3).map(audit).collect(), ..Commit::default() }).unwrap();
+    let of_audit = on.reader.audit(&PageQuery { cursor: None, limit: 1 }).unwrap().next_cursor;
+    assert!(of_audit.is_some());
+    for cursor in [of_audit, Some("nonsense".into()), Some(String::new())] {
+        let page = PageQuery { cursor, limit: 5 };
+        let answers = [
+            on.reader.incidents(&IncidentQuery { page: page.clone(), ..Default::default() }).err(),
+            on.reader.alerts(&AlertQuery { page: page.clone(), ..Default::default() }).err(),
+            on.reader.deliveries(&DeliveryQuery { page: page.clone(), ..Default::default() }).err(),
+            on.reader.problems(&page).err(),
+            on.reader.timeline(&Subject::Incident("inc-a".into()), &page).err(),
+            on.reader.timeline(&Subject::Alert(alert(1).id()), &page).err(),
+            on.reader.quarantine(&page).err(),
+        ];
+        assert!(answers.iter().all(|answer| matches!(answer, Some(StoreError::BadCursor { .. }))), "{answers:?}");
+    }
+}

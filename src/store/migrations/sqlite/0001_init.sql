@@ -1,0 +1,115 @@
+-- Bodies are JSON as the model serialises it; the other columns only find and order them, and stand
+-- before the body so that a filter need not read it. Times are milliseconds since the Unix epoch.
+--
+-- What an ingest inserts is appended: to the tables by rising numbers, to the indexes as well. No
+-- index on this path has a key in random order, because each such insert writes a page of its own.
+
+CREATE TABLE meta (
+  id       INTEGER PRIMARY KEY CHECK (id = 1),
+  epoch    INTEGER NOT NULL,
+  position INTEGER NOT NULL
+) STRICT;
+-- `acquire` hands out 2 and up, so a writer that never asked holds no valid epoch.
+INSERT INTO meta (id, epoch, position) VALUES (1, 1, 0);
+
+CREATE TABLE journal (
+  seq     INTEGER PRIMARY KEY,
+  at      INTEGER NOT NULL,
+  kind    TEXT    NOT NULL,
+  source  TEXT,
+  payload BLOB    NOT NULL
+) STRICT;
+
+-- `fingerprint` holds the 64 bits as a signed number. `ended_at` is set once memory has let go of it.
+CREATE TABLE alert (
+  number      INTEGER PRIMARY KEY,
+  is_live     INTEGER NOT NULL,
+  is_firing   INTEGER NOT NULL,
+  fingerprint INTEGER NOT NULL,
+  incident    TEXT,
+  ended_at    INTEGER,
+  body        TEXT    NOT NULL
+) STRICT;
+-- Carries the fingerprint so that the search for a live one reads this small index alone: an index
+-- led by the fingerprint would be in random order.
+CREATE INDEX alert_live ON alert (number, fingerprint) WHERE is_live = 1;
+CREATE INDEX alert_past ON alert (fingerprint, number) WHERE is_live = 0;
+CREATE INDEX alert_ended ON alert (ended_at) WHERE is_live = 0;
+CREATE INDEX alert_resolved ON alert (number) WHERE is_firing = 0;
+CREATE INDEX alert_incident ON alert (incident, number) WHERE incident IS NOT NULL;
+
+CREATE TABLE incident (
+  id          TEXT    PRIMARY KEY,
+  is_live     INTEGER NOT NULL,
+  state       TEXT    NOT NULL,
+  priority    TEXT    NOT NULL,
+  opened_at   INTEGER NOT NULL,
+  updated_at  INTEGER NOT NULL,
+  merged_into TEXT,
+  body        TEXT    NOT NULL
+) STRICT;
+CREATE INDEX incident_live ON incident (id) WHERE is_live = 1;
+CREATE INDEX incident_past ON incident (updated_at) WHERE is_live = 0;
+CREATE INDEX incident_state ON incident (state, opened_at, id, priority);
+
+CREATE TABLE problem (
+  id          TEXT    PRIMARY KEY,
+  proposed_at INTEGER NOT NULL,
+  body        TEXT    NOT NULL
+) STRICT;
+CREATE INDEX problem_proposed ON problem (proposed_at, id);
+
+-- `finished_at` is absent exactly while the delivery is pending.
+CREATE TABLE delivery (
+  id          TEXT    PRIMARY KEY,
+  incident    TEXT    NOT NULL,
+  sink        TEXT    NOT NULL,
+  state       TEXT    NOT NULL,
+  due_at      INTEGER NOT NULL,
+  created_at  INTEGER NOT NULL,
+  finished_at INTEGER,
+  body        TEXT    NOT NULL
+) STRICT;
+CREATE INDEX delivery_pending ON delivery (due_at, id) WHERE state = 'pending';
+CREATE INDEX delivery_exhausted ON delivery (created_at, id) WHERE state = 'exhausted';
+CREATE INDEX delivery_finished ON delivery (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX delivery_incident ON delivery (incident, created_at, id);
+CREATE INDEX delivery_created ON delivery (created_at, id);
+
+CREATE TABLE fact (
+  kind  TEXT NOT NULL,
+  key   TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+
+-- An entry about an alert is found by the alert's number, which rises; only where the writer could
+-- not know the number is the entry found by fingerprint.
+CREATE TABLE timeline (
+  seq               INTEGER PRIMARY KEY,
+  at                INTEGER NOT NULL,
+  incident          TEXT,
+  alert_number      INTEGER,
+  alert_fingerprint INTEGER,
+  body              TEXT    NOT NULL
+) STRICT;
+CREATE INDEX timeline_incident ON timeline (incident, seq) WHERE incident IS NOT NULL;
+CREATE INDEX timeline_alert ON timeline (alert_number, seq) WHERE alert_number IS NOT NULL;
+CREATE INDEX timeline_stray ON timeline (alert_fingerprint, seq) WHERE alert_fingerprint IS NOT NULL;
+
+CREATE TABLE audit (
+  seq       INTEGER PRIMARY KEY,
+  at        INTEGER NOT NULL,
+  principal TEXT    NOT NULL,
+  action    TEXT    NOT NULL,
+  subject   TEXT    NOT NULL,
+  outcome   TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE quarantine (
+  seq    INTEGER PRIMARY KEY,
+  at     INTEGER NOT NULL,
+  source TEXT    NOT NULL,
+  reason TEXT    NOT NULL,
+  body   BLOB    NOT NULL
+) STRICT;

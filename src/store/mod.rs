@@ -1,0 +1,202 @@
+//! The one place that keeps things: journal, state, outbox, history. The trait speaks in transitions
+//! of the flow, not in tables; time is always an argument.
+//!
+//! ```text
+//! append + step + effects ──▶ Commit ──▶ one transaction ──▶ acknowledged
+//! ```
+
+#[cfg(test)]
+mod conformance;
+mod cursor;
+mod sqlite;
+
+pub use sqlite::{SqliteReader, SqliteStore};
+
+use crate::engine::state::{Changes, Snapshot};
+use crate::model::audit::AuditEntry;
+use crate::model::delivery::DeliveryState;
+use crate::model::{Alert, Delivery, Incident, Problem, TimelineEntry, Timestamp};
+use serde::Serialize;
+
+/// Where the journal stands: the number of its last row, 0 when it is empty.
+pub type Position = u64;
+
+/// One input as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalRow {
+    pub at: Timestamp,
+    /// `Input::kind`.
+    pub kind: &'static str,
+    /// Source instance, for inputs that have one.
+    pub source: Option<String>,
+    /// The input as JSON.
+    pub payload: Vec<u8>,
+}
+
+/// A journal row as it is read back: position, time, kind, payload.
+pub type JournalEntry = (Position, Timestamp, String, Vec<u8>);
+
+/// A body that could not be read, or an input that the engine failed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QuarantineRow {
+    pub at: Timestamp,
+    pub source: String,
+    pub reason: String,
+    /// The raw bytes, cut at [`QUARANTINE_BYTES_MAX`].
+    #[serde(skip)]
+    pub body: Vec<u8>,
+}
+
+/// Bytes kept of one refused body.
+pub const QUARANTINE_BYTES_MAX: usize = 64 * 1_024;
+
+/// Everything that one group of inputs leads to; all of it or nothing.
+#[derive(Debug, Default)]
+pub struct Commit {
+    pub journal: Vec<JournalRow>,
+    pub changes: Changes,
+    pub timeline: Vec<TimelineEntry>,
+    pub audit: Vec<AuditEntry>,
+    pub quarantine: Vec<QuarantineRow>,
+}
+
+impl Commit {
+    pub fn is_empty(&self) -> bool {
+        self.journal.is_empty() && self.audit.is_empty() && self.quarantine.is_empty() && self.changes.is_empty()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot open the store at `{path}`")]
+    Open { path: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the store at `{path}` is damaged: {detail}")]
+    Damaged { path: String, detail: String },
+    #[error("the store was written by a newer version (schema {found}, this one knows {known})")]
+    Newer { found: u32, known: u32 },
+    #[error("another writer has taken over (epoch {ours} is stale)")]
+    Stale { ours: u64 },
+    /// Retried later; nothing of the commit took effect.
+    #[error("cannot {operation}")]
+    Failed { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The disk did not confirm a sync: what is durable is unknown, only a restart can tell.
+    #[error("the disk did not confirm a write while trying to {operation}")]
+    Sync { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("cannot read a stored {what} (`{key}`)")]
+    Decode { what: &'static str, key: String, source: serde_json::Error },
+    /// The caller's mistake: not one of ours, or of another list.
+    #[error("`cursor`: expected the `next_cursor` of this list's previous page, got `{cursor}`")]
+    BadCursor { cursor: String },
+}
+
+/// What is older than these may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    pub journal: Timestamp,
+    pub history: Timestamp,
+}
+
+/// The writer's side; one holder at a time, fenced by an epoch.
+pub trait Store: Send {
+    /// Takes over writing: from here on every earlier holder is stale.
+    fn acquire(&mut self) -> Result<u64, StoreError>;
+
+    /// The working set as of the last commit.
+    fn load(&mut self) -> Result<Snapshot, StoreError>;
+
+    /// Writes all of it in one durable transaction and returns the journal's new position.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when another writer has taken over; [`StoreError::Sync`] when durability
+    /// is unknown. In every error case nothing may be acknowledged.
+    fn commit(&mut self, commit: &Commit) -> Result<Position, StoreError>;
+
+    /// Deletes what is older than the horizon: journal, history, finished deliveries, timeline and
+    /// quarantine, but nothing live or pending and never the audit. At most `rows_max` rows of each,
+    /// so that the writer is not held up; returns how many went, 0 when there is nothing more to do.
+    fn prune(&mut self, horizon: &Horizon, rows_max: u32) -> Result<u64, StoreError>;
+}
+
+/// The readers' side; never waits for the writer. Sees only what is committed.
+pub trait Reader: Send + Sync {
+    fn incidents(&self, query: &IncidentQuery) -> Result<Page<Incident>, StoreError>;
+    /// By id or by the beginning of one (`inc-` may be left out); follows merges. All that fit, at most 10.
+    fn find_incidents(&self, prefix: &str) -> Result<Vec<Incident>, StoreError>;
+    fn alerts(&self, query: &AlertQuery) -> Result<Page<Alert>, StoreError>;
+    /// The newest alert with that fingerprint.
+    fn alert(&self, fingerprint: &str) -> Result<Option<Alert>, StoreError>;
+    fn problems(&self, page: &PageQuery) -> Result<Page<Problem>, StoreError>;
+    /// By its whole id.
+    fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError>;
+    fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
+    /// Oldest first. By incident or by alert fingerprint.
+    fn timeline(&self, subject: &Subject, page: &PageQuery) -> Result<Page<TimelineEntry>, StoreError>;
+    /// The newest journal row that holds the event with this id: its position and its payload. Looks
+    /// through the last 200,000 rows only, and may take seconds: for people, not for a hot path.
+    fn find_event(&self, id: &str) -> Result<Option<(Position, Vec<u8>)>, StoreError>;
+    /// Journal rows after `after`, at most `limit`.
+    fn journal(&self, after: Position, limit: u32) -> Result<Vec<JournalEntry>, StoreError>;
+    fn audit(&self, page: &PageQuery) -> Result<Page<AuditEntry>, StoreError>;
+    fn quarantine(&self, page: &PageQuery) -> Result<Page<QuarantineRow>, StoreError>;
+    fn position(&self) -> Result<Position, StoreError>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Incident(String),
+    Alert(String),
+}
+
+/// Rows of one page when nothing is asked for.
+pub const PAGE_LIMIT_DEFAULT: u32 = 50;
+/// Rows of one page at most.
+pub const PAGE_LIMIT_MAX: u32 = 500;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// Opaque, from the page before.
+    pub cursor: Option<String>,
+    pub limit: u32,
+}
+
+impl Default for PageQuery {
+    fn default() -> Self {
+        Self { cursor: None, limit: PAGE_LIMIT_DEFAULT }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncidentQuery {
+    /// Any of these states; empty means every state but `pending` and `merged`.
+    pub states: Vec<crate::model::IncidentState>,
+    pub priority: Option<crate::model::Priority>,
+    pub page: PageQuery,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertQuery {
+    pub status: Option<crate::model::AlertStatus>,
+    pub incident: Option<String>,
+    pub page: PageQuery,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryQuery {
+    /// One of [`DeliveryState::as_str`].
+    pub state: Option<String>,
+    pub incident: Option<String>,
+    pub sink: Option<String>,
+    pub page: PageQuery,
+}
+
+/// Newest first, unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
+/// True for states that a pruner may delete once they are old.
+pub fn is_finished(state: &DeliveryState) -> bool {
+    !matches!(state, DeliveryState::Pending)
+}

@@ -1,0 +1,73 @@
+//! The working set as of the last commit: what is live, what is pending, what was learned.
+//!
+//! Rows are decoded as they are read, so that a start needs room for the state once, not twice.
+//! Never loads history: its size must not matter to a start.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use serde::de::DeserializeOwned;
+
+use super::error::Fault;
+use crate::engine::state::Snapshot;
+use crate::store::StoreError;
+
+/// Key and body each, except facts: kind, key, value.
+pub(super) const LIVE_ALERTS: &str =
+    "SELECT number, body FROM alert INDEXED BY alert_live WHERE is_live = 1 ORDER BY number";
+pub(super) const LIVE_INCIDENTS: &str =
+    "SELECT id, body FROM incident INDEXED BY incident_live WHERE is_live = 1 ORDER BY id";
+pub(super) const PENDING_DELIVERIES: &str =
+    "SELECT id, body FROM delivery INDEXED BY delivery_pending WHERE state = 'pending' ORDER BY due_at, id";
+const PROBLEMS: &str = "SELECT id, body FROM problem ORDER BY id";
+const FACTS: &str = "SELECT kind, key, value FROM fact ORDER BY kind, key";
+pub(super) const POSITION: &str = "SELECT position FROM meta WHERE id = 1";
+
+pub(super) fn load(connection: &Connection) -> Result<Snapshot, Fault> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut facts = Vec::new();
+    let mut statement = snapshot.prepare(FACTS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        facts.push((row.get(0)?, row.get(1)?, decode("fact", row.get_ref(1)?, row.get_ref(2)?)?));
+    }
+    Ok(Snapshot {
+        position: position(&snapshot)?,
+        alerts: bodies(&snapshot, "alert", LIVE_ALERTS)?,
+        incidents: bodies(&snapshot, "incident", LIVE_INCIDENTS)?,
+        problems: bodies(&snapshot, "problem", PROBLEMS)?,
+        deliveries: bodies(&snapshot, "delivery", PENDING_DELIVERIES)?,
+        facts,
+    })
+}
+
+pub(super) fn position(connection: &Connection) -> Result<u64, Fault> {
+    let position: i64 = connection.prepare_cached(POSITION)?.query_row([], |row| row.get(0))?;
+    Ok(position.cast_unsigned())
+}
+
+fn bodies<T: DeserializeOwned>(connection: &Connection, what: &'static str, sql: &str) -> Result<Vec<T>, Fault> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(body(what, row, 0, 1)?);
+    }
+    Ok(all)
+}
+
+/// The JSON in column `at`; column `key` names the row if it cannot be read.
+pub(super) fn body<T: DeserializeOwned>(what: &'static str, row: &Row<'_>, key: usize, at: usize) -> Result<T, Fault> {
+    decode(what, row.get_ref(key)?, row.get_ref(at)?)
+}
+
+fn decode<T: DeserializeOwned>(what: &'static str, key: ValueRef<'_>, json: ValueRef<'_>) -> Result<T, Fault> {
+    serde_json::from_slice(json.as_bytes().unwrap_or_default())
+        .map_err(|source| StoreError::Decode { what, key: key_text(key), source }.into())
+}
+
+fn key_text(key: ValueRef<'_>) -> String {
+    match key {
+        ValueRef::Integer(number) => number.to_string(),
+        other => String::from_utf8_lossy(other.as_bytes().unwrap_or_default()).into_owned(),
+    }
+}

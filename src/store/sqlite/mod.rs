@@ -1,0 +1,261 @@
+//! The embedded store: one SQLite file, one writing connection, a few that only read.
+//!
+//! Decides where the file is, how it is opened and what counts as damaged. Never replaces or empties
+//! a file that is already there, and never opens one that another program or a newer version wrote.
+//!
+//! ```text
+//! SqliteStore::open(path) ──▶ SqliteStore (write.rs, prune.rs)  one transaction for each commit
+//!                         └─▶ SqliteReader (read.rs, backup.rs)  snapshots, never in the writer's way
+//! ```
+
+mod backup;
+mod error;
+mod file;
+mod load;
+mod prune;
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::StoreError;
+use crate::model::alert::AlertNumber;
+use error::{Fault, Opening};
+
+/// Schema changes in order; the number applied stands in the file's `user_version`.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_init.sql")];
+/// `WBLL`: tells our files from those of other programs that use SQLite.
+const APPLICATION_ID: i32 = 0x5742_4c4c;
+
+/// A file up to this size is checked page by page at every start; of a larger one only what is read
+/// is checked, because a start must not take minutes.
+const QUICK_CHECK_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+/// Pages of 4 KiB in the write-ahead log before they are moved into the file (16 MiB).
+const WAL_PAGES: u32 = 4_000;
+/// The log is cut back to this size after a burst.
+const WAL_BYTES_KEPT: u32 = 64 * 1_024 * 1_024;
+/// Longest wait for another process that holds the file.
+const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+/// Page caches, in KiB.
+const WRITER_CACHE_KIB: i32 = 16 * 1_024;
+const READER_CACHE_KIB: i32 = 4 * 1_024;
+/// Compiled statements kept by each connection; there are fewer.
+const STATEMENTS_KEPT: usize = 64;
+/// Idle reading connections that are kept.
+const READERS_KEPT: usize = 8;
+
+/// Where the data is; makes connections to it.
+#[derive(Clone, Debug)]
+enum Database {
+    File(PathBuf),
+    /// Name of a database in memory, shared by the connections of this process; gone with the last.
+    Memory(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+}
+
+impl Database {
+    /// For messages.
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Memory(name) => format!("memory:{name}"),
+        }
+    }
+
+    fn connect(&self, access: Access) -> Result<Connection, StoreError> {
+        self.connect_plainly(access).map_err(|error| error::opening(&self.name(), error))
+    }
+
+    fn connect_plainly(&self, access: Access) -> Result<Connection, Opening> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match self {
+            // Without the flag to create: a file that is missing here has gone, and must be missed.
+            Self::File(path) => Connection::open_with_flags(path, flags)?,
+            Self::Memory(name) => Connection::open_with_flags(
+                format!("file:/{name}?vfs=memdb"),
+                flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI,
+            )?,
+        };
+        connection.busy_timeout(BUSY_WAIT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        // Before anything is set that writes: the file may be somebody else's.
+        let is_fresh = file::check_identity(&connection)? == 0;
+        if is_fresh && !(access == Access::Write && matches!(self, Self::Memory(_))) {
+            return Err(Opening::NotOurs("it holds no tables"));
+        }
+        // No memory map: a failing disk would then end the process with a signal instead of an error.
+        connection.execute_batch(
+            "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA foreign_keys = OFF;
+             PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
+        )?;
+        match access {
+            Access::Write => prepare_writer(&connection, matches!(self, Self::File(_)))?,
+            Access::Read => {
+                connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+                // Opened for writing all the same: only such a connection can bring in the log that
+                // a killed process left behind.
+                connection.pragma_update(None, "query_only", true)?;
+            }
+        }
+        Ok(connection)
+    }
+}
+
+fn prepare_writer(connection: &Connection, is_file: bool) -> Result<(), Opening> {
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    if is_file {
+        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(Opening::NoWal(mode));
+        }
+        connection.query_row(&format!("PRAGMA wal_autocheckpoint = {WAL_PAGES}"), [], |_| Ok(()))?;
+        connection.query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES_KEPT}"), [], |_| Ok(()))?;
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(())
+}
+
+/// Brings the schema up to date; changes nothing when it is.
+fn migrate(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let applied: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if applied as usize >= MIGRATIONS.len() {
+        return Ok(());
+    }
+    for migration in &MIGRATIONS[applied as usize..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as u32)?;
+    transaction.commit()
+}
+
+/// The one writing connection. Fenced by an epoch: after another holder's [`acquire`] nothing that
+/// this one does takes effect.
+///
+/// [`acquire`]: super::Store::acquire
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    name: String,
+    epoch: u64,
+    /// Highest alert number written; a hint only: rows above it are new, so no update is tried.
+    last_alert: AlertNumber,
+    scratch: write::Scratch,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it (mode 0600, its directory 0700) when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] for a file that is no database, was cut short or fails its check;
+    /// [`StoreError::Newer`] for one of a later version; [`StoreError::Open`] otherwise.
+    pub fn open(path: &Path) -> Result<(Self, SqliteReader), StoreError> {
+        file::create_if_missing(path)?;
+        let database = Database::File(path.to_owned());
+        file::check_size(path).map_err(|error| error::opening(&database.name(), error))?;
+        let store = Self::over(&database)?;
+        if file::size(path) <= QUICK_CHECK_BYTES_MAX {
+            file::quick_check(&store.connection).map_err(|error| error::opening(&store.name, error))?;
+        }
+        let reader = SqliteReader::over(database)?;
+        Ok((store, reader))
+    }
+
+    /// A store of its own that is gone once it and its readers are dropped; for tests and simulation.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_in_memory() -> Result<(Self, SqliteReader), StoreError> {
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let database = Database::Memory(format!("watchbell-{}", OPENED.fetch_add(1, Ordering::Relaxed)));
+        let store = Self::over(&database)?;
+        let reader = SqliteReader::over(database)?;
+        Ok((store, reader))
+    }
+
+    fn over(database: &Database) -> Result<Self, StoreError> {
+        let name = database.name();
+        let mut connection = database.connect(Access::Write)?;
+        migrate(&mut connection)
+            .map_err(Opening::from)
+            .and_then(|()| file::check_position(&connection))
+            .map_err(|error| error::opening(&name, error))?;
+        Ok(Self { connection, name, epoch: 0, last_alert: 0, scratch: write::Scratch::default() })
+    }
+
+    fn explain(&self, operation: &'static str, fault: Fault) -> StoreError {
+        fault.explain(&self.name, operation)
+    }
+}
+
+/// Reads committed state from a few connections of its own; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct SqliteReader {
+    pool: Arc<Pool>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    database: Database,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl SqliteReader {
+    /// Reads a store that is there already, whether or not a daemon is writing to it.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`]; a missing file is not created.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let database = Database::File(path.to_owned());
+        file::check_size(path).map_err(|error| error::opening(&database.name(), error))?;
+        Self::over(database)
+    }
+
+    fn over(database: Database) -> Result<Self, StoreError> {
+        let first = database.connect(Access::Read)?;
+        Ok(Self { pool: Arc::new(Pool { database, idle: Mutex::new(vec![first]) }) })
+    }
+
+    /// Another writer for the same data, as a second process would be; it must `acquire` first.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn writer(&self) -> Result<SqliteStore, StoreError> {
+        SqliteStore::over(&self.pool.database)
+    }
+
+    /// Runs `query` on one snapshot.
+    fn read<T>(
+        &self,
+        operation: &'static str,
+        query: impl FnOnce(&Connection) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let idle = self.pool.idle.lock().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.pool.database.connect(Access::Read)?,
+        };
+        let answer = connection.unchecked_transaction().map_err(Fault::from).and_then(|snapshot| query(&snapshot));
+        // A connection that failed is not used again; a caller's mistake is no failure.
+        if !matches!(answer, Err(Fault::Sqlite(_))) {
+            let mut idle = self.pool.idle.lock();
+            if idle.len() < READERS_KEPT {
+                idle.push(connection);
+            }
+        }
+        answer.map_err(|fault| fault.explain(&self.pool.database.name(), operation))
+    }
+}

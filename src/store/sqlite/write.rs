@@ -1,0 +1,277 @@
+//! The writer's side: one transaction for each commit, fenced by the epoch, all of it or nothing.
+//!
+//! The hot path: statements stay compiled, bodies are serialised into one reused buffer, and a live
+//! alert that only counts up touches no index. Never decides what is written, only how.
+
+use std::io;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::Serialize;
+
+use super::SqliteStore;
+use super::error::Fault;
+use crate::engine::state::{Changes, Snapshot};
+use crate::model::alert::AlertNumber;
+use crate::model::{Alert, Fingerprint, Timestamp};
+use crate::store::{
+    Commit, Horizon, JournalRow, Position, QUARANTINE_BYTES_MAX, QuarantineRow, Store, StoreError, is_finished,
+};
+
+/// Memory kept between commits, so that a commit allocates nothing that the last one had.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    json: Vec<u8>,
+    numbers: Vec<(Fingerprint, AlertNumber)>,
+}
+
+impl Store for SqliteStore {
+    fn acquire(&mut self) -> Result<u64, StoreError> {
+        let acquired = acquire(&mut self.connection);
+        let (epoch, last_alert) = acquired.map_err(|fault| self.explain("take over writing", fault))?;
+        self.epoch = epoch;
+        self.last_alert = last_alert;
+        Ok(epoch)
+    }
+
+    fn load(&mut self) -> Result<Snapshot, StoreError> {
+        super::load::load(&self.connection).map_err(|fault| self.explain("load the state", fault))
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<Position, StoreError> {
+        let written = write(&mut self.connection, self.epoch, self.last_alert, &mut self.scratch, commit);
+        let position = written.map_err(|fault| self.explain("commit", fault))?;
+        let highest = commit.changes.alerts.iter().map(|(alert, _)| alert.number).max();
+        self.last_alert = self.last_alert.max(highest.unwrap_or(0));
+        Ok(position)
+    }
+
+    fn prune(&mut self, horizon: &Horizon, rows_max: u32) -> Result<u64, StoreError> {
+        let pruned = super::prune::prune(&mut self.connection, self.epoch, horizon, rows_max);
+        pruned.map_err(|fault| self.explain("prune", fault))
+    }
+}
+
+fn acquire(connection: &mut Connection) -> Result<(u64, AlertNumber), Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let epoch: i64 =
+        transaction
+            .query_row("UPDATE meta SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch", [], |row| row.get(0))?;
+    let last: Option<i64> = transaction.query_row("SELECT max(number) FROM alert", [], |row| row.get(0))?;
+    transaction.commit()?;
+    Ok((epoch.cast_unsigned(), last.unwrap_or(0).cast_unsigned()))
+}
+
+/// Moves the journal's position on by `rows` and returns the new one, or fails as stale. The first
+/// statement of every transaction that writes.
+pub(super) fn fence(transaction: &Transaction<'_>, epoch: u64, rows: usize) -> Result<i64, Fault> {
+    transaction
+        .prepare_cached("UPDATE meta SET position = position + ?1 WHERE id = 1 AND epoch = ?2 RETURNING position")?
+        .query_row(params![rows as i64, epoch.cast_signed()], |row| row.get(0))
+        .optional()?
+        .ok_or(Fault::Store(StoreError::Stale { ours: epoch }))
+}
+
+fn write(
+    connection: &mut Connection,
+    epoch: u64,
+    last_alert: AlertNumber,
+    scratch: &mut Scratch,
+    commit: &Commit,
+) -> Result<Position, Fault> {
+    // Dropping it on any way out but the last undoes everything and leaves the connection usable.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let position = fence(&transaction, epoch, commit.journal.len())?;
+    write_journal(&transaction, position, &commit.journal)?;
+    let json = &mut scratch.json;
+    write_alerts(&transaction, json, last_alert, &commit.changes.alerts)?;
+    write_incidents(&transaction, json, &commit.changes)?;
+    write_deliveries(&transaction, json, &commit.changes)?;
+    write_facts(&transaction, json, &commit.changes)?;
+    write_timeline(&transaction, scratch, commit)?;
+    write_audit(&transaction, commit)?;
+    write_quarantine(&transaction, &commit.quarantine)?;
+    transaction.commit()?;
+    Ok(position.cast_unsigned())
+}
+
+/// `value` as text in the reused buffer.
+fn to_json<'a>(json: &'a mut Vec<u8>, value: &impl Serialize) -> Result<&'a str, Fault> {
+    let refused = |source: Box<dyn std::error::Error + Send + Sync>| {
+        Fault::Store(StoreError::Failed { operation: "serialise a row", source })
+    };
+    json.clear();
+    serde_json::to_writer(&mut *json, value).map_err(|error| refused(error.into()))?;
+    str::from_utf8(json).map_err(|error| refused(io::Error::new(io::ErrorKind::InvalidData, error).into()))
+}
+
+fn write_journal(transaction: &Transaction<'_>, position: i64, rows: &[JournalRow]) -> Result<(), Fault> {
+    let mut insert = transaction
+        .prepare_cached("INSERT INTO journal (seq, at, kind, source, payload) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let before = position - rows.len() as i64;
+    for (seq, row) in (before + 1..).zip(rows) {
+        insert.execute(params![seq, row.at.as_millis(), row.kind, row.source, row.payload])?;
+    }
+    Ok(())
+}
+
+/// The plain case of a live alert: nothing that an index holds has changed. Naming an indexed column
+/// in `SET` rewrites its entries even when the value stays the same.
+const ALERT_COUNT_UP: &str =
+    "UPDATE alert SET body = ?4 WHERE number = ?1 AND is_live = 1 AND is_firing = ?2 AND incident IS ?3";
+const ALERT_UPSERT: &str = "
+    INSERT INTO alert (number, is_live, is_firing, fingerprint, incident, ended_at, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (number) DO UPDATE SET is_live = excluded.is_live, is_firing = excluded.is_firing,
+      fingerprint = excluded.fingerprint, incident = excluded.incident, ended_at = excluded.ended_at,
+      body = excluded.body";
+
+fn write_alerts(
+    transaction: &Transaction<'_>,
+    json: &mut Vec<u8>,
+    last_alert: AlertNumber,
+    alerts: &[(Alert, bool)],
+) -> Result<(), Fault> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let mut count_up = transaction.prepare_cached(ALERT_COUNT_UP)?;
+    let mut upsert = transaction.prepare_cached(ALERT_UPSERT)?;
+    for (alert, is_live) in alerts {
+        let body = to_json(json, alert)?;
+        let number = alert.number.cast_signed();
+        let incident = alert.incident.as_ref().map(|id| &*id.0);
+        if *is_live
+            && alert.number <= last_alert
+            && count_up.execute(params![number, alert.is_firing(), incident, body])? == 1
+        {
+            continue;
+        }
+        let ended_at = (!is_live).then(|| alert.resolved_at.unwrap_or(alert.last_seen_at).as_millis());
+        let fingerprint = alert.fingerprint.0.cast_signed();
+        upsert.execute(params![number, is_live, alert.is_firing(), fingerprint, incident, ended_at, body])?;
+    }
+    Ok(())
+}
+
+const INCIDENT_UPSERT: &str = "
+    INSERT INTO incident (id, is_live, state, priority, opened_at, updated_at, merged_into, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (id) DO UPDATE SET is_live = excluded.is_live, state = excluded.state,
+      priority = excluded.priority, opened_at = excluded.opened_at, updated_at = excluded.updated_at,
+      merged_into = excluded.merged_into, body = excluded.body";
+const PROBLEM_UPSERT: &str = "
+    INSERT INTO problem (id, proposed_at, body) VALUES (?1, ?2, ?3)
+    ON CONFLICT (id) DO UPDATE SET proposed_at = excluded.proposed_at, body = excluded.body";
+
+fn write_incidents(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &Changes) -> Result<(), Fault> {
+    let mut upsert = transaction.prepare_cached(INCIDENT_UPSERT)?;
+    for (incident, is_live) in &changes.incidents {
+        upsert.execute(params![
+            &*incident.id.0,
+            is_live,
+            incident.state.as_str(),
+            incident.priority.as_str(),
+            incident.opened_at.as_millis(),
+            incident.updated_at.as_millis(),
+            incident.merged_into.as_ref().map(|id| &*id.0),
+            to_json(json, incident)?,
+        ])?;
+    }
+    let mut upsert = transaction.prepare_cached(PROBLEM_UPSERT)?;
+    for problem in &changes.problems {
+        upsert.execute(params![&*problem.id.0, problem.proposed_at.as_millis(), to_json(json, problem)?])?;
+    }
+    Ok(())
+}
+
+const DELIVERY_UPSERT: &str = "
+    INSERT INTO delivery (id, incident, sink, state, due_at, created_at, finished_at, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at,
+      finished_at = excluded.finished_at, body = excluded.body";
+
+fn write_deliveries(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &Changes) -> Result<(), Fault> {
+    let mut upsert = transaction.prepare_cached(DELIVERY_UPSERT)?;
+    for delivery in &changes.deliveries {
+        // A finished row always has a time, or it would never be pruned; a redriven one has none.
+        let finished_at = is_finished(&delivery.state).then(|| delivery.finished_at.unwrap_or(delivery.created_at));
+        upsert.execute(params![
+            delivery.id,
+            &*delivery.incident.0,
+            delivery.sink,
+            delivery.state.as_str(),
+            delivery.due_at.as_millis(),
+            delivery.created_at.as_millis(),
+            finished_at.map(Timestamp::as_millis),
+            to_json(json, delivery)?,
+        ])?;
+    }
+    Ok(())
+}
+
+const FACT_UPSERT: &str = "
+    INSERT INTO fact (kind, key, value) VALUES (?1, ?2, ?3)
+    ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value";
+
+fn write_facts(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &Changes) -> Result<(), Fault> {
+    let mut upsert = transaction.prepare_cached(FACT_UPSERT)?;
+    let mut forget = transaction.prepare_cached("DELETE FROM fact WHERE kind = ?1 AND key = ?2")?;
+    for fact in &changes.facts {
+        match &fact.value {
+            Some(value) => upsert.execute(params![fact.kind, fact.key, to_json(json, value)?])?,
+            None => forget.execute(params![fact.kind, fact.key])?,
+        };
+    }
+    Ok(())
+}
+
+const TIMELINE_INSERT: &str = "
+    INSERT INTO timeline (at, incident, alert_number, alert_fingerprint, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+/// An entry about an alert almost always comes with a change of that alert, which tells its number.
+fn write_timeline(transaction: &Transaction<'_>, scratch: &mut Scratch, commit: &Commit) -> Result<(), Fault> {
+    if commit.timeline.is_empty() {
+        return Ok(());
+    }
+    let Scratch { json, numbers } = scratch;
+    numbers.clear();
+    numbers.extend(commit.changes.alerts.iter().map(|(alert, _)| (alert.fingerprint, alert.number)));
+    numbers.sort_unstable();
+    let mut insert = transaction.prepare_cached(TIMELINE_INSERT)?;
+    for entry in &commit.timeline {
+        let number = entry.alert.and_then(|alert| number_of(numbers, alert));
+        insert.execute(params![
+            entry.at.as_millis(),
+            entry.incident.as_ref().map(|id| &*id.0),
+            number.map(AlertNumber::cast_signed),
+            entry.alert.filter(|_| number.is_none()).map(|alert| alert.0.cast_signed()),
+            to_json(json, entry)?,
+        ])?;
+    }
+    Ok(())
+}
+
+/// The highest number that goes with the fingerprint: an alert that came back has a new one.
+fn number_of(sorted: &[(Fingerprint, AlertNumber)], alert: Fingerprint) -> Option<AlertNumber> {
+    let end = sorted.partition_point(|(fingerprint, _)| *fingerprint <= alert);
+    sorted[..end].last().filter(|(fingerprint, _)| *fingerprint == alert).map(|(_, number)| *number)
+}
+
+fn write_audit(transaction: &Transaction<'_>, commit: &Commit) -> Result<(), Fault> {
+    let mut insert = transaction
+        .prepare_cached("INSERT INTO audit (at, principal, action, subject, outcome) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for entry in &commit.audit {
+        insert.execute(params![entry.at.as_millis(), entry.principal, entry.action, entry.subject, entry.outcome])?;
+    }
+    Ok(())
+}
+
+fn write_quarantine(transaction: &Transaction<'_>, rows: &[QuarantineRow]) -> Result<(), Fault> {
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO quarantine (at, source, reason, body) VALUES (?1, ?2, ?3, ?4)")?;
+    for row in rows {
+        let kept = &row.body[..row.body.len().min(QUARANTINE_BYTES_MAX)];
+        insert.execute(params![row.at.as_millis(), row.source, row.reason, kept])?;
+    }
+    Ok(())
+}
