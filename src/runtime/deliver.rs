@@ -1,0 +1,279 @@
+//! All outbound calls: HTTP, SMTP, and lines to the terminal. Nothing else opens a connection.
+//!
+//! It never follows redirects, never reads more than `RESPONSE_BYTES_MAX`, never goes to a private address
+//! unless that sink is allowed to, and says of every failure whether the request may have taken effect.
+
+use std::io::Write;
+use std::time::Duration;
+
+use lettre::address::Envelope;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+
+use super::guard::{self, GuardError, GuardedResolver};
+use crate::error::ErrorKind;
+use crate::sinks::{HttpRequest, MailRequest, MailSecurity, MailServer, RESPONSE_BYTES_MAX, Request, Response};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Idle connections kept to one host, and for how long: shorter than the usual server's patience.
+const IDLE_PER_HOST_MAX: usize = 32;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request that did not get an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct SendError {
+    pub kind: ErrorKind,
+    /// For people; holds no secret.
+    pub reason: String,
+    /// The other side may have acted on it all the same.
+    pub is_ambiguous: bool,
+}
+
+impl SendError {
+    fn unsent(kind: ErrorKind, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into(), is_ambiguous: false }
+    }
+}
+
+/// The clients; one is made at start and shared.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    guarded: reqwest::Client,
+    unguarded: reqwest::Client,
+}
+
+impl Outbound {
+    /// # Errors
+    /// When the TLS roots of the system cannot be read.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        install_tls();
+        let builder = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .tcp_nodelay(true)
+                .user_agent(concat!("watchbell/", env!("CARGO_PKG_VERSION")))
+        };
+        let guarded = builder().dns_resolver(std::sync::Arc::new(GuardedResolver)).build()?;
+        Ok(Self { guarded, unguarded: builder().build()? })
+    }
+
+    /// Sends one request and reads its answer, within `timeout` in all.
+    ///
+    /// # Errors
+    /// When no complete answer came.
+    pub async fn send(&self, request: Request, allow_private: bool, timeout: Duration) -> Result<Response, SendError> {
+        match request {
+            Request::Http(request) => self.http(request, allow_private, timeout).await,
+            Request::Mail(request) => match tokio::time::timeout(timeout, mail(request, allow_private)).await {
+                Ok(result) => result,
+                Err(_) => Err(SendError {
+                    kind: ErrorKind::Timeout,
+                    reason: format!("no answer within {} s", timeout.as_secs()),
+                    is_ambiguous: true,
+                }),
+            },
+            Request::Line(line) => write_line(&line),
+            Request::Skip(_) => Ok(Response::Written),
+        }
+    }
+
+    async fn http(&self, request: HttpRequest, allow_private: bool, timeout: Duration) -> Result<Response, SendError> {
+        let invalid = |reason: String| SendError::unsent(ErrorKind::Invalid, reason);
+        let url: reqwest::Url =
+            request.url.expose().parse().map_err(|error| invalid(format!("the sink's URL is not valid: {error}")))?;
+        if !allow_private {
+            guard::check_literal(&url).map_err(|error| refused(&error))?;
+        }
+        let method =
+            reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|error| invalid(error.to_string()))?;
+        let client = if allow_private { &self.unguarded } else { &self.guarded };
+        let mut call = client.request(method, url).timeout(timeout).body(request.body);
+        for (name, value) in &request.headers {
+            call = call.header(name.as_ref(), value.expose());
+        }
+        let response = call.send().await.map_err(|error| http_error(error, timeout))?;
+        read_response(response, timeout).await
+    }
+}
+
+/// Chooses the cryptography that every TLS connection of this process uses.
+pub fn install_tls() {
+    // An error only says that it is chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+async fn read_response(mut response: reqwest::Response, timeout: Duration) -> Result<Response, SendError> {
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| http_error(error, timeout))? {
+        let room = RESPONSE_BYTES_MAX - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    Ok(Response::Http { status, headers, body })
+}
+
+/// The URL may hold a secret, so it is never part of the text.
+fn http_error(error: reqwest::Error, timeout: Duration) -> SendError {
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        reason = error.to_string(); // The innermost cause says what happened.
+        cause = error.source();
+    }
+    if error.is_timeout() && !error.is_connect() {
+        let reason = format!("no answer within {} s", timeout.as_secs());
+        return SendError { kind: ErrorKind::Timeout, reason, is_ambiguous: true };
+    }
+    if error.is_connect() {
+        return SendError::unsent(ErrorKind::Unreachable, format!("cannot connect: {reason}"));
+    }
+    if error.is_builder() {
+        return SendError::unsent(ErrorKind::Invalid, format!("the request cannot be made: {reason}"));
+    }
+    SendError { kind: ErrorKind::Unreachable, reason: format!("the connection broke: {reason}"), is_ambiguous: true }
+}
+
+fn refused(error: &GuardError) -> SendError {
+    let kind = if matches!(error, GuardError::Private { .. }) { ErrorKind::Invalid } else { ErrorKind::Unreachable };
+    SendError::unsent(kind, error.to_string())
+}
+
+fn write_line(line: &str) -> Result<Response, SendError> {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    match written {
+        Ok(()) => Ok(Response::Written),
+        // A closed terminal is no reason to keep the line for ever.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Response::Written),
+        Err(error) => Err(SendError::unsent(ErrorKind::Internal, format!("cannot write to the terminal: {error}"))),
+    }
+}
+
+async fn mail(request: MailRequest, allow_private: bool) -> Result<Response, SendError> {
+    let server = &request.server;
+    let addresses = guard::resolve(&server.host, server.port, allow_private).await.map_err(|error| refused(&error))?;
+    let mut last = None;
+    for address in addresses {
+        let transport = transport(server, address.ip())?;
+        match submit(&transport, &request, &request.to).await {
+            Ok(response) => return finish_mail(&transport, &request, response).await,
+            Err(error) if error.kind == ErrorKind::Unreachable && !error.is_ambiguous => last = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| SendError::unsent(ErrorKind::Unreachable, "the server has no address")))
+}
+
+/// A server that refuses one recipient refuses the message for all in one go: then each is tried alone, so
+/// that one wrong address does not silence the others.
+async fn finish_mail(
+    transport: &AsyncSmtpTransport<Tokio1Executor>,
+    request: &MailRequest,
+    response: Response,
+) -> Result<Response, SendError> {
+    let Response::Mail { code, text, .. } = &response else { return Ok(response) };
+    if !(500..600).contains(code) || request.to.len() < 2 || *code == 535 {
+        return Ok(response);
+    }
+    let (mut refused, mut accepted) = (Vec::new(), None);
+    for recipient in &request.to {
+        match submit(transport, request, std::slice::from_ref(recipient)).await? {
+            Response::Mail { code, text, .. } if code >= 500 => {
+                refused.push((recipient.clone(), format!("{code} {text}")))
+            }
+            answer => accepted = Some(answer),
+        }
+    }
+    match accepted {
+        Some(Response::Mail { code, text, .. }) => Ok(Response::Mail { code, text, refused }),
+        _ => Ok(Response::Mail { code: *code, text: text.clone(), refused }),
+    }
+}
+
+fn transport(server: &MailServer, address: std::net::IpAddr) -> Result<AsyncSmtpTransport<Tokio1Executor>, SendError> {
+    let invalid = |reason: String| SendError::unsent(ErrorKind::Invalid, reason);
+    let tls = || {
+        // The certificate must be for the name the operator wrote, whatever address that has today.
+        let mut parameters = TlsParameters::builder(server.host.clone());
+        if let Some(pem) = &server.ca_pem {
+            let certificate = Certificate::from_pem(pem.as_bytes())
+                .map_err(|error| invalid(format!("`ca_pem` is not a PEM certificate: {error}")))?;
+            parameters = parameters.add_root_certificate(certificate);
+        }
+        parameters.build().map_err(|error| invalid(format!("TLS cannot be set up: {error}")))
+    };
+    let tls = match server.security {
+        MailSecurity::Starttls => Tls::Required(tls()?),
+        MailSecurity::Tls => Tls::Wrapper(tls()?),
+        MailSecurity::None => Tls::None,
+    };
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.to_string())
+        .port(server.port)
+        .tls(tls)
+        .timeout(Some(CONNECT_TIMEOUT));
+    if let Some(hello) = &server.hello {
+        builder = builder.hello_name(ClientId::Domain(hello.clone()));
+    }
+    if let (Some(user), Some(password)) = (&server.user, &server.password) {
+        builder = builder.credentials(Credentials::new(user.clone(), password.expose().clone()));
+    }
+    Ok(builder.build())
+}
+
+async fn submit(
+    transport: &AsyncSmtpTransport<Tokio1Executor>,
+    request: &MailRequest,
+    to: &[String],
+) -> Result<Response, SendError> {
+    let invalid = |error: lettre::address::AddressError| SendError::unsent(ErrorKind::Invalid, error.to_string());
+    let to: Vec<Address> = to.iter().map(|address| address.parse()).collect::<Result<_, _>>().map_err(invalid)?;
+    let from: Address = request.from.parse().map_err(invalid)?;
+    let envelope =
+        Envelope::new(Some(from), to).map_err(|error| SendError::unsent(ErrorKind::Invalid, error.to_string()))?;
+    match transport.send_raw(&envelope, &request.message).await {
+        Ok(response) => {
+            let text = response.message().collect::<Vec<_>>().join(" ");
+            Ok(Response::Mail { code: u16::from(response.code()), text, refused: Vec::new() })
+        }
+        Err(error) => match error.status() {
+            Some(code) => {
+                let text = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                Ok(Response::Mail { code: u16::from(code), text, refused: Vec::new() })
+            }
+            None => Err(smtp_error(&error)),
+        },
+    }
+}
+
+fn smtp_error(error: &lettre::transport::smtp::Error) -> SendError {
+    let mut reason = error.to_string();
+    let mut refused = false;
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        reason = error.to_string();
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+            refused |= matches!(io.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable);
+        }
+        cause = error.source();
+    }
+    let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Unreachable };
+    // TLS trouble comes before the message; a connection that breaks may have carried it.
+    SendError { kind, reason, is_ambiguous: !(refused || error.is_tls() || error.is_client()) }
+}

@@ -1,0 +1,98 @@
+//! How fast a sink is called, and when it is left alone: rate limit, back-off, circuit breaker.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use crate::model::{Fingerprint, Span, Timestamp};
+use crate::sinks::Rate;
+
+/// First pause after a failure; doubles with each further one.
+const BACKOFF_MIN: Span = Span::from_secs(1);
+const BACKOFF_MAX: Span = Span::from_mins(5);
+/// Failures in a row that open the breaker.
+const BREAKER_FAILURES: u32 = 5;
+/// Pauses of the breaker: the first, and the longest.
+const BREAKER_MIN: Span = Span::from_secs(5);
+const BREAKER_MAX: Span = Span::from_mins(1);
+
+pub fn limiter(rate: Rate) -> DefaultDirectRateLimiter {
+    let count = NonZeroU32::new(rate.count).unwrap_or(NonZeroU32::MIN);
+    let period = Duration::from_millis(rate.per_ms.max(1)) / count.get();
+    let quota = Quota::with_period(period.max(Duration::from_nanos(1))).unwrap_or_else(|| Quota::per_second(count));
+    RateLimiter::direct(quota.allow_burst(count))
+}
+
+/// Pause before try `attempts + 1`: exponential, spread by ± 20 % so that many deliveries that failed
+/// together do not return together. The spread comes from the id: the same delivery waits the same time.
+pub fn backoff(id: &str, attempts: u32) -> Span {
+    let doubled = BACKOFF_MIN.as_millis() << attempts.saturating_sub(1).min(16);
+    let base = doubled.min(BACKOFF_MAX.as_millis());
+    let spread = (Fingerprint::of([id, &attempts.to_string()]).0 % 401) as i64 - 200;
+    Span::from_millis(base + base * spread / 1_000)
+}
+
+/// Leaves a sink alone that fails again and again; lets one try through when the pause is over.
+#[derive(Clone, Debug, Default)]
+pub struct Breaker {
+    failures: u32,
+    open_until: Option<Timestamp>,
+}
+
+impl Breaker {
+    /// Until when nothing may be sent.
+    pub fn open_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.open_until.filter(|until| *until > now)
+    }
+
+    /// True while only a single probe may be under way.
+    pub const fn is_probing(&self) -> bool {
+        self.failures >= BREAKER_FAILURES
+    }
+
+    pub fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    pub fn failed(&mut self, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= BREAKER_FAILURES {
+            let pause = BREAKER_MIN.as_millis() << (self.failures - BREAKER_FAILURES).min(8);
+            self.pause_until(now + Span::from_millis(pause.min(BREAKER_MAX.as_millis())));
+        }
+    }
+
+    /// The other side said how long.
+    pub fn pause_until(&mut self, until: Timestamp) {
+        self.open_until = self.open_until.max(Some(until));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_grows_to_a_ceiling_and_spreads() {
+        let waits: Vec<i64> = (1..20).map(|attempts| backoff("inc-1.1.ops/slack", attempts).as_millis()).collect();
+        assert!((800..=1_200).contains(&waits[0]), "{waits:?}");
+        assert!(waits.iter().all(|ms| *ms <= 360_000), "{waits:?}");
+        assert_ne!(backoff("a", 3), backoff("b", 3));
+    }
+
+    #[test]
+    fn the_breaker_opens_probes_and_closes() {
+        let start = Timestamp::from_millis(0);
+        let mut breaker = Breaker::default();
+        (0..4).for_each(|_| breaker.failed(start));
+        assert!(breaker.open_until(start).is_none());
+        breaker.failed(start);
+        let until = breaker.open_until(start).unwrap();
+        assert!(breaker.open_until(until).is_none() && breaker.is_probing());
+        breaker.failed(until);
+        assert!(breaker.open_until(until).unwrap().since(until) > BREAKER_MIN);
+        breaker.succeeded();
+        assert!(!breaker.is_probing());
+    }
+}

@@ -1,0 +1,120 @@
+//! From a committed delivery to an answered one: a worker for each sink with its own queue, rate limit and
+//! breaker, so that a slow or dead sink holds up only itself. What came of each send is an input to the
+//! driver and counts only once that is committed.
+//!
+//! ```text
+//! driver ─Deliver─▶ worker of the sink ─▶ queue.pick ─▶ sink.request ─▶ Outbound ─▶ sink.outcome ─▶ Input::Sent ─▶ driver
+//! ```
+
+mod queue;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::sync::{mpsc, watch};
+
+use super::deliver::Outbound;
+use super::driver::Outgoing;
+use super::inbox::Handle;
+use crate::clock::Clock;
+use crate::model::{Delivery, Span};
+use crate::sinks::{Rate, Sink};
+use crate::telemetry::Metrics;
+
+/// One configured sink as the outbox runs it.
+pub struct SinkInstance {
+    pub sink: Box<dyn Sink>,
+    pub allow_private: bool,
+    pub timeout: Duration,
+    pub rate: Rate,
+    /// A delivery that is older than this and still fails is given up.
+    pub give_up_after: Span,
+}
+
+pub type Sinks = BTreeMap<String, Arc<SinkInstance>>;
+
+/// What the workers share.
+#[derive(Clone)]
+pub struct Context {
+    pub driver: Handle,
+    pub clock: Clock,
+    pub outbound: Outbound,
+    pub metrics: Arc<Metrics>,
+    /// Swapped as a whole when the configuration is reloaded.
+    pub sinks: Arc<RwLock<Arc<Sinks>>>,
+}
+
+impl Context {
+    fn sink(&self, name: &str) -> Option<Arc<SinkInstance>> {
+        self.sinks.read().get(name).cloned()
+    }
+}
+
+/// Hands what the driver committed to the workers; a worker starts with the first delivery of its sink.
+/// When `stop` turns true, what is due now is still sent, for `grace` at most.
+pub async fn run(
+    context: Context,
+    mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    mut stop: watch::Receiver<bool>,
+    grace: Duration,
+) {
+    let mut workers: BTreeMap<String, mpsc::UnboundedSender<Outgoing>> = BTreeMap::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    loop {
+        let message = tokio::select! {
+            message = outgoing.recv() => message,
+            _ = stop.wait_for(|is_stopping| *is_stopping) => None,
+        };
+        let Some(message) = message else { break };
+        let sink = match &message {
+            Outgoing::Deliver(delivery) => delivery.sink.clone(),
+            Outgoing::Settle(id) => sink_of(id).to_owned(),
+        };
+        let worker = workers.entry(sink.clone()).or_insert_with(|| {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            tasks.spawn(worker::run(context.clone(), sink, receiver));
+            sender
+        });
+        // A worker ends only when its sender is dropped.
+        let _ = worker.send(message);
+    }
+    drop(workers);
+    let drained = tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!("stopped with sends under way; they are repeated with the same key after the next start");
+    }
+}
+
+/// `inc-….7.ops/slack` → `ops/slack`: see `engine::delivery::create`.
+fn sink_of(id: &str) -> &str {
+    id.splitn(3, '.').nth(2).unwrap_or(id)
+}
+
+/// True when the delivery has been tried for so long that it is given up.
+fn is_overdue(delivery: &Delivery, now: crate::model::Timestamp, give_up_after: Span) -> bool {
+    now.since(delivery.created_at) > give_up_after
+}
+
+/// A pending delivery of the sample notification, for tests.
+#[cfg(test)]
+pub(crate) fn sample_delivery(kind: crate::model::NotificationKind, now: crate::model::Timestamp) -> Delivery {
+    let notification = crate::render::sample_notification(kind, now);
+    Delivery {
+        id: format!("{}.ops/slack", notification.id),
+        incident: notification.incident.id.clone(),
+        sink: "ops/slack".into(),
+        receiver: "ops".into(),
+        state: crate::model::DeliveryState::Pending,
+        attempts: 1,
+        due_at: now,
+        created_at: now,
+        finished_at: None,
+        progress: Default::default(),
+        last_error: None,
+        fallback_for: None,
+        notification: Arc::new(notification),
+    }
+}

@@ -1,0 +1,350 @@
+//! The worker of one sink: picks, waits for the rate limit, sends, reads the answer, reports it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use governor::DefaultDirectRateLimiter;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::queue::{Pick, Queue};
+use super::{Context, SinkInstance, is_overdue};
+use crate::clock::Stopwatch;
+use crate::engine::input::{Input, SendResult};
+use crate::error::ErrorKind;
+use crate::model::delivery::Progress;
+use crate::model::{Delivery, IncidentId, Span};
+use crate::runtime::deliver::SendError;
+use crate::runtime::driver::Outgoing;
+use crate::runtime::limits::{self, Breaker};
+use crate::sinks::{Attempt, Outcome, Rate, Request};
+
+/// Sends of one sink under way at a time; between incidents order does not matter.
+const IN_FLIGHT_MAX: usize = 32;
+/// Requests of one delivery in a row before it has to queue again: ends a sink that never says it is done.
+const STEPS_MAX: u16 = 8;
+/// Pause before a result is reported again that the store did not take.
+const REPORT_RETRY: std::time::Duration = std::time::Duration::from_millis(200);
+
+struct Worker {
+    context: Context,
+    name: String,
+    queue: Queue,
+    breaker: Breaker,
+    limiter: Arc<DefaultDirectRateLimiter>,
+    rate: Option<Rate>,
+    sends: JoinSet<Ended>,
+    /// What each send is about, for one that panics.
+    under_way: BTreeMap<tokio::task::Id, Delivery>,
+}
+
+/// One send has ended and its result is committed.
+struct Ended {
+    incident: IncidentId,
+    /// Comes back with a later due time when it is to be tried again.
+    again: Option<Delivery>,
+    verdict: Verdict,
+}
+
+/// What the send says about the sink as a whole.
+enum Verdict {
+    Works,
+    Failed,
+    /// It asked to be left alone for so long.
+    Pause(Span),
+    /// Says nothing: our own mistake, or the delivery's.
+    Neutral,
+}
+
+/// Serves one sink until the sender is gone, then sends what is due.
+pub async fn run(context: Context, name: String, mut inbox: mpsc::UnboundedReceiver<Outgoing>) {
+    let rate = Rate { count: 1_000, per_ms: 1_000 };
+    let mut worker = Worker {
+        context,
+        name,
+        queue: Queue::default(),
+        breaker: Breaker::default(),
+        limiter: Arc::new(limits::limiter(rate)),
+        rate: None,
+        sends: JoinSet::new(),
+        under_way: BTreeMap::new(),
+    };
+    loop {
+        worker.start_sends();
+        worker.show();
+        let wait = worker.wait();
+        tokio::select! {
+            message = inbox.recv() => match message {
+                Some(message) => worker.take(message),
+                None => break,
+            },
+            Some(ended) = worker.sends.join_next_with_id() => worker.ended(ended),
+            () = tokio::time::sleep(wait) => {}
+        }
+        while let Ok(message) = inbox.try_recv() {
+            worker.take(message);
+        }
+    }
+    // Told to stop: what is due now still goes out; the caller bounds how long that may take.
+    loop {
+        worker.start_sends();
+        match worker.sends.join_next_with_id().await {
+            Some(ended) => worker.ended(ended),
+            None => return,
+        }
+    }
+}
+
+impl Worker {
+    fn take(&mut self, message: Outgoing) {
+        match message {
+            Outgoing::Deliver(delivery) => self.queue.put(*delivery),
+            Outgoing::Settle(id) => {
+                let incident = IncidentId(id.split('.').next().unwrap_or(&id).into());
+                self.queue.remove(&incident, &id);
+            }
+        }
+    }
+
+    /// How long nothing can happen by itself.
+    fn wait(&self) -> std::time::Duration {
+        let now = self.context.clock.now();
+        let due = self.queue.next_due().map(|at| at.max(self.breaker.open_until(now).unwrap_or(at)));
+        let is_full = self.sends.len() >= IN_FLIGHT_MAX || self.breaker.is_probing() && !self.sends.is_empty();
+        match due {
+            Some(at) if !is_full => at.since(now).to_std().min(std::time::Duration::from_secs(60)),
+            _ => std::time::Duration::from_secs(60),
+        }
+    }
+
+    fn start_sends(&mut self) {
+        let Some(instance) = self.context.sink(&self.name) else { return };
+        if self.rate != Some(instance.rate) {
+            self.rate = Some(instance.rate);
+            self.limiter = Arc::new(limits::limiter(instance.rate));
+        }
+        loop {
+            let now = self.context.clock.now();
+            let in_flight_max = if self.breaker.is_probing() { 1 } else { IN_FLIGHT_MAX };
+            if self.sends.len() >= in_flight_max || self.breaker.open_until(now).is_some() {
+                return;
+            }
+            let Some(pick) = self.queue.pick(now) else { return };
+            let send = Send {
+                context: self.context.clone(),
+                instance: Arc::clone(&instance),
+                limiter: Arc::clone(&self.limiter),
+                name: self.name.clone(),
+            };
+            let delivery = pick.delivery.clone();
+            let task = self.sends.spawn(send.run(pick));
+            self.under_way.insert(task.id(), delivery);
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
+        let ended = match ended {
+            Ok((id, ended)) => {
+                self.under_way.remove(&id);
+                ended
+            }
+            Err(error) => return self.panicked(&error),
+        };
+        self.queue.release(&ended.incident);
+        if let Some(delivery) = ended.again {
+            self.queue.put(delivery);
+        }
+        let now = self.context.clock.now();
+        let was_probing = self.breaker.is_probing();
+        match ended.verdict {
+            Verdict::Works => self.breaker.succeeded(),
+            Verdict::Failed => self.breaker.failed(now),
+            Verdict::Pause(span) => self.breaker.pause_until(now + span),
+            Verdict::Neutral => {}
+        }
+        match (was_probing, self.breaker.is_probing()) {
+            (false, true) => {
+                tracing::warn!(sink = %self.name, "the sink fails again and again; it is tried less often")
+            }
+            (true, false) => tracing::info!(sink = %self.name, "the sink works again"),
+            _ => {}
+        }
+    }
+
+    /// A sink failed on a delivery and would again: its fallback takes over.
+    fn panicked(&mut self, error: &tokio::task::JoinError) {
+        let Some(delivery) = self.under_way.remove(&error.id()) else { return };
+        tracing::error!(sink = %self.name, delivery = %delivery.id, "a send panicked; its fallback takes over");
+        let Some(instance) = self.context.sink(&self.name) else { return };
+        let send = Send {
+            context: self.context.clone(),
+            instance,
+            limiter: Arc::clone(&self.limiter),
+            name: self.name.clone(),
+        };
+        self.sends.spawn(async move {
+            send.count_outcome("exhausted");
+            let reason = "the sink failed on this notification; the log says where".to_owned();
+            send.report(&delivery.id, SendResult::Exhausted { reason }).await;
+            Ended { incident: delivery.incident, again: None, verdict: Verdict::Neutral }
+        });
+    }
+
+    fn show(&self) {
+        let metrics = &self.context.metrics;
+        let labels = [self.name.as_str()];
+        metrics.deliveries_pending.with_label_values(&labels).set((self.queue.len() + self.sends.len()) as i64);
+        metrics.breaker_open.with_label_values(&labels).set(i64::from(self.breaker.is_probing()));
+    }
+}
+
+/// One delivery on its way.
+struct Send {
+    context: Context,
+    instance: Arc<SinkInstance>,
+    limiter: Arc<DefaultDirectRateLimiter>,
+    name: String,
+}
+
+impl Send {
+    async fn run(self, pick: Pick) -> Ended {
+        for id in &pick.superseded {
+            self.count_outcome("superseded");
+            self.report(id, SendResult::Superseded { by: pick.delivery.id.clone() }).await;
+        }
+        let mut delivery = pick.delivery;
+        let incident = delivery.incident.clone();
+        let now = self.context.clock.now();
+        if is_overdue(&delivery, now, self.instance.give_up_after) {
+            let last = delivery.last_error.clone().unwrap_or_else(|| "it was never its turn".to_owned());
+            self.count_outcome("exhausted");
+            let reason = format!("given up after {}: {last}", self.instance.give_up_after.human());
+            self.report(&delivery.id, SendResult::Exhausted { reason }).await;
+            return Ended { incident, again: None, verdict: Verdict::Neutral };
+        }
+        let mut steps = 0;
+        loop {
+            self.limiter.until_ready().await;
+            let stopwatch = Stopwatch::start();
+            let outcome = self.attempt(&delivery).await;
+            self.count(&outcome, stopwatch);
+            steps += 1;
+            match outcome {
+                Outcome::Next { remote, step } if steps < STEPS_MAX => {
+                    let remote = remote.or_else(|| delivery.progress.remote.clone());
+                    delivery.progress = Progress { remote, step, is_ambiguous: false };
+                    let progress = delivery.progress.clone();
+                    self.report(&delivery.id, SendResult::Advanced { progress }).await;
+                }
+                outcome => return self.conclude(delivery, outcome).await,
+            }
+        }
+    }
+
+    /// One request and its answer.
+    async fn attempt(&self, delivery: &Delivery) -> Outcome {
+        let attempt = Attempt {
+            delivery: &delivery.id,
+            notification: &delivery.notification,
+            progress: &delivery.progress,
+            now: self.context.clock.now(),
+        };
+        let request = match self.instance.sink.request(&attempt) {
+            Ok(Request::Skip(why)) => {
+                return Outcome::Delivered {
+                    remote: delivery.progress.remote.clone(),
+                    proof: format!("skipped: {why}"),
+                };
+            }
+            Ok(request) => request,
+            Err(error) => return Outcome::Rejected { kind: ErrorKind::Invalid, reason: error.to_string() },
+        };
+        let sent = self.context.outbound.send(request, self.instance.allow_private, self.instance.timeout).await;
+        match sent {
+            Ok(response) => self.instance.sink.outcome(&attempt, &response),
+            Err(SendError { kind: ErrorKind::Invalid, reason, .. }) => {
+                Outcome::Rejected { kind: ErrorKind::Invalid, reason }
+            }
+            // A request that was never sent settles no doubt about an earlier one.
+            Err(SendError { kind, reason, is_ambiguous }) => {
+                let is_ambiguous = is_ambiguous || delivery.progress.is_ambiguous;
+                Outcome::Retry { after_ms: None, kind, reason, is_ambiguous }
+            }
+        }
+    }
+
+    async fn conclude(&self, mut delivery: Delivery, outcome: Outcome) -> Ended {
+        let incident = delivery.incident.clone();
+        let (result, verdict) = match outcome {
+            Outcome::Delivered { remote, proof } => (SendResult::Delivered { proof, remote }, Verdict::Works),
+            // More steps than any sink needs: it goes on later, from where it is.
+            Outcome::Next { remote, step } => {
+                let progress = Progress { remote, step, is_ambiguous: false };
+                self.retry(&mut delivery, progress, None, "too many requests in a row".to_owned())
+            }
+            Outcome::Retry { after_ms, reason, is_ambiguous, .. } => {
+                let progress = Progress { is_ambiguous, ..delivery.progress.clone() };
+                tracing::warn!(sink = %self.name, delivery = %delivery.id, attempts = delivery.attempts, %reason, "a send failed; it is tried again");
+                self.retry(&mut delivery, progress, after_ms, reason)
+            }
+            Outcome::Rejected { reason, .. } => {
+                tracing::error!(sink = %self.name, delivery = %delivery.id, %reason, "a delivery is given up; its fallback takes over");
+                (SendResult::Exhausted { reason }, Verdict::Neutral)
+            }
+        };
+        let is_again = matches!(result, SendResult::Retry { .. });
+        self.report(&delivery.id.clone(), result).await;
+        Ended { incident, again: is_again.then_some(delivery), verdict }
+    }
+
+    fn retry(
+        &self,
+        delivery: &mut Delivery,
+        progress: Progress,
+        after_ms: Option<u64>,
+        reason: String,
+    ) -> (SendResult, Verdict) {
+        let wait = limits::backoff(&delivery.id, delivery.attempts);
+        let asked = after_ms.map(|ms| Span::from_millis(i64::try_from(ms).unwrap_or(i64::MAX)));
+        let at = self.context.clock.now() + asked.map_or(wait, |asked| asked.max(wait));
+        delivery.attempts += 1;
+        delivery.due_at = at;
+        delivery.progress = progress.clone();
+        delivery.last_error = Some(reason.clone());
+        let verdict = asked.map_or(Verdict::Failed, Verdict::Pause);
+        (SendResult::Retry { at, reason, progress }, verdict)
+    }
+
+    /// Until the store has taken the result, it has not happened.
+    async fn report(&self, id: &str, result: SendResult) {
+        loop {
+            let input = Input::Sent { delivery: id.to_owned(), result: result.clone() };
+            match self.context.driver.submit(input, None).await {
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(sink = %self.name, delivery = %id, %error, "cannot record what a send led to; trying again");
+                    if self.context.driver.is_closed() {
+                        return;
+                    }
+                    tokio::time::sleep(REPORT_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn count_outcome(&self, word: &str) {
+        self.context.metrics.deliveries.with_label_values(&[self.name.as_str(), word]).inc();
+    }
+
+    fn count(&self, outcome: &Outcome, stopwatch: Stopwatch) {
+        let word = match outcome {
+            Outcome::Delivered { .. } => "delivered",
+            Outcome::Next { .. } => "advanced",
+            Outcome::Retry { kind, .. } => kind.as_str(),
+            Outcome::Rejected { .. } => "exhausted",
+        };
+        self.count_outcome(word);
+        let metrics = &self.context.metrics;
+        metrics.delivery_seconds.with_label_values(&[&self.name]).observe(stopwatch.seconds());
+    }
+}

@@ -1,0 +1,252 @@
+//! Every metric with its unit and labels, and how the log is set up. [`Metrics::new`] is the only
+//! place that names a metric. Label values are bounded: names from the configuration, status codes
+//! and fixed words, never text that a sender chose.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+
+use crate::model::{Priority, Timestamp};
+
+/// All metrics of one daemon, in a registry of their own.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub ingest_events: IntCounterVec,
+    pub ingest_requests: IntCounterVec,
+    pub quarantined: IntCounterVec,
+    pub queue_depth: IntGauge,
+    pub commit_seconds: Histogram,
+    pub commit_inputs: Histogram,
+    pub deliveries: IntCounterVec,
+    pub delivery_seconds: HistogramVec,
+    pub deliveries_pending: IntGaugeVec,
+    pub oldest_undelivered_seconds: Gauge,
+    pub breaker_open: IntGaugeVec,
+    pub open_incidents: IntGaugeVec,
+    pub incidents_opened: IntCounter,
+    pub incidents_muted: IntCounter,
+    pub sla_breaches: IntCounter,
+    pub config_last_reload_successful: IntGauge,
+    pub config_last_reload_success_timestamp_seconds: Gauge,
+}
+
+impl Metrics {
+    /// Names end in their unit; `_total` counts, `_seconds` measures, the rest are states. The label
+    /// `source` is a source instance, `kind` its system, `sink` a sink instance.
+    #[rustfmt::skip] // One metric a line reads as the table that it is.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let r = &registry;
+        let metrics = Self {
+            ingest_events: counters(r, "watchbell_ingest_events_total", "Events accepted and durable.", &["source", "kind"]),
+            ingest_requests: counters(r, "watchbell_ingest_requests_total", "Requests to a source by the HTTP status they got.", &["source", "status"]),
+            quarantined: counters(r, "watchbell_quarantined_total", "Bodies that could not be read, or inputs the engine failed on.", &["source"]),
+            queue_depth: gauge(r, "watchbell_queue_depth", "Inputs that wait for the writer."),
+            commit_seconds: histogram(r, "watchbell_commit_seconds", "Time of one durable commit.", doubling(0.000_1, 15)),
+            commit_inputs: histogram(r, "watchbell_commit_inputs", "Inputs that shared one commit.", doubling(1.0, 13)),
+            deliveries: counters(r, "watchbell_deliveries_total", "Requests to a sink by what came of them: delivered, advanced (another follows), exhausted, or the kind of failure that is tried again.", &["sink", "outcome"]),
+            delivery_seconds: histograms(r, "watchbell_delivery_seconds", "Time of one send, answer included.", doubling(0.005, 14), &["sink"]),
+            deliveries_pending: gauges(r, "watchbell_deliveries_pending", "Deliveries that wait for their turn or their next try.", &["sink"]),
+            oldest_undelivered_seconds: gauge_f64(r, "watchbell_oldest_undelivered_seconds", "Age of the oldest delivery that is due and not delivered; 0 when there is none."),
+            breaker_open: gauges(r, "watchbell_breaker_open", "1 while a sink is left alone because it keeps failing.", &["sink"]),
+            open_incidents: gauges(r, "watchbell_open_incidents", "Incidents that are open or acknowledged.", &["priority"]),
+            incidents_opened: counter(r, "watchbell_incidents_opened_total", "Incidents that were opened."),
+            incidents_muted: counter(
+                r,
+                "watchbell_incidents_muted_total",
+                "Times that an incident rang nobody, for a named cause.",
+            ),
+            sla_breaches: counter(r, "watchbell_sla_breaches_total", "Service level targets that were missed."),
+            config_last_reload_successful: gauge(r, "watchbell_config_last_reload_successful", "1 when the last load of the configuration took effect, 0 when it was refused."),
+            config_last_reload_success_timestamp_seconds: gauge_f64(r, "watchbell_config_last_reload_success_timestamp_seconds", "When a configuration last took effect, Unix time."),
+            registry: registry.clone(),
+        };
+        gauges(r, "watchbell_build_info", "Always 1; the label says which version runs.", &["version"])
+            .with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        for priority in Priority::ALL {
+            metrics.open_incidents.with_label_values(&[priority.as_str()]).set(0);
+        }
+        metrics
+    }
+
+    /// Records what a load of the configuration led to, the one at start included.
+    pub fn reloaded(&self, is_successful: bool, at: Timestamp) {
+        self.config_last_reload_successful.set(i64::from(is_successful));
+        if is_successful {
+            self.config_last_reload_success_timestamp_seconds.set(at.as_millis() as f64 / 1_000.0);
+        }
+    }
+
+    /// Prometheus' text format.
+    ///
+    /// # Errors
+    /// When a metric cannot be written as text; no metric made here leads to that.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        let mut text = String::with_capacity(16 * 1_024);
+        TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// `count` bounds, each twice the one before.
+fn doubling(first: f64, count: i32) -> Vec<f64> {
+    (0..count).map(|power| first * 2f64.powi(power)).collect()
+}
+
+/// Names and labels are constants of this file, so a refusal is a mistake here that every test meets.
+fn register<C: Collector + Clone + 'static>(registry: &Registry, made: Result<C, prometheus::Error>) -> C {
+    let collector = made.expect("a metric of this file has a valid name and valid labels");
+    registry.register(Box::new(collector.clone())).expect("a metric of this file is named once");
+    collector
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    register(registry, IntCounter::new(name, help))
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    register(registry, IntGauge::new(name, help))
+}
+
+fn gauge_f64(registry: &Registry, name: &str, help: &str) -> Gauge {
+    register(registry, Gauge::new(name, help))
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    register(registry, IntGaugeVec::new(Opts::new(name, help), labels))
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
+    register(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets)))
+}
+
+fn histograms(registry: &Registry, name: &str, help: &str, buckets: Vec<f64>, labels: &[&str]) -> HistogramVec {
+    register(registry, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels))
+}
+
+/// Filter of the log in the syntax of `tracing` (`info`, `watchbell::http=debug`).
+pub const LOG_VARIABLE: &str = "WATCHBELL_LOG";
+/// What the log says when [`LOG_VARIABLE`] is not set.
+pub const DEFAULT_FILTER: &str = "info";
+/// `json` or `human`, the default.
+pub const LOG_FORMAT_VARIABLE: &str = "WATCHBELL_LOG_FORMAT";
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    #[default]
+    Human,
+    /// One object a line.
+    Json,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("`{LOG_FORMAT_VARIABLE}`: expected `human` or `json`, got `{got}`")]
+    Format { got: String },
+    #[error("`{LOG_VARIABLE}`: expected a filter such as `info` or `watchbell::http=debug`, got `{got}`")]
+    Filter { got: String, source: tracing_subscriber::filter::ParseError },
+    #[error("cannot set up the log")]
+    SetUp { source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+impl LogFormat {
+    /// Reads [`LOG_FORMAT_VARIABLE`].
+    ///
+    /// # Errors
+    /// When it holds another word.
+    pub fn from_environment() -> Result<Self, LogError> {
+        Self::parse(&std::env::var(LOG_FORMAT_VARIABLE).unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Result<Self, LogError> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "" | "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err(LogError::Format { got: text.chars().take(80).collect() }),
+        }
+    }
+}
+
+/// Sends the log to stderr: stdout belongs to data. `default` is the filter when the variable is not set.
+///
+/// # Errors
+/// When the filter cannot be read, or when a log was set up before.
+pub fn init_logging(format: LogFormat, default: &str) -> Result<(), LogError> {
+    let filter = filter(&std::env::var(LOG_VARIABLE).unwrap_or_default(), default)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Human => builder.with_ansi(is_coloured()).try_init(),
+    }
+    .map_err(|source| LogError::SetUp { source })
+}
+
+fn filter(text: &str, default: &str) -> Result<EnvFilter, LogError> {
+    let wanted = if text.trim().is_empty() { default } else { text };
+    EnvFilter::builder()
+        .parse(wanted)
+        .map_err(|source| LogError::Filter { got: text.chars().take(80).collect(), source })
+}
+
+/// <https://no-color.org> (read 2026-11-21): set and not empty means no colour.
+fn is_coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_every_unlabelled_metric_from_the_start() {
+        let metrics = Metrics::new();
+        metrics.reloaded(true, Timestamp::from_millis(1_500));
+        metrics.reloaded(false, Timestamp::from_millis(9_000));
+        let text = metrics.render().unwrap();
+        let shown: Vec<&str> =
+            text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket")).collect();
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        watchbell_build_info{version="0.1.0"} 1
+        watchbell_commit_inputs_sum 0
+        watchbell_commit_inputs_count 0
+        watchbell_commit_seconds_sum 0
+        watchbell_commit_seconds_count 0
+        watchbell_config_last_reload_success_timestamp_seconds 1.5
+        watchbell_config_last_reload_successful 0
+        watchbell_incidents_muted_total 0
+        watchbell_incidents_opened_total 0
+        watchbell_oldest_undelivered_seconds 0
+        watchbell_open_incidents{priority="P1"} 0
+        watchbell_open_incidents{priority="P2"} 0
+        watchbell_open_incidents{priority="P3"} 0
+        watchbell_open_incidents{priority="P4"} 0
+        watchbell_open_incidents{priority="P5"} 0
+        watchbell_queue_depth 0
+        watchbell_sla_breaches_total 0
+        "#);
+    }
+
+    #[test]
+    fn log_settings_name_the_variable_and_what_fits() {
+        assert_eq!(LogFormat::parse("JSON").unwrap(), LogFormat::Json);
+        assert_eq!(LogFormat::parse("").unwrap(), LogFormat::Human);
+        insta::assert_snapshot!(LogFormat::parse("xml").unwrap_err(), @"`WATCHBELL_LOG_FORMAT`: expected `human` or `json`, got `xml`");
+        assert!(filter("watchbell::http=debug", "info").is_ok() && filter("", "info").is_ok());
+        insta::assert_snapshot!(filter("a=b=c", "info").unwrap_err(), @"`WATCHBELL_LOG`: expected a filter such as `info` or `watchbell::http=debug`, got `a=b=c`");
+    }
+}
