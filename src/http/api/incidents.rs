@@ -1,0 +1,193 @@
+//! Incidents: list, read, and what a person does with one. Ids may be cut short as long as only one fits.
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::{Extension, Json};
+use http::Uri;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+use super::parameters::Parameters;
+use super::{Decoded, Id, Note, Outcome, PageOf, command, query};
+use crate::engine::input::{Command, Principal};
+use crate::http::App;
+use crate::http::error::{Problem, ProblemBody};
+use crate::model::{Alert, Incident, IncidentState, Priority, TimelineEntry};
+use crate::store::{AlertQuery, IncidentQuery, Reader, Subject};
+
+const STATES: &str =
+    "`pending`, `open`, `acknowledged`, `active` (open and acknowledged), `resolved`, `closed` or `merged`";
+
+/// Incidents, newest first; those that never became one (`pending`) only when asked for.
+#[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents",
+    params(("state" = Option<Vec<String>>, Query, description = "Any of these; `active` is open and acknowledged"),
+        ("priority" = Option<Priority>, Query), ("limit" = Option<u32>, Query, minimum = 1, maximum = 500),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
+    responses((status = 200, body = PageOf<Incident>), (status = 400, body = ProblemBody),
+        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
+    let parameters = Parameters::read(&uri, &["priority"], &["state"])?;
+    let mut states = Vec::new();
+    for word in parameters.all("state") {
+        match word {
+            "pending" => states.push(IncidentState::Pending),
+            "open" => states.push(IncidentState::Open),
+            "acknowledged" => states.push(IncidentState::Acknowledged),
+            "active" => states.extend([IncidentState::Open, IncidentState::Acknowledged]),
+            "resolved" => states.push(IncidentState::Resolved),
+            "closed" => states.push(IncidentState::Closed),
+            "merged" => states.push(IncidentState::Merged),
+            _ => return Err(Problem::invalid_parameter("state", word, STATES)),
+        }
+    }
+    states.sort();
+    states.dedup();
+    let priority = parameters.word("priority", "`P1` to `P5`", |text| text.parse().ok())?;
+    let wanted = IncidentQuery { states, priority, page: parameters.page()? };
+    query(&app, move |reader| Ok(reader.incidents(&wanted)?)).await
+}
+
+/// The one incident that an id, or the beginning of one, means.
+fn find(reader: &dyn Reader, id: &str) -> Result<Incident, Problem> {
+    let mut found = reader.find_incidents(id)?;
+    match found.len() {
+        0 => Err(Problem::not_found(format!("no incident has the id `{id}`"))),
+        1 => Ok(found.remove(0)),
+        _ => Err(Problem::ambiguous(found.into_iter().map(|incident| incident.id.to_string()).collect())),
+    }
+}
+
+/// One incident. An id of one that was merged leads to the incident it became part of.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", operation_id = "read_incident", tag = "incidents",
+    params(("id" = String, Path, description = "Id, or the beginning of one")),
+    responses((status = 200, body = Incident), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
+        (status = 404, body = ProblemBody), (status = 409, body = ProblemBody, description = "Several fit")),
+    security((), ("api_token" = [])))]
+pub async fn read(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, Problem> {
+    query(&app, move |reader| find(reader, &id)).await
+}
+
+/// Why everything about it was decided as it was, oldest first.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/timeline", operation_id = "read_incident_timeline", tag = "incidents",
+    params(("id" = String, Path, description = "Id, or the beginning of one"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = PageOf<TimelineEntry>), (status = 400, body = ProblemBody),
+        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn timeline(State(app): State<Arc<App>>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
+    let page = Parameters::read(&uri, &[], &[])?.page()?;
+    query(&app, move |reader| {
+        let subject = Subject::Incident(find(reader, &id)?.id.to_string());
+        Ok(reader.timeline(&subject, &page)?)
+    })
+    .await
+}
+
+/// The alerts that belong to it.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/alerts", operation_id = "list_incident_alerts", tag = "incidents",
+    params(("id" = String, Path, description = "Id, or the beginning of one"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = PageOf<Alert>), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn alerts(State(app): State<Arc<App>>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
+    let page = Parameters::read(&uri, &[], &[])?.page()?;
+    query(&app, move |reader| {
+        let incident = Some(find(reader, &id)?.id.to_string());
+        Ok(reader.alerts(&AlertQuery { status: None, incident, page })?)
+    })
+    .await
+}
+
+/// Someone has it: escalation stops.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/acknowledge", operation_id = "acknowledge_incident", tag = "incidents",
+    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Note,
+    responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn acknowledge(
+    State(app): State<Arc<App>>,
+    Extension(by): Extension<Principal>,
+    Id(incident): Id,
+    Decoded(Note { note }): Decoded<Note>,
+) -> Result<Json<Outcome>, Problem> {
+    command(&app, by, Command::Acknowledge { incident, note }).await
+}
+
+/// The service is back, whatever the monitors still say.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/resolve", operation_id = "resolve_incident", tag = "incidents",
+    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Note,
+    responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn resolve(
+    State(app): State<Arc<App>>,
+    Extension(by): Extension<Principal>,
+    Id(incident): Id,
+    Decoded(Note { note }): Decoded<Note>,
+) -> Result<Json<Outcome>, Problem> {
+    command(&app, by, Command::Resolve { incident, note }).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assignment {
+    /// Person or team.
+    to: String,
+}
+
+/// Someone shall take it.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/assign", operation_id = "assign_incident", tag = "incidents",
+    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Assignment,
+    responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn assign(
+    State(app): State<Arc<App>>,
+    Extension(by): Extension<Principal>,
+    Id(incident): Id,
+    Decoded(Assignment { to }): Decoded<Assignment>,
+) -> Result<Json<Outcome>, Problem> {
+    command(&app, by, Command::Assign { incident, to }).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Comment {
+    text: String,
+}
+
+/// Adds words to its timeline.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/comment", operation_id = "comment_incident", tag = "incidents",
+    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Comment,
+    responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn comment(
+    State(app): State<Arc<App>>,
+    Extension(by): Extension<Principal>,
+    Id(incident): Id,
+    Decoded(Comment { text }): Decoded<Comment>,
+) -> Result<Json<Outcome>, Problem> {
+    command(&app, by, Command::Comment { incident, text }).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmedRootCause {
+    configuration_item: String,
+}
+
+/// This item is the cause, whatever the ranking says, and stays it.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/confirm-root-cause", operation_id = "confirm_root_cause",
+    tag = "incidents", params(("id" = String, Path, description = "Id, or the beginning of one")),
+    request_body = ConfirmedRootCause,
+    responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn confirm_root_cause(
+    State(app): State<Arc<App>>,
+    Extension(by): Extension<Principal>,
+    Id(incident): Id,
+    Decoded(ConfirmedRootCause { configuration_item }): Decoded<ConfirmedRootCause>,
+) -> Result<Json<Outcome>, Problem> {
+    command(&app, by, Command::ConfirmRootCause { incident, configuration_item }).await
+}

@@ -1,0 +1,128 @@
+//! The daemon's own API, `/api/v1`: queries read what is committed, commands become inputs of the
+//! engine. Roles are checked before anything here runs (`router.rs`). Decides nothing itself: what a
+//! command means is the engine's matter, what a page holds the store's.
+
+pub mod alerts;
+pub mod deliveries;
+pub mod incidents;
+mod parameters;
+pub mod problems;
+pub mod records;
+pub mod silences;
+
+pub use parameters::CURSOR_EXPECTED;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::error::Problem;
+use super::{App, body};
+use crate::engine::input::{Command, Input, Principal, Reply};
+use crate::store::Reader;
+
+/// Bytes of an id in a path.
+const ID_BYTES_MAX: usize = 512;
+
+/// One page. Lists of the API all look like this.
+#[derive(Serialize, ToSchema)]
+pub struct PageOf<T> {
+    pub items: Vec<T>,
+    /// For `cursor`, to get the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// What a command led to.
+#[derive(Serialize, ToSchema)]
+pub struct Outcome {
+    /// The thing that changed, or that was so already.
+    id: String,
+    outcome: OutcomeWord,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum OutcomeWord {
+    Done,
+    Already,
+}
+
+/// The id in the path, its percent-encoding undone.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) if id.len() <= ID_BYTES_MAX => Ok(Self(id)),
+            Ok(_) => Err(Problem::not_found(format!("no id is longer than {ID_BYTES_MAX} bytes"))),
+            Err(_) => Err(Problem::not_found("the id is not UTF-8 once its `%` are decoded")),
+        }
+    }
+}
+
+/// A command's JSON body.
+pub struct Decoded<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Decoded<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, _state: &S) -> Result<Self, Problem> {
+        body::read_json(request).await.map(Self)
+    }
+}
+
+/// Optional words with an acknowledgement or a resolve.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// Asks the store on a thread that may wait, and writes the JSON there, too: a full page is work.
+async fn query<T: Serialize>(
+    app: &App,
+    ask: impl FnOnce(&dyn Reader) -> Result<T, Problem> + Send + 'static,
+) -> Result<Response, Problem> {
+    let reader = app.reader.clone();
+    let work = move || {
+        let answer = ask(&*reader)?;
+        serde_json::to_vec(&answer).map_err(|error| {
+            tracing::error!(%error, "cannot write an answer as JSON");
+            Problem::internal()
+        })
+    };
+    let json = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a query panicked");
+        Err(Problem::internal())
+    })?;
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, json).into_response())
+}
+
+/// Hands a command to the engine and waits until it is durable.
+async fn command(app: &App, by: Principal, command: Command) -> Result<Json<Outcome>, Problem> {
+    let receipt = app.driver.submit(Input::Command { by, command }, None).await?;
+    match receipt.reply {
+        Some(Reply::Done(id)) => Ok(Json(Outcome { id, outcome: OutcomeWord::Done })),
+        Some(Reply::Already(id)) => Ok(Json(Outcome { id, outcome: OutcomeWord::Already })),
+        Some(Reply::NotFound(id)) => Err(Problem::not_found(format!("nothing here has the id `{id}`"))),
+        Some(Reply::Ambiguous(ids)) => Err(Problem::ambiguous(ids)),
+        Some(Reply::Refused(reason)) => Err(Problem::conflict(reason)),
+        None => {
+            tracing::error!(position = receipt.position, "the engine gave no reply to a command");
+            Err(Problem::internal())
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Events in. The order is the contract: find the source, authenticate by the headers, look at the
+//! quota, only then read the body, check its signature over the raw bytes, parse all of it or nothing,
+//! make it durable, answer. A body that cannot be read is kept in quarantine and answered 4xx; a 2xx
+//! is never sent before the commit. Knows no system: `sources/` does.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+use super::App;
+use super::body::{self, DecompressError, Encoding};
+use super::error::Problem;
+use super::live::Endpoint;
+use crate::engine::input::Input;
+use crate::model::{Event, Timestamp};
+use crate::runtime::inbox::SubmitError;
+use crate::sources::{Inbound, ParseError};
+use crate::store::{QUARANTINE_BYTES_MAX, QuarantineRow};
+
+/// Plain bodies up to here are parsed where they arrive: handing them to another thread would cost
+/// more than the parsing, about 0.2 ms at this size.
+const INLINE_PARSE_BYTES_MAX: usize = 64 * 1_024;
+
+/// The source behind the Alertmanager API.
+const PROMETHEUS: &str = "prometheus";
+
+/// What a source is told once its events are durable.
+#[derive(Serialize, ToSchema)]
+pub struct Accepted {
+    /// Events in the request; all of them are kept.
+    accepted: usize,
+}
+
+#[derive(Clone, Copy)]
+enum AnswerStyle {
+    /// `{"accepted":n}`
+    Count,
+    /// An empty 200, as Alertmanager answers.
+    Empty,
+}
+
+type PathOf<T> = Result<Path<T>, PathRejection>;
+
+/// Takes events for the instance named like the kind, or the only one of that kind.
+#[utoipa::path(post, path = "/in/{kind}", operation_id = "ingest", tag = "ingest",
+    params(("kind" = String, Path, description = "Kind of source, `zabbix` for example")),
+    request_body(content = String, content_type = "application/json", description = "As the monitor sends it"),
+    responses((status = 200, body = Accepted), (status = "4XX", body = super::error::ProblemBody),
+        (status = 503, body = super::error::ProblemBody)),
+    security((), ("source_token" = []), ("source_password" = [])))]
+pub async fn by_kind(State(app): State<Arc<App>>, kind: PathOf<String>, request: Request) -> Response {
+    let endpoint = unreadable(kind).and_then(|kind| app.live().source_of_kind(&kind));
+    receive(&app, endpoint, AnswerStyle::Count, request).await
+}
+
+/// Takes events for one source instance.
+#[utoipa::path(post, path = "/in/{kind}/{name}", operation_id = "ingest_named", tag = "ingest",
+    params(("kind" = String, Path, description = "Kind of source"), ("name" = String, Path, description = "Name of the instance")),
+    request_body(content = String, content_type = "application/json", description = "As the monitor sends it"),
+    responses((status = 200, body = Accepted), (status = "4XX", body = super::error::ProblemBody),
+        (status = 503, body = super::error::ProblemBody)),
+    security((), ("source_token" = []), ("source_password" = [])))]
+pub async fn by_name(State(app): State<Arc<App>>, path: PathOf<(String, String)>, request: Request) -> Response {
+    let endpoint = unreadable(path).and_then(|(kind, name)| app.live().source(&kind, &name));
+    receive(&app, endpoint, AnswerStyle::Count, request).await
+}
+
+/// Takes alerts as Alertmanager does, so that Prometheus and `amtool` can send here.
+#[utoipa::path(post, path = "/api/v2/alerts", operation_id = "alertmanager_alerts", tag = "alertmanager",
+    request_body(content = Vec<serde_json::Value>, description = "Alertmanager's `postableAlerts`"),
+    responses((status = 200, description = "All alerts are durable"), (status = "4XX", body = super::error::ProblemBody),
+        (status = 503, body = super::error::ProblemBody)),
+    security((), ("source_token" = []), ("source_password" = [])))]
+pub async fn alertmanager(State(app): State<Arc<App>>, request: Request) -> Response {
+    let endpoint = app.live().source_of_kind(PROMETHEUS);
+    receive(&app, endpoint, AnswerStyle::Empty, request).await
+}
+
+/// The same under a path of its own, for a Prometheus that is given a path prefix.
+#[utoipa::path(post, path = "/in/prometheus/api/v2/alerts", operation_id = "alertmanager_alerts_prefixed",
+    tag = "alertmanager",
+    request_body(content = Vec<serde_json::Value>, description = "Alertmanager's `postableAlerts`"),
+    responses((status = 200, description = "All alerts are durable"), (status = "4XX", body = super::error::ProblemBody),
+        (status = 503, body = super::error::ProblemBody)),
+    security((), ("source_token" = []), ("source_password" = [])))]
+pub async fn alertmanager_prefixed(state: State<Arc<App>>, request: Request) -> Response {
+    alertmanager(state, request).await
+}
+
+/// The same for one of several Prometheus sources.
+#[utoipa::path(post, path = "/in/prometheus/{name}/api/v2/alerts", operation_id = "alertmanager_alerts_named",
+    tag = "alertmanager", params(("name" = String, Path, description = "Name of the instance")),
+    request_body(content = Vec<serde_json::Value>, description = "Alertmanager's `postableAlerts`"),
+    responses((status = 200, description = "All alerts are durable"), (status = "4XX", body = super::error::ProblemBody),
+        (status = 503, body = super::error::ProblemBody)),
+    security((), ("source_token" = []), ("source_password" = [])))]
+pub async fn alertmanager_named(State(app): State<Arc<App>>, name: PathOf<String>, request: Request) -> Response {
+    let endpoint = unreadable(name).and_then(|name| app.live().source(PROMETHEUS, &name));
+    receive(&app, endpoint, AnswerStyle::Empty, request).await
+}
+
+fn unreadable<T>(path: PathOf<T>) -> Result<T, Problem> {
+    path.map(|Path(value)| value).map_err(|_| Problem::not_found("the path is not UTF-8 once its `%` are decoded"))
+}
+
+async fn receive(
+    app: &App,
+    endpoint: Result<Arc<Endpoint>, Problem>,
+    style: AnswerStyle,
+    request: Request,
+) -> Response {
+    let endpoint = match endpoint {
+        Ok(endpoint) => endpoint,
+        Err(problem) => return problem.into_response(),
+    };
+    match take(app, &endpoint, request).await {
+        Ok(count) => {
+            endpoint.count_accepted(count);
+            match style {
+                AnswerStyle::Empty => StatusCode::OK.into_response(),
+                AnswerStyle::Count => Json(Accepted { accepted: count }).into_response(),
+            }
+        }
+        Err(problem) => {
+            endpoint.count_refused(problem.status(), &app.metrics);
+            tracing::debug!(
+                source = endpoint.name,
+                status = problem.status().as_u16(),
+                detail = problem.detail(),
+                "a request was refused"
+            );
+            problem.into_response()
+        }
+    }
+}
+
+/// From request to durable; returns how many events it held.
+async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<usize, Problem> {
+    let now = app.clock.now();
+    let (parts, body) = request.into_parts();
+    let signature = endpoint.auth.check(&parts.headers, now)?;
+    if let Some(quota) = &endpoint.quota {
+        quota
+            .check(now)
+            .map_err(|wait_s| Problem::over_quota(endpoint.overload_status(), quota.events_per_second(), wait_s))?;
+    }
+    let encoding = Encoding::of(&parts.headers)?;
+    let raw = body::read(body, &parts.headers, endpoint.body_bytes_max).await?;
+    if let Some(signature) = signature {
+        signature.verify(&raw)?;
+    }
+    let content_type = body::content_type(&parts.headers);
+    let parsed = parse(endpoint, encoding, raw, content_type, now).await;
+    if let Some(quota) = &endpoint.quota {
+        quota.charge(now, parsed.as_ref().map_or(1, Vec::len));
+    }
+    let events = match parsed {
+        Ok(events) => events,
+        Err(Unreadable::Body { error, body }) => {
+            let kept = body[..body.len().min(QUARANTINE_BYTES_MAX)].to_vec();
+            let row = QuarantineRow { at: now, source: endpoint.name.clone(), reason: error.to_string(), body: kept };
+            app.quarantine(row).await;
+            return Err(Problem::invalid_body(error));
+        }
+        Err(Unreadable::Other(problem)) => return Err(problem),
+    };
+    let count = events.len();
+    if count > 0 {
+        let submitted = app.driver.submit(Input::Events { events }, Some(endpoint.name.clone())).await;
+        submitted.map_err(|error| match error {
+            SubmitError::Overloaded => Problem::overloaded(endpoint.overload_status()),
+            SubmitError::Unavailable(_) => error.into(),
+        })?;
+    }
+    Ok(count)
+}
+
+/// What stands between a body and its events.
+enum Unreadable {
+    /// The sender's mistake, with the bytes that show it.
+    Body {
+        error: ParseError,
+        body: Bytes,
+    },
+    Other(Problem),
+}
+
+async fn parse(
+    endpoint: &Arc<Endpoint>,
+    encoding: Encoding,
+    raw: Bytes,
+    content_type: String,
+    now: Timestamp,
+) -> Result<Vec<Event>, Unreadable> {
+    if encoding == Encoding::Identity && raw.len() <= INLINE_PARSE_BYTES_MAX {
+        return parse_plain(endpoint, raw, &content_type, now);
+    }
+    let endpoint = endpoint.clone();
+    let work = move || {
+        let body = match encoding {
+            Encoding::Identity => raw,
+            _ => match body::decompress(encoding, &raw, endpoint.body_bytes_max) {
+                Ok(unpacked) => Bytes::from(unpacked),
+                Err(DecompressError::TooLarge) => {
+                    return Err(Unreadable::Other(Problem::body_too_large(endpoint.body_bytes_max, true)));
+                }
+                Err(DecompressError::Damaged(error)) => return Err(Unreadable::Body { error, body: raw }),
+            },
+        };
+        parse_plain(&endpoint, body, &content_type, now)
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the parser of a source panicked");
+        Err(Unreadable::Other(Problem::internal()))
+    })
+}
+
+fn parse_plain(
+    endpoint: &Endpoint,
+    body: Bytes,
+    content_type: &str,
+    received_at: Timestamp,
+) -> Result<Vec<Event>, Unreadable> {
+    let inbound = Inbound { source: &endpoint.name, content_type, body: &body, received_at };
+    endpoint.source.parse(&inbound).map_err(|error| Unreadable::Body { error, body })
+}
+
+/// What Alertmanager's clients read before they send; no cluster, no configuration of its kind.
+#[utoipa::path(get, path = "/api/v2/status", operation_id = "alertmanager_status", tag = "alertmanager",
+    responses((status = 200, body = serde_json::Value, description = "Alertmanager's `alertmanagerStatus`")))]
+pub async fn alertmanager_status(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({
+        "cluster": { "status": "disabled", "peers": [] },
+        "config": { "original": "" },
+        "uptime": app.started_at,
+        "versionInfo": {
+            "version": env!("CARGO_PKG_VERSION"), "revision": "", "branch": "", "buildUser": "", "buildDate": "",
+            "goVersion": "",
+        },
+    }))
+}

@@ -1,0 +1,137 @@
+//! The OpenAPI 3.1 document, made from the handlers and the types that they really use. A test holds
+//! it against the table of routes, so neither can grow without the other.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use std::sync::LazyLock;
+use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, RefOr};
+use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
+
+use super::api::{alerts, deliveries, incidents, problems, records, silences};
+use super::{health, ingest};
+use crate::model::problem::ProblemId;
+use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Watchbell",
+        description = "Incidents, alerts and deliveries of a Watchbell daemon. Every error is an RFC 9457 problem."
+    ),
+    paths(
+        ingest::by_kind,
+        ingest::by_name,
+        ingest::alertmanager,
+        ingest::alertmanager_prefixed,
+        ingest::alertmanager_named,
+        ingest::alertmanager_status,
+        incidents::list,
+        incidents::read,
+        incidents::timeline,
+        incidents::alerts,
+        incidents::acknowledge,
+        incidents::resolve,
+        incidents::assign,
+        incidents::comment,
+        incidents::confirm_root_cause,
+        alerts::list,
+        alerts::read,
+        alerts::timeline,
+        problems::list,
+        deliveries::list,
+        deliveries::redrive,
+        silences::create,
+        silences::expire,
+        records::event,
+        records::audit,
+        records::quarantine,
+        health::metrics,
+        health::healthy,
+        health::ready,
+        health::reload,
+        serve,
+    ),
+    modifiers(&Finish)
+)]
+struct Api;
+
+struct Finish;
+
+impl Modify for Finish {
+    fn modify(&self, document: &mut Document) {
+        let bearer = |description: &str| {
+            SecurityScheme::Http(
+                HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build(),
+            )
+        };
+        let basic =
+            HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some("The source's user and password"));
+        let components = document.components.get_or_insert_default();
+        for (name, scheme) in [
+            ("api_token", bearer("A token with a role; not needed on loopback while none is configured")),
+            ("source_token", bearer("The source's token")),
+            ("source_password", SecurityScheme::Http(basic.build())),
+        ] {
+            components.security_schemes.insert(name.to_owned(), scheme);
+        }
+        document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    }
+}
+
+/// The document, for `watchbell` itself and for the docs.
+pub fn document() -> Document {
+    Api::openapi()
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "read_openapi", tag = "operations",
+    responses((status = 200, body = serde_json::Value, description = "OpenAPI 3.1")))]
+pub async fn serve() -> Response {
+    static JSON: LazyLock<String> = LazyLock::new(|| serde_json::to_string(&document()).unwrap_or_default());
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], JSON.as_str()).into_response()
+}
+
+/// Types of the model that write themselves as text.
+macro_rules! text_schema {
+    ($type:ty, $builder:expr) => {
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                let builder: ObjectBuilder = $builder;
+                builder.schema_type(Type::String).build().into()
+            }
+        }
+        impl ToSchema for $type {}
+    };
+}
+
+text_schema!(
+    Timestamp,
+    ObjectBuilder::new()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .examples([serde_json::json!("2026-11-21T05:00:00.123Z")])
+);
+text_schema!(Span, ObjectBuilder::new().description(Some("A duration")).examples([serde_json::json!("1h30m")]));
+text_schema!(IncidentId, ObjectBuilder::new().examples([serde_json::json!("inc-7k2m9q4x1a")]));
+text_schema!(ProblemId, ObjectBuilder::new());
+text_schema!(Fingerprint, ObjectBuilder::new().pattern(Some("^[0-9a-f]{16}$")));
+text_schema!(
+    Matcher,
+    ObjectBuilder::new()
+        .description(Some("A label matcher in Alertmanager's syntax: `=`, `!=`, `=~` or `!~`"))
+        .examples([serde_json::json!("team=\"ops\"")])
+);
+
+impl PartialSchema for Labels {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).build();
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .additional_properties(Some(AdditionalProperties::RefOr(Schema::Object(text).into())))
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for Labels {}

@@ -1,0 +1,162 @@
+//! Every path, the role it takes, and nothing else: the router is built from [`ROUTES`], the OpenAPI
+//! document is checked against it, and a test walks it with every role.
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get, post};
+use http::{Method, Uri};
+use std::sync::Arc;
+
+use self::Access::{Open, Role as For, Source};
+use super::api::{alerts, deliveries, incidents, problems, records, silences};
+use super::error::Problem;
+use super::{App, auth, health, ingest, openapi};
+use crate::engine::input::Role::{Admin, Responder, Viewer};
+use crate::engine::input::{Principal, Role};
+use crate::model::audit::AuditEntry;
+
+/// Who may use a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone who reaches the port.
+    Open,
+    /// Whoever the source instance itself lets in.
+    Source,
+    /// An API token with this role or a higher one.
+    Role(Role),
+}
+
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub access: Access,
+    /// Name in the audit.
+    pub action: &'static str,
+    handler: fn() -> MethodRouter<Arc<App>>,
+}
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    action: &'static str,
+    handler: fn() -> MethodRouter<Arc<App>>,
+) -> Route {
+    Route { method, path, access, action, handler }
+}
+
+/// The one table of paths and roles.
+#[rustfmt::skip] // One route a line reads as the table that it is.
+pub const ROUTES: &[Route] = &[
+    route("POST", "/in/{kind}", Source, "ingest", || post(ingest::by_kind)),
+    route("POST", "/in/{kind}/{name}", Source, "ingest", || post(ingest::by_name)),
+    route("POST", "/in/prometheus/api/v2/alerts", Source, "ingest", || post(ingest::alertmanager_prefixed)),
+    route("POST", "/in/prometheus/{name}/api/v2/alerts", Source, "ingest", || post(ingest::alertmanager_named)),
+    route("POST", "/api/v2/alerts", Source, "ingest", || post(ingest::alertmanager)),
+    route("GET", "/api/v2/status", Open, "status", || get(ingest::alertmanager_status)),
+
+    route("GET", "/api/v1/incidents", For(Viewer), "incident.list", || get(incidents::list)),
+    route("GET", "/api/v1/incidents/{id}", For(Viewer), "incident.read", || get(incidents::read)),
+    route("GET", "/api/v1/incidents/{id}/timeline", For(Viewer), "incident.timeline", || get(incidents::timeline)),
+    route("GET", "/api/v1/incidents/{id}/alerts", For(Viewer), "incident.alerts", || get(incidents::alerts)),
+    route("POST", "/api/v1/incidents/{id}/acknowledge", For(Responder), "incident.acknowledge", || post(incidents::acknowledge)),
+    route("POST", "/api/v1/incidents/{id}/resolve", For(Responder), "incident.resolve", || post(incidents::resolve)),
+    route("POST", "/api/v1/incidents/{id}/assign", For(Responder), "incident.assign", || post(incidents::assign)),
+    route("POST", "/api/v1/incidents/{id}/comment", For(Responder), "incident.comment", || post(incidents::comment)),
+    route("POST", "/api/v1/incidents/{id}/confirm-root-cause", For(Responder), "incident.confirm_root_cause", || post(incidents::confirm_root_cause)),
+    route("GET", "/api/v1/alerts", For(Viewer), "alert.list", || get(alerts::list)),
+    route("GET", "/api/v1/alerts/{fingerprint}", For(Viewer), "alert.read", || get(alerts::read)),
+    route("GET", "/api/v1/alerts/{fingerprint}/timeline", For(Viewer), "alert.timeline", || get(alerts::timeline)),
+    route("GET", "/api/v1/problems", For(Viewer), "problem.list", || get(problems::list)),
+    route("GET", "/api/v1/deliveries", For(Viewer), "delivery.list", || get(deliveries::list)),
+    route("POST", "/api/v1/deliveries/{id}/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive)),
+    route("POST", "/api/v1/silences", For(Responder), "silence.create", || post(silences::create)),
+    route("DELETE", "/api/v1/silences/{id}", For(Responder), "silence.expire", || delete(silences::expire)),
+    route("GET", "/api/v1/events/{id}", For(Viewer), "event.read", || get(records::event)),
+    route("GET", "/api/v1/audit", For(Admin), "audit.list", || get(records::audit)),
+    route("GET", "/api/v1/quarantine", For(Admin), "quarantine.list", || get(records::quarantine)),
+    route("GET", "/api/v1/openapi.json", Open, "openapi.read", || get(openapi::serve)),
+
+    route("GET", "/metrics", Open, "metrics", || get(health::metrics)),
+    route("GET", "/-/healthy", Open, "healthy", || get(health::healthy)),
+    route("GET", "/-/ready", Open, "ready", || get(health::ready)),
+    route("POST", "/-/reload", For(Admin), "configuration.reload", || post(health::reload)),
+];
+
+/// All paths, ready to serve.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let mut handler = (route.handler)();
+        if let Access::Role(role) = route.access {
+            let gate = Gate { app: app.clone(), role, action: route.action };
+            handler = handler.route_layer(middleware::from_fn_with_state(gate, admit));
+        }
+        router = router.route(route.path, handler);
+    }
+    router.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(app)
+}
+
+#[derive(Clone)]
+struct Gate {
+    app: Arc<App>,
+    role: Role,
+    action: &'static str,
+}
+
+/// Lets a request through to its handler, with the principal beside it.
+async fn admit(State(gate): State<Gate>, params: RawPathParams, mut request: Request, next: Next) -> Response {
+    let app = &gate.app;
+    let by = match auth::principal(&app.live().tokens, app.listen, request.uri(), request.headers()) {
+        Ok(by) => by,
+        Err(problem) => return problem.into_response(),
+    };
+    if by.role < gate.role {
+        let is_mutation = request.method() != Method::GET && request.method() != Method::HEAD;
+        let problem = too_low(&by, gate.role);
+        if is_mutation {
+            let subject = params.iter().next().map_or(request.uri().path(), |(_, value)| value);
+            let entry = AuditEntry {
+                at: app.clock.now(),
+                principal: by.name,
+                action: gate.action.to_owned(),
+                subject: subject.chars().take(SUBJECT_CHARS_MAX).collect(),
+                outcome: format!("refused: {}", problem.detail()),
+            };
+            app.audit(entry).await;
+        }
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(by);
+    next.run(request).await
+}
+
+/// Of an audited subject, which is whatever the path held.
+const SUBJECT_CHARS_MAX: usize = 256;
+
+fn too_low(by: &Principal, needed: Role) -> Problem {
+    let word = |role| match role {
+        Viewer => "viewer",
+        Responder => "responder",
+        Admin => "admin",
+    };
+    Problem::forbidden(format!(
+        "this takes the role {}, and the token `{}` has the role {}",
+        word(needed),
+        by.name,
+        word(by.role)
+    ))
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::not_found(format!("nothing is served at `{path}`; `/api/v1/openapi.json` lists all paths"))
+}
+
+async fn unknown_method(method: Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    let method: String = method.as_str().chars().take(20).collect();
+    Problem::method_not_allowed(format!("`{path}` does not answer {method}; the header `Allow` lists what it answers"))
+}
