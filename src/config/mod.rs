@@ -1,0 +1,30 @@
+//! The configuration: one YAML file or several, variables over them, and every problem at once with
+//! its line. Decides what a key means and whether the whole makes sense; never opens a connection or
+//! the store, so that `watchbell check` can run anywhere.
+//!
+//! ```text
+//! files ─▶ yaml ─▶ layers (merge, ${NAME}, *_file) ─▶ validate ─▶ Configuration | every Problem
+//! ```
+
+mod graph;
+mod layers;
+mod load;
+mod nagios;
+mod policy;
+mod problem;
+mod read;
+mod receivers;
+mod references;
+mod route;
+mod schema;
+mod sources;
+mod topology;
+mod validate;
+mod yaml;
+
+pub use load::load;
+pub use problem::Problem;
+pub use schema::*;
+
+#[cfg(test)]
+mod tests;

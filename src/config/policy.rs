@@ -1,0 +1,318 @@
+//! The sections that decide: services, SLAs, escalation, schedules, rules. Each entry is read and
+//! judged on its own; what they then lead to is the engine's.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use super::problem::Problems;
+use super::read::{entries, items, join, read, require};
+use super::references::Names;
+use super::validate::{check_number, check_span, section};
+use super::yaml::Node;
+use super::{route, topology};
+use crate::engine::policy::{
+    Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, Override, Policy, ProblemRule, Receiver,
+    Rewrite, Schedule, ServiceRule, Sla,
+};
+use crate::model::silence::Maintenance;
+use crate::model::{Span, Timestamp};
+
+/// Tiers of a service or a configuration item, 1 the most important.
+pub(super) const TIER_MAX: u8 = 5;
+
+pub(super) fn read_all(
+    root: &Node,
+    receivers: BTreeMap<String, Receiver>,
+    names: &Names,
+    problems: &mut Problems,
+) -> Policy {
+    Policy {
+        public_url: None,
+        naming: naming(root, problems),
+        topology: topology::read_all(root, problems),
+        services: services(root, names, problems),
+        correlation: correlation(root, problems),
+        flap: flap(root, problems),
+        priority: section(root, "priority", problems),
+        route: route::read_root(root, names, problems),
+        inhibit_rules: inhibit_rules(root, problems),
+        receivers,
+        escalation_policies: escalation_policies(root, names, problems),
+        schedules: schedules(root, names, problems),
+        slas: slas(root, problems),
+        default_sla: default_sla(root, names, problems),
+        problems: problem_rule(root, problems),
+        maintenance: maintenance(root, problems),
+    }
+}
+
+/// Reads `section.<name>` entries that only need `judge`.
+fn named<T>(
+    root: &Node,
+    section: &str,
+    problems: &mut Problems,
+    judge: impl Fn(&Node, &str, &mut Problems) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let mut read = BTreeMap::new();
+    for (name, node) in entries(root, section, problems) {
+        if let Some(entry) = judge(node, &join(section, name), problems) {
+            read.insert(name.clone(), entry);
+        }
+    }
+    read
+}
+
+const DAY: Span = Span::from_hours(24);
+const YEAR: Span = Span::from_hours(24 * 366);
+
+fn naming(root: &Node, problems: &mut Problems) -> Naming {
+    let Some(node) = root.get("naming") else { return Naming::default() };
+    let (rewrites, own) = node.split(&["rewrite"]);
+    let own = if node.entries().is_empty() { node.clone() } else { own };
+    let mut naming: Naming = read(&own, "naming", problems).unwrap_or_default();
+    for (index, node) in items(&rewrites, "rewrite", "naming", problems).iter().enumerate() {
+        let path = format!("naming.rewrite[{index}]");
+        let rewrite: Option<Rewrite> = if require(node, &path, &["pattern", "replacement"], problems) {
+            read(node, &path, problems)
+        } else {
+            None
+        };
+        let Some(rewrite) = rewrite else { continue };
+        if let Err(error) = regex::Regex::new(&format!("^(?:{})$", rewrite.pattern)) {
+            let path = join(&path, "pattern");
+            let reason = error.to_string();
+            // The crate draws a picture; its last line says what is wrong.
+            let reason = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
+            let message = format!("`{path}`: invalid regular expression `{}`: {reason}", rewrite.pattern);
+            problems.error(node.place_of("pattern"), path, message);
+        }
+        naming.rewrite.push(rewrite);
+    }
+    naming
+}
+
+fn services(root: &Node, names: &Names, problems: &mut Problems) -> BTreeMap<String, ServiceRule> {
+    named(root, "services", problems, |node, path, problems| {
+        let service: ServiceRule = read(node, path, problems)?;
+        if let Some(sla) = &service.sla {
+            names.check_sla(sla, node.place_of("sla"), &join(path, "sla"), problems);
+        }
+        if let Some(tier) = service.tier {
+            check_number(node, path, "tier", tier.into(), 1, TIER_MAX.into(), problems);
+        }
+        Some(service)
+    })
+}
+
+fn correlation(root: &Node, problems: &mut Problems) -> Correlation {
+    let rule: Correlation = section(root, "correlation", problems);
+    let Some(node) = root.get("correlation") else { return rule };
+    let path = "correlation";
+    check_span(node, path, "window", rule.window, Span::from_secs(1), DAY, problems);
+    check_span(node, path, "hold_down", rule.hold_down, Span::ZERO, Span::from_hours(1), problems);
+    check_span(node, path, "reopen_within", rule.reopen_within, Span::ZERO, YEAR, problems);
+    check_span(node, path, "close_after", rule.close_after, Span::ZERO, YEAR, problems);
+    check_number(node, path, "hops_max", rule.hops_max.into(), 0, 10, problems);
+    if rule.close_after < rule.reopen_within {
+        let message = format!(
+            "`correlation.close_after` ({}) is shorter than `reopen_within` ({}), so the latter counts",
+            rule.close_after, rule.reopen_within
+        );
+        problems.warning(node.place_of("close_after"), "correlation.close_after", message);
+    }
+    rule
+}
+
+fn flap(root: &Node, problems: &mut Problems) -> FlapRule {
+    let rule: FlapRule = section(root, "flap", problems);
+    if let Some(node) = root.get("flap") {
+        check_number(node, "flap", "changes", rule.changes, 2, 1_000, problems);
+        check_span(node, "flap", "within", rule.within, Span::from_secs(1), DAY, problems);
+        check_span(node, "flap", "settle_after", rule.settle_after, Span::from_secs(1), DAY, problems);
+    }
+    rule
+}
+
+fn problem_rule(root: &Node, problems: &mut Problems) -> ProblemRule {
+    let rule: ProblemRule = section(root, "problems", problems);
+    if let Some(node) = root.get("problems") {
+        check_number(node, "problems", "incidents_min", rule.incidents_min, 2, 1_000, problems);
+        check_span(node, "problems", "within", rule.within, Span::from_hours(1), YEAR, problems);
+        check_number(node, "problems", "likeness_percent", rule.likeness_percent.into(), 1, 100, problems);
+    }
+    rule
+}
+
+fn inhibit_rules(root: &Node, problems: &mut Problems) -> Vec<InhibitRule> {
+    let mut rules = Vec::new();
+    for (index, node) in items(root, "inhibit_rules", "", problems).iter().enumerate() {
+        let path = format!("inhibit_rules[{index}]");
+        let Some(rule) = read::<InhibitRule>(node, &path, problems) else { continue };
+        for (key, matchers) in [("source_matchers", &rule.source_matchers), ("target_matchers", &rule.target_matchers)]
+        {
+            if matchers.is_empty() {
+                let message =
+                    format!("`{path}.{key}`: expected at least one matcher, without any every alert would match");
+                problems.error(node.place_of(key), join(&path, key), message);
+            }
+        }
+        rules.push(rule);
+    }
+    rules
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct EscalationPolicyKeys {
+    levels: serde::de::IgnoredAny,
+    repeat: u32,
+}
+
+fn escalation_policies(root: &Node, names: &Names, problems: &mut Problems) -> BTreeMap<String, EscalationPolicy> {
+    named(root, "escalation_policies", problems, |node, path, problems| {
+        let keys: EscalationPolicyKeys = read(node, path, problems)?;
+        check_number(node, path, "repeat", keys.repeat, 0, 100, problems);
+        let list = items(node, "levels", path, problems);
+        if list.is_empty() {
+            let message = format!("`{path}.levels`: expected at least one level");
+            problems.error(node.place_of("levels"), join(path, "levels"), message);
+        }
+        let levels = list.iter().enumerate();
+        let levels =
+            levels.filter_map(|(index, node)| level(node, &format!("{path}.levels[{index}]"), index, names, problems));
+        Some(EscalationPolicy { levels: levels.collect(), repeat: keys.repeat })
+    })
+}
+
+fn level(node: &Node, path: &str, index: usize, names: &Names, problems: &mut Problems) -> Option<Level> {
+    let is_complete = require(node, path, &["after"], problems);
+    let level: Level = if is_complete { read(node, path, problems)? } else { return None };
+    // The first level may hear at once; two levels at the same moment would be one.
+    let min = if index == 0 { Span::ZERO } else { Span::from_secs(1) };
+    check_span(node, path, "after", level.after, min, Span::from_hours(7 * 24), problems);
+    if level.receivers.is_empty() && level.schedules.is_empty() {
+        problems.error(&node.place, path, format!("`{path}`: expected at least one of `receivers` and `schedules`"));
+    }
+    check_list(node, path, "receivers", &level.receivers, problems, |name, place, path, problems| {
+        names.check_receiver(name, place, path, problems);
+    });
+    check_list(node, path, "schedules", &level.schedules, problems, |name, place, path, problems| {
+        names.check_schedule(name, place, path, problems);
+    });
+    Some(level)
+}
+
+/// Checks each name of a list at its own place.
+fn check_list(
+    node: &Node,
+    path: &str,
+    key: &str,
+    list: &[String],
+    problems: &mut Problems,
+    check: impl Fn(&str, &super::problem::Place, &str, &mut Problems),
+) {
+    let places = node.get(key).map_or(&[][..], Node::items);
+    for (index, name) in list.iter().enumerate() {
+        let place = places.get(index).map_or(node.place_of(key), |item| &item.place);
+        check(name, place, &format!("{path}.{key}[{index}]"), problems);
+    }
+}
+
+fn schedules(root: &Node, names: &Names, problems: &mut Problems) -> BTreeMap<String, Schedule> {
+    named(root, "schedules", problems, |node, path, problems| {
+        let (overrides, own) = node.split(&["overrides"]);
+        let is_complete = require(&own, path, &["starts_at", "shift", "rotation"], problems);
+        // What is there is read all the same, for its own faults.
+        let schedule: Option<Schedule> = if is_complete { read(&own, path, problems) } else { None };
+        let overrides = items(&overrides, "overrides", path, problems).iter().enumerate();
+        let overrides: Vec<Override> = overrides
+            .filter_map(|(index, node)| r#override(node, &format!("{path}.overrides[{index}]"), names, problems))
+            .collect();
+        let schedule = Schedule { overrides, ..schedule? };
+        check_span(node, path, "shift", schedule.shift, Span::from_mins(1), YEAR, problems);
+        if schedule.rotation.is_empty() {
+            let message = format!("`{path}.rotation`: expected at least one receiver");
+            problems.error(node.place_of("rotation"), join(path, "rotation"), message);
+        }
+        check_list(node, path, "rotation", &schedule.rotation, problems, |name, place, path, problems| {
+            names.check_receiver(name, place, path, problems);
+        });
+        Some(schedule)
+    })
+}
+
+fn r#override(node: &Node, path: &str, names: &Names, problems: &mut Problems) -> Option<Override> {
+    let is_complete = require(node, path, &["starts_at", "ends_at", "receiver"], problems);
+    let entry: Override = if is_complete { read(node, path, problems)? } else { return None };
+    names.check_receiver(&entry.receiver, node.place_of("receiver"), &join(path, "receiver"), problems);
+    check_order(node, path, entry.starts_at, entry.ends_at, problems);
+    Some(entry)
+}
+
+fn check_order(node: &Node, path: &str, starts_at: Timestamp, ends_at: Timestamp, problems: &mut Problems) {
+    if ends_at <= starts_at {
+        let message = format!("`{path}.ends_at`: expected a time after `starts_at` ({starts_at}), got {ends_at}");
+        problems.error(node.place_of("ends_at"), join(path, "ends_at"), message);
+    }
+}
+
+fn slas(root: &Node, problems: &mut Problems) -> BTreeMap<String, Sla> {
+    named(root, "slas", problems, |node, path, problems| {
+        let sla: Sla = read(node, path, problems)?;
+        for (priority, target) in &sla {
+            let path = join(path, priority.as_str());
+            let node = node.get(priority.as_str()).unwrap_or(node);
+            for (key, span) in [("respond", target.respond), ("restore", target.restore)] {
+                if let Some(span) = span {
+                    check_span(node, &path, key, span, Span::from_secs(1), YEAR, problems);
+                }
+            }
+        }
+        Some(sla)
+    })
+}
+
+fn default_sla(root: &Node, names: &Names, problems: &mut Problems) -> Option<String> {
+    let node = root.get("default_sla")?;
+    let Some(name) = node.text() else {
+        problems.error(&node.place, "default_sla", "`default_sla`: expected the name of an SLA");
+        return None;
+    };
+    names.check_sla(name, &node.place, "default_sla", problems);
+    Some(name.to_owned())
+}
+
+/// A planned window as the configuration has it; its id follows from what it is about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MaintenanceKeys {
+    configuration_item: String,
+    #[serde(default)]
+    dedup_key: Option<String>,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    #[serde(default)]
+    reason: String,
+}
+
+fn maintenance(root: &Node, problems: &mut Problems) -> Vec<Maintenance> {
+    let mut windows = Vec::new();
+    for (index, node) in items(root, "maintenance", "", problems).iter().enumerate() {
+        let path = format!("maintenance[{index}]");
+        if !require(node, &path, &["configuration_item", "starts_at", "ends_at"], problems) {
+            continue;
+        }
+        let Some(keys) = read::<MaintenanceKeys>(node, &path, problems) else { continue };
+        check_order(node, &path, keys.starts_at, keys.ends_at, problems);
+        let check = keys.dedup_key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
+        windows.push(Maintenance {
+            id: format!("config/{}{check}@{}", keys.configuration_item, keys.starts_at),
+            configuration_item: keys.configuration_item,
+            dedup_key: keys.dedup_key,
+            starts_at: keys.starts_at,
+            ends_at: Some(keys.ends_at),
+            reason: keys.reason,
+        });
+    }
+    windows
+}

@@ -1,0 +1,247 @@
+//! The `sources` section: who may send what, and how they prove it. The keys of each monitoring system
+//! belong to its own file under `sources/`; here they are only handed over.
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+use super::problem::{Place, Problems, did_you_mean};
+use super::read::{Reading, entries, is_map, join, read_with};
+use super::schema::{Auth, BODY_BYTES_LIMIT, BODY_BYTES_MAX, Encoding, HmacSettings, SourceSettings};
+use super::validate::{Context, check_name};
+use super::yaml::{Node, Value};
+use crate::error::{Secret, Table, read_table};
+
+/// Keys of every source.
+pub(super) const KEYS: [&str; 8] =
+    ["kind", "token", "tokens", "user", "password", "hmac", "body_bytes_max", "events_per_second"];
+
+#[derive(Deserialize)]
+struct Keys {
+    token: Option<Secret<String>>,
+    tokens: Option<Tokens>,
+    user: Option<String>,
+    password: Option<Secret<String>>,
+    body_bytes_max: Option<usize>,
+    events_per_second: Option<u32>,
+}
+
+/// A list, or text with one token in each line as a file holds it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a list of tokens, or text with one in each line")]
+enum Tokens {
+    Lines(Secret<String>),
+    List(Vec<Secret<String>>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HmacKeys {
+    secret: Secret<String>,
+    header: String,
+    #[serde(default)]
+    prefix: String,
+    #[serde(default)]
+    encoding: Encoding,
+    timestamp_header: Option<String>,
+}
+
+pub(super) fn read_all(root: &Node, is_loopback: bool, context: &mut Context<'_>) -> BTreeMap<String, SourceSettings> {
+    if root.get("sources").is_none() {
+        return built_in(root, is_loopback, context);
+    }
+    let mut sources = BTreeMap::new();
+    if let Some(node) = root.get("sources").filter(|node| node.value == Value::Map(Vec::new())) {
+        context.problems.warning(&node.place, "sources", "`sources` is empty: nothing can come in");
+    }
+    for (name, node) in entries(root, "sources", &mut context.problems) {
+        let path = join("sources", name);
+        check_name(name, "got the name", &path, &node.place, &mut context.problems);
+        if let Some(source) = read_one(node, &path, is_loopback, context) {
+            sources.insert(name.clone(), source);
+        }
+    }
+    sources
+}
+
+/// One source for each kind, named after it; they have no authentication, so only for loopback.
+fn built_in(root: &Node, is_loopback: bool, context: &mut Context<'_>) -> BTreeMap<String, SourceSettings> {
+    let problems = &mut context.problems;
+    if !is_loopback {
+        let message = "`sources` is missing: nothing can come in";
+        problems.warning(&root.place, "sources", message).hint =
+            Some("the built-in sources have no authentication and so exist only on loopback".to_owned());
+        return BTreeMap::new();
+    }
+    let message = "`sources` is missing: every kind of source listens on loopback without authentication";
+    let hint = if context.has_files {
+        "add `sources: { <name>: { kind: …, token_file: … } }`"
+    } else {
+        "write a configuration file with `sources` before others may send"
+    };
+    problems.warning(&root.place, "sources", message).hint = Some(hint.to_owned());
+    let source = |kind: &&str| {
+        let settings = SourceSettings {
+            kind: (*kind).to_owned(),
+            auth: Auth::None,
+            table: Table::new(),
+            body_bytes_max: BODY_BYTES_MAX,
+            events_per_second: None,
+        };
+        ((*kind).to_owned(), settings)
+    };
+    context.kinds.sources.iter().map(source).collect()
+}
+
+fn read_one(node: &Node, path: &str, is_loopback: bool, context: &mut Context<'_>) -> Option<SourceSettings> {
+    let problems = &mut context.problems;
+    if !is_map(node, path, problems) {
+        return None;
+    }
+    let kind = kind(node, path, "source", &context.kinds.sources, problems);
+    let (common, own) = node.split(&KEYS);
+    let reading = Reading { is_secret: true, other_keys: &KEYS };
+    let keys: Option<Keys> = read_with(&common, path, reading, problems, read_table);
+    if let Some(kind) = &kind {
+        read_with(&own, path, reading, problems, |table| (context.kinds.check_source)(kind, table));
+    }
+    let keys = keys?;
+    let auth = auth(node, path, &keys, problems);
+    if auth == Some(Auth::None) {
+        let message = format!("`{path}` has no authentication");
+        let hint = "add `token_file`, `user` with `password_file`, or `hmac`".to_owned();
+        if is_loopback {
+            problems.warning(&node.place, path, format!("{message}: any program on this machine can send")).hint =
+                Some(hint);
+        } else {
+            problems
+                .error(&node.place, path, format!("{message}, but `listen` is reachable from other machines"))
+                .hint = Some(hint);
+        }
+    }
+    let body_bytes_max = keys.body_bytes_max.unwrap_or(BODY_BYTES_MAX);
+    if !(1..=BODY_BYTES_LIMIT).contains(&body_bytes_max) {
+        let path = join(path, "body_bytes_max");
+        let message = format!("`{path}`: expected 1 to {BODY_BYTES_LIMIT} bytes, got {body_bytes_max}");
+        problems.error(node.place_of("body_bytes_max"), path, message);
+    }
+    if keys.events_per_second == Some(0) {
+        let path = join(path, "events_per_second");
+        problems.error(node.place_of("events_per_second"), &path, format!("`{path}`: expected 1 or more, got 0"));
+    }
+    Some(SourceSettings {
+        kind: kind?,
+        auth: auth?,
+        table: own.to_table(),
+        body_bytes_max,
+        events_per_second: keys.events_per_second,
+    })
+}
+
+/// The `kind` of a source or sink, when it is one of `known`.
+pub(super) fn kind(node: &Node, path: &str, what: &str, known: &[&str], problems: &mut Problems) -> Option<String> {
+    let full = join(path, "kind");
+    let list = format!("`watchbell integrations` lists all {what}s");
+    let Some(kind) = node.get("kind").and_then(Node::text) else {
+        problems.error(node.place_of("kind"), full, format!("missing key `kind` in `{path}`")).hint = Some(list);
+        return None;
+    };
+    if known.contains(&kind) {
+        return Some(kind.to_owned());
+    }
+    let guess = did_you_mean(kind, known.iter().copied()).map(|guess| format!("{guess} {list}"));
+    problems.error(node.place_of("kind"), &full, format!("unknown {what} `{kind}` in `{full}`")).hint =
+        Some(guess.unwrap_or(list));
+    None
+}
+
+fn auth(node: &Node, path: &str, keys: &Keys, problems: &mut Problems) -> Option<Auth> {
+    let has_tokens = keys.token.is_some() || keys.tokens.is_some();
+    let has_basic = keys.user.is_some() || keys.password.is_some();
+    let hmac = node.get("hmac");
+    if [has_tokens, has_basic, hmac.is_some()].iter().filter(|is_there| **is_there).count() > 1 {
+        let message = format!("`{path}`: expected one of tokens, `user` with `password`, and `hmac`, got several");
+        problems.error(&node.place, path, message);
+        return None;
+    }
+    if let Some(hmac) = hmac {
+        return self::hmac(hmac, &join(path, "hmac"), problems).map(Auth::Hmac);
+    }
+    if has_basic {
+        let (Some(user), Some(password)) = (&keys.user, &keys.password) else {
+            let missing = if keys.user.is_none() { "user" } else { "password" };
+            problems.error(&node.place, join(path, missing), format!("missing key `{missing}` in `{path}`"));
+            return None;
+        };
+        return check_secret(password, node.place_of("password"), &join(path, "password"), problems)
+            .then(|| Auth::Basic { user: user.clone(), password: password.clone() });
+    }
+    if !has_tokens {
+        // Tokens of the wrong form have been reported as that.
+        let is_attempt = node.get("token").or_else(|| node.get("tokens")).is_some();
+        return (!is_attempt).then_some(Auth::None);
+    }
+    let listed: Vec<Secret<String>> = match &keys.tokens {
+        None => Vec::new(),
+        Some(Tokens::List(list)) => list.clone(),
+        Some(Tokens::Lines(text)) => {
+            let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
+            lines.map(|line| Secret::new(line.to_owned())).collect()
+        }
+    };
+    if keys.tokens.is_some() && listed.is_empty() {
+        let path = join(path, "tokens");
+        problems.error(node.place_of("tokens"), &path, format!("`{path}`: expected at least one token"));
+        return None;
+    }
+    let single = keys.token.iter().map(|token| (token, "token"));
+    let all = single.chain(listed.iter().map(|token| (token, "tokens")));
+    let hashes: Vec<_> =
+        all.map(|(token, key)| hash_token(token, node.place_of(key), &join(path, key), problems)).collect();
+    hashes.into_iter().collect::<Option<_>>().map(Auth::AnyOf)
+}
+
+fn hmac(node: &Node, path: &str, problems: &mut Problems) -> Option<HmacSettings> {
+    let reading = Reading { is_secret: true, ..Reading::default() };
+    let keys: HmacKeys = read_with(node, path, reading, problems, read_table)?;
+    let is_good = check_secret(&keys.secret, node.place_of("secret"), &join(path, "secret"), problems);
+    let mut header = |key: &str, name: &str| {
+        let lower = name.to_ascii_lowercase();
+        let is_name = http::HeaderName::from_bytes(lower.as_bytes()).is_ok();
+        if !is_name {
+            let path = join(path, key);
+            problems.error(node.place_of(key), &path, format!("`{path}`: expected the name of a header, got `{name}`"));
+        }
+        is_name.then_some(lower)
+    };
+    let signature = header("header", &keys.header);
+    let timestamp = keys.timestamp_header.as_ref().map(|name| header("timestamp_header", name));
+    Some(HmacSettings {
+        secret: is_good.then_some(keys.secret)?,
+        header: signature?,
+        prefix: keys.prefix,
+        encoding: keys.encoding,
+        timestamp_header: match timestamp {
+            Some(name) => Some(name?),
+            None => None,
+        },
+    })
+}
+
+fn check_secret(secret: &Secret<String>, place: &Place, path: &str, problems: &mut Problems) -> bool {
+    let is_there = !secret.expose().is_empty();
+    if !is_there {
+        problems.error(place, path, format!("`{path}` is empty"));
+    }
+    is_there
+}
+
+/// A token as it is kept: its SHA-256.
+pub(super) fn hash_token(
+    token: &Secret<String>,
+    place: &Place,
+    path: &str,
+    problems: &mut Problems,
+) -> Option<[u8; 32]> {
+    check_secret(token, place, path, problems).then(|| Sha256::digest(token.expose().as_bytes()).into())
+}

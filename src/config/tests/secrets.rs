@@ -1,0 +1,174 @@
+//! Secrets come from files and variables, and no message repeats one.
+
+use super::{Scene, said, said_of};
+use crate::config::Auth;
+use insta::assert_snapshot;
+use sha2::{Digest, Sha256};
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+#[test]
+fn a_file_key_becomes_its_content() {
+    let scene = Scene::new()
+        .file("zabbix.token", "s3cret\n")
+        .file("many", "one\n\ntwo\n")
+        .file("slack.token", "xoxb-1\r\n")
+        .file(
+            "watchbell.yaml",
+            "\
+sources:
+  a: { kind: zabbix, token_file: zabbix.token }
+  b: { kind: zabbix, tokens_file: many }
+  c: { kind: zabbix, hmac: { secret_file: ./zabbix.token, header: X-Signature, prefix: 'v1=', encoding: base64 } }
+receivers: { ops: { sinks: [{ kind: slack, channel: '#ops', token_file: slack.token }] } }
+",
+        );
+    let configuration =
+        scene.load(&["watchbell.yaml"]).unwrap_or_else(|_| panic!("{}", scene.said(&["watchbell.yaml"])));
+    assert_eq!(configuration.sources["a"].auth, Auth::AnyOf(vec![hash("s3cret")]));
+    assert_eq!(configuration.sources["b"].auth, Auth::AnyOf(vec![hash("one"), hash("two")]));
+    let Auth::Hmac(hmac) = &configuration.sources["c"].auth else { panic!() };
+    assert_eq!(
+        (hmac.secret.expose().as_str(), hmac.header.as_str(), hmac.prefix.as_str()),
+        ("s3cret", "x-signature", "v1=")
+    );
+    assert_eq!(configuration.sinks["ops/slack"].table["token"], "xoxb-1");
+    assert!(!configuration.sinks["ops/slack"].table.contains_key("token_file"));
+    let printed = format!("{configuration:?}");
+    assert!(printed.contains("slack") && !printed.contains("xoxb-1") && !printed.contains("s3cret"), "{printed}");
+}
+
+#[test]
+fn a_file_that_does_not_give_a_secret_is_reported() {
+    let scene = Scene::new().file("open", "abcdef").mode("open", 0o644).file("empty", "\n").file(
+        "watchbell.yaml",
+        "\
+sources:
+  a: { kind: zabbix, token_file: missing }
+  b: { kind: zabbix, token_file: open }
+  c: { kind: zabbix, token_file: empty }
+  d: { kind: zabbix, token_file: open, token: abcdef }
+receivers: { ops: { sinks: [{ kind: slack, channel: '#ops', token_file: [1] }] } }
+",
+    );
+    assert_snapshot!(scene.said(&["watchbell.yaml"]), @r#"
+error: `sources.a.token_file`: cannot read `missing`: No such file or directory (os error 2)
+  --> watchbell.yaml:2
+warning: `sources.b.token_file`: anyone on this machine can read `open`
+  --> watchbell.yaml:3
+  hint: chmod 0640 open
+error: `sources.c.token_file`: `empty` is empty
+  --> watchbell.yaml:4
+error: `sources.d` has both `token` and `token_file`, expected one of them
+  --> watchbell.yaml:5
+warning: `sources.d.token_file`: anyone on this machine can read `open`
+  --> watchbell.yaml:5
+  hint: chmod 0640 open
+error: `receivers.ops.sinks[0].token_file`: expected the path of a file
+  --> watchbell.yaml:6
+"#);
+}
+
+#[test]
+fn variables_are_put_into_texts() {
+    let scene = Scene::new().variable("TOKEN", "abc$def").variable("HOST", "hooks.example.org").file(
+        "watchbell.yaml",
+        "\
+sources: { a: { kind: zabbix, token: '${TOKEN}' } }
+receivers: { ops: { sinks: [{ kind: webhook, url: 'https://${HOST}/$$x/$', secret: pa$$word }] } }
+",
+    );
+    let configuration = scene.load(&["watchbell.yaml"]).unwrap();
+    assert_eq!(configuration.sources["a"].auth, Auth::AnyOf(vec![hash("abc$def")]));
+    assert_eq!(configuration.sinks["ops/webhook"].table["url"], "https://hooks.example.org/$x/$");
+    assert_eq!(configuration.sinks["ops/webhook"].table["secret"], "pa$word");
+    assert_snapshot!(said_of("public_url: 'https://${NOWHERE}'\ninstance: '${OPEN'"), @r#"
+error: `public_url`: environment variable `NOWHERE` is not set
+  --> watchbell.yaml:3
+  hint: a plain `$` is written `$$`; systemd reads variables with `Environment=` and `EnvironmentFile=`
+error: `instance`: `${` without `}`
+  --> watchbell.yaml:4
+  hint: a plain `$` is written `$$`; systemd reads variables with `Environment=` and `EnvironmentFile=`
+"#);
+}
+
+#[test]
+fn no_message_repeats_a_secret() {
+    let scene = Scene::new().variable("HOOK", "hush-hush-1").file("s", "hush-hush-2\n").file(
+        "watchbell.yaml",
+        "\
+sources:
+  a: { kind: zabbix, hmac: hush-hush-3 }
+  b: { kind: zabbix, token: { hush-hush-4: 1 }, user: [hush-hush-5] }
+  c: { kind: zabbix, password: 123456789, user: u }
+  d: { kind: zabbix, tokens: { a: hush-hush-6 } }
+receivers:
+  ops:
+    sinks:
+      - { kind: webhook, url: '${HOOK}', secret: [hush-hush-7] }
+      - { kind: webhook, url_file: s }
+      - { kind: slack, channel: [hush-hush-8], token: { x: hush-hush-9 } }
+api: { tokens: [{ name: [hush-hush-a], role: admin, token: hush-hush-b, token_sha256: hush-hush-c }] }
+",
+    );
+    let said = scene.said(&["watchbell.yaml"]);
+    assert!(!said.contains("hush-hush") && !said.contains("123456789"), "{said}");
+    assert_snapshot!(said, @r#"
+error: `sources.a.hmac`: expected a map, got text
+  --> watchbell.yaml:2
+error: `sources.b.token`: expected text (its value is not shown)
+  --> watchbell.yaml:3
+error: `sources.b.user`: expected text, got a list
+  --> watchbell.yaml:3
+error: `sources.c.password`: expected text (its value is not shown)
+  --> watchbell.yaml:4
+error: `sources.d.tokens`: expected a list of tokens, or text with one in each line
+  --> watchbell.yaml:5
+error: `receivers.ops.sinks[0].secret`: expected text (its value is not shown)
+  --> watchbell.yaml:9
+error: `receivers.ops.sinks[0].url`: expected a URL, got `<secret>`
+  --> watchbell.yaml:9
+error: `receivers.ops.sinks[1].url`: expected a URL, got `<secret>`
+  --> watchbell.yaml:10
+error: `receivers.ops.sinks[2].channel`: expected text, got a list
+  --> watchbell.yaml:11
+error: `receivers.ops.sinks[2].token`: expected text (its value is not shown)
+  --> watchbell.yaml:11
+error: `api.tokens[0].name`: expected text, got a list
+  --> watchbell.yaml:12
+"#);
+}
+
+#[test]
+fn one_way_to_authenticate_is_enough() {
+    let yaml = "\
+sources:
+  a: { kind: zabbix, token: abcdef, user: u, password: abcdef }
+  b: { kind: zabbix, user: u }
+  c: { kind: zabbix, tokens: [] }
+  d: { kind: zabbix, token: '' }
+  e: { kind: zabbix, hmac: { secret: abcdef, header: 'x y', encoding: hx } }
+  f: { kind: zabbix, token: abcdef, events_per_second: 0, body_bytes_max: 0 }
+";
+    assert_snapshot!(said(yaml), @r#"
+error: `sources.a`: expected one of tokens, `user` with `password`, and `hmac`, got several
+  --> watchbell.yaml:2
+error: missing key `password` in `sources.b`
+  --> watchbell.yaml:3
+error: `sources.c.tokens`: expected at least one token
+  --> watchbell.yaml:4
+error: `sources.d.token` is empty
+  --> watchbell.yaml:5
+error: unknown value `hx` in `sources.e.hmac.encoding`
+  --> watchbell.yaml:6
+  hint: did you mean `hex`? known values: `hex`, `base64`
+error: `sources.e.hmac.header`: expected the name of a header, got `x y`
+  --> watchbell.yaml:6
+error: `sources.f.body_bytes_max`: expected 1 to 33554432 bytes, got 0
+  --> watchbell.yaml:7
+error: `sources.f.events_per_second`: expected 1 or more, got 0
+  --> watchbell.yaml:7
+"#);
+}
