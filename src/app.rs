@@ -1,0 +1,409 @@
+//! The composition root: straight-line wiring of the daemon, reload, and shutdown in reverse order.
+//!
+//! ```text
+//! store ─▶ driver (own thread) ─▶ outbox ─▶ listener        start
+//! listener ─▶ outbox (drains) ─▶ driver ─▶ store            stop
+//! ```
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::config::{self, Auth, Configuration, Encoding, Problem, StoreSettings};
+use crate::engine::input::Input;
+use crate::http::{self, ReloadRequest, Setup, SourceInstance, Status};
+use crate::model::audit::AuditEntry;
+use crate::runtime::deliver::Outbound;
+use crate::runtime::driver::{Driver, DriverError};
+use crate::runtime::inbox::{Handle, Queue};
+use crate::runtime::outbox::{self, SinkInstance, Sinks};
+use crate::sinks::{self, Setting};
+use crate::sources;
+use crate::store::{SqliteReader, SqliteStore};
+use crate::telemetry::Metrics;
+
+/// How long sends that are due may take once the daemon is told to stop. With the listener's own ten
+/// seconds this stays below systemd's default of 90.
+const DRAIN_GRACE: Duration = Duration::from_secs(20);
+/// The writer shows progress at least once a second; after this long without, it hangs.
+const WRITER_PATIENCE: Duration = Duration::from_secs(15);
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A daemon that runs. Dropping it does not stop it; [`Daemon::stop`] does.
+pub struct Daemon {
+    pub address: std::net::SocketAddr,
+    reload: mpsc::Sender<ReloadRequest>,
+    stop_listener: watch::Sender<bool>,
+    stop_outbox: watch::Sender<bool>,
+    listener: tokio::task::JoinHandle<()>,
+    outbox: tokio::task::JoinHandle<()>,
+    watcher: tokio::task::JoinHandle<()>,
+    reloader: tokio::task::JoinHandle<()>,
+    driver: Handle,
+    driver_ended: oneshot::Receiver<Result<(), DriverError>>,
+    status: Arc<Status>,
+}
+
+impl Daemon {
+    /// Starts everything; returns once inputs are taken.
+    ///
+    /// # Errors
+    /// When the store, a sink, a source or the listener cannot be set up.
+    pub async fn start(configuration: Configuration, files: Vec<PathBuf>) -> anyhow::Result<Self> {
+        configuration.warnings.iter().for_each(|problem| tracing::warn!("{problem}"));
+        // Bound first: two daemons must not take turns with one store.
+        let listener = TcpListener::bind(configuration.listen)
+            .await
+            .with_context(|| format!("cannot listen on `{}`", configuration.listen))?;
+        let address = listener.local_addr()?;
+
+        let clock = Clock::System;
+        let metrics = Arc::new(Metrics::new());
+        let status = Arc::new(Status::default());
+        let (store, reader) = open_store(&configuration.store)?;
+        let sinks = Arc::new(RwLock::new(Arc::new(build_sinks(&configuration)?)));
+
+        let (driver, queue) = Handle::channel(configuration.limits.queue_events_max as usize);
+        let (outgoing, committed) = mpsc::unbounded_channel();
+        let policy = configuration.policy.clone();
+        let (thread_metrics, thread_clock) = (Arc::clone(&metrics), clock.clone());
+        let retention = configuration.retention.clone();
+        let started = tokio::task::spawn_blocking(move || {
+            Driver::start(Box::new(store), thread_clock, &policy, outgoing, thread_metrics, retention)
+        });
+        let writer = started.await?.context("cannot start the writer")?;
+        let progress = writer.progress();
+        let driver_ended = run_writer(writer, queue)?;
+
+        let outbound = Outbound::new().context("cannot set up outbound calls")?;
+        let context = outbox::Context {
+            driver: driver.clone(),
+            clock: clock.clone(),
+            outbound,
+            metrics: Arc::clone(&metrics),
+            sinks: Arc::clone(&sinks),
+        };
+        let (stop_outbox, stopping_outbox) = watch::channel(false);
+        let outbox = tokio::spawn(outbox::run(context, committed, stopping_outbox, DRAIN_GRACE));
+
+        let (reload, reloads) = mpsc::channel(1);
+        let app = http::App::new(Setup {
+            listen: address,
+            sources: build_sources(&configuration)?,
+            tokens: api_tokens(&configuration),
+            limits: limits(&configuration),
+            clock: clock.clone(),
+            driver: driver.clone(),
+            reader: Arc::new(reader),
+            metrics: Arc::clone(&metrics),
+            status: Arc::clone(&status),
+            reload: reload.clone(),
+        });
+        let (stop_listener, mut stopping) = watch::channel(false);
+        let router = http::router(Arc::clone(&app));
+        let listener = tokio::spawn(http::server::serve(listener, router, limits(&configuration), async move {
+            // An error means that the sender is gone, which is a stop as well.
+            let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+        }));
+        let reloader = Reloader {
+            files,
+            app,
+            sinks,
+            driver: driver.clone(),
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+            status: Arc::clone(&status),
+            current: configuration,
+        };
+        let reloader = tokio::spawn(reloader.run(reloads));
+        let watcher = tokio::spawn(watch_writer(progress, Arc::clone(&status)));
+        metrics.reloaded(true, clock.now());
+        status.loaded();
+        notify(&[sd_notify::NotifyState::Ready]);
+        tracing::info!(%address, "ready");
+        Ok(Self {
+            address,
+            reload,
+            stop_listener,
+            stop_outbox,
+            listener,
+            outbox,
+            watcher,
+            reloader,
+            driver,
+            driver_ended,
+            status,
+        })
+    }
+
+    /// Reads the configuration again; the old one stays in force when the new one is not good.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub async fn reload(&self) -> Result<String, String> {
+        let (done, answer) = oneshot::channel();
+        self.reload.send(done).await.map_err(|_| "the daemon is stopping".to_owned())?;
+        answer.await.unwrap_or_else(|_| Err("the daemon is stopping".to_owned()))
+    }
+
+    /// Ends when the writer has ended by itself: going on could break a promise.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        match (&mut self.driver_ended).await {
+            Ok(Err(error)) => anyhow::Error::from(error).context("the writer has stopped"),
+            Ok(Ok(())) | Err(_) => anyhow::anyhow!("the writer has ended unexpectedly"),
+        }
+    }
+
+    /// Stops in reverse order, each part in bounded time. What could not be sent goes out after the next start.
+    pub async fn stop(self) {
+        self.status.draining();
+        notify(&[sd_notify::NotifyState::Stopping]);
+        tracing::info!("stopping");
+        let _ = self.stop_listener.send(true);
+        let _ = self.listener.await;
+        self.reloader.abort();
+        let _ = self.stop_outbox.send(true);
+        let _ = self.outbox.await;
+        self.watcher.abort();
+        let _ = self.reloader.await;
+        drop(self.driver);
+        // The last handle is gone with it, so the writer finishes what it holds and ends.
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.driver_ended).await;
+        tracing::info!("stopped");
+    }
+}
+
+/// The writer has a thread of its own: its commits block, and nothing should wait behind them.
+fn run_writer(writer: Driver, queue: Queue) -> anyhow::Result<oneshot::Receiver<Result<(), DriverError>>> {
+    let (ended, driver_ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        let _ = ended.send(runtime.block_on(writer.run(queue)));
+    })?;
+    Ok(driver_ended)
+}
+
+fn open_store(settings: &StoreSettings) -> anyhow::Result<(SqliteStore, SqliteReader)> {
+    match settings {
+        StoreSettings::Sqlite { path } => Ok(SqliteStore::open(path)?),
+    }
+}
+
+/// # Errors
+/// What `config::load` would have refused; it has built every sink once already.
+fn build_sinks(configuration: &Configuration) -> anyhow::Result<Sinks> {
+    let mut built = Sinks::new();
+    for (name, settings) in &configuration.sinks {
+        let spec = sinks::find(&settings.kind).with_context(|| format!("unknown sink kind `{}`", settings.kind))?;
+        let setting = Setting {
+            instance: configuration.instance.clone(),
+            sink: name.clone(),
+            language: settings.language,
+            public_url: configuration.public_url.clone(),
+        };
+        let sink =
+            (spec.build)(&settings.table, &setting).with_context(|| format!("cannot set up the sink `{name}`"))?;
+        let instance = SinkInstance {
+            sink,
+            allow_private: settings.allow_private,
+            timeout: settings.timeout.to_std(),
+            rate: settings.rate.unwrap_or(spec.rate),
+            give_up_after: settings.give_up_after,
+        };
+        built.insert(name.clone(), Arc::new(instance));
+    }
+    Ok(built)
+}
+
+fn build_sources(configuration: &Configuration) -> anyhow::Result<std::collections::BTreeMap<String, SourceInstance>> {
+    let mut built = std::collections::BTreeMap::new();
+    for (name, settings) in &configuration.sources {
+        let kind = sources::find(&settings.kind).with_context(|| format!("unknown source kind `{}`", settings.kind))?;
+        let source = (kind.build)(&settings.table).with_context(|| format!("cannot set up the source `{name}`"))?;
+        let instance = SourceInstance {
+            kind,
+            source,
+            auth: source_auth(&settings.auth),
+            body_bytes_max: settings.body_bytes_max,
+            events_per_second: settings.events_per_second,
+        };
+        built.insert(name.clone(), instance);
+    }
+    Ok(built)
+}
+
+fn source_auth(auth: &Auth) -> http::Auth {
+    match auth {
+        Auth::None => http::Auth::None,
+        Auth::AnyOf(tokens) => http::Auth::Tokens(tokens.clone()),
+        Auth::Basic { user, password } => {
+            let password_sha256 = Sha256::digest(password.expose().as_bytes()).into();
+            http::Auth::Basic { user: user.clone(), password_sha256 }
+        }
+        Auth::Hmac(hmac) => http::Auth::Hmac {
+            secret: crate::error::Secret::new(hmac.secret.expose().as_bytes().to_vec()),
+            header: hmac.header.clone(),
+            prefix: hmac.prefix.clone(),
+            encoding: match hmac.encoding {
+                Encoding::Hex => http::SignatureEncoding::Hex,
+                Encoding::Base64 => http::SignatureEncoding::Base64,
+            },
+            timestamp_header: hmac.timestamp_header.clone(),
+        },
+    }
+}
+
+fn api_tokens(configuration: &Configuration) -> Vec<http::ApiToken> {
+    let token = |token: &config::ApiToken| http::ApiToken {
+        name: token.name.clone(),
+        role: token.role,
+        token_sha256: token.token_sha256,
+    };
+    configuration.api.tokens.iter().map(token).collect()
+}
+
+fn limits(configuration: &Configuration) -> http::Limits {
+    let limits = &configuration.limits;
+    http::Limits {
+        connections_max: limits.connections_max as usize,
+        header_timeout: limits.header_timeout,
+        idle_timeout: limits.idle_timeout,
+        request_timeout: limits.request_timeout,
+    }
+}
+
+/// Swaps the configuration as a whole, or not at all.
+struct Reloader {
+    files: Vec<PathBuf>,
+    app: Arc<http::App>,
+    sinks: Arc<RwLock<Arc<Sinks>>>,
+    driver: Handle,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    status: Arc<Status>,
+    current: Configuration,
+}
+
+impl Reloader {
+    async fn run(mut self, mut requests: mpsc::Receiver<ReloadRequest>) {
+        while let Some(request) = requests.recv().await {
+            let result = self.reload().await;
+            let now = self.clock.now();
+            match &result {
+                Ok(text) => tracing::info!("{text}"),
+                Err(reason) => {
+                    tracing::error!("the configuration was not reloaded, the old one stays in force: {reason}")
+                }
+            }
+            self.metrics.reloaded(result.is_ok(), now);
+            self.status.reloaded(now, result.clone());
+            let outcome = result.as_ref().map_or_else(|reason| format!("refused: {reason}"), |_| "done".to_owned());
+            let entry = AuditEntry {
+                at: now,
+                principal: "operator".to_owned(),
+                action: "configuration.reload".to_owned(),
+                subject: "configuration".to_owned(),
+                outcome,
+            };
+            if let Err(error) = self.driver.audit(entry).await {
+                tracing::warn!(%error, "cannot record the reload in the audit log");
+            }
+            // Whoever asked over HTTP may have hung up.
+            let _ = request.send(result);
+        }
+    }
+
+    async fn reload(&mut self) -> Result<String, String> {
+        notify(&[sd_notify::NotifyState::Reloading]);
+        let result = self.swap().await;
+        notify(&[sd_notify::NotifyState::Ready]);
+        result
+    }
+
+    async fn swap(&mut self) -> Result<String, String> {
+        let files = self.files.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&files, environment()))
+            .await
+            .map_err(|error| format!("reading it failed: {error}"))?;
+        let configuration = loaded.map_err(|problems| describe(&problems))?;
+        configuration.warnings.iter().for_each(|problem| tracing::warn!("{problem}"));
+        // Everything that can fail comes before anything is changed.
+        let sinks = build_sinks(&configuration).map_err(|error| format!("{error:#}"))?;
+        let sources = build_sources(&configuration).map_err(|error| format!("{error:#}"))?;
+        let before = std::mem::replace(&mut *self.sinks.write(), Arc::new(sinks));
+        if configuration.policy != self.current.policy {
+            let input = Input::Configured { policy: Box::new(configuration.policy.clone()) };
+            if let Err(error) = self.driver.submit(input, None).await {
+                *self.sinks.write() = before;
+                return Err(format!("the store did not take it: {error}"));
+            }
+        }
+        self.app.replace(sources, api_tokens(&configuration));
+        let needs_restart = needs_restart(&self.current, &configuration);
+        self.current = configuration;
+        match needs_restart.as_slice() {
+            [] => Ok("a new configuration is in force".to_owned()),
+            keys => Ok(format!("a new configuration is in force, but a change of {} needs a restart", keys.join(", "))),
+        }
+    }
+}
+
+fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> {
+    let changed = [
+        ("`listen`", old.listen != new.listen),
+        ("`store`", old.store != new.store),
+        ("`limits`", old.limits != new.limits),
+        ("`retention`", old.retention != new.retention),
+    ];
+    changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(key, _)| key).collect()
+}
+
+fn describe(problems: &[Problem]) -> String {
+    let errors: Vec<String> = problems.iter().filter(|problem| !problem.is_warning).map(ToString::to_string).collect();
+    errors.join("; ")
+}
+
+/// The environment as text; a variable that is no text cannot be one of ours.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Health and the service manager's watchdog depend on the writer getting on.
+async fn watch_writer(mut progress: watch::Receiver<u64>, status: Arc<Status>) {
+    let mut silent = Duration::ZERO;
+    loop {
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        match progress.has_changed() {
+            Ok(true) => {
+                progress.mark_unchanged();
+                silent = Duration::ZERO;
+                status.healthy();
+                notify(&[sd_notify::NotifyState::Watchdog]);
+            }
+            Ok(false) => {
+                silent += WATCH_INTERVAL;
+                if silent >= WRITER_PATIENCE {
+                    status.unhealthy(format!("no progress for {} s", silent.as_secs()));
+                }
+            }
+            Err(_) => {
+                status.unhealthy("it has ended");
+                return;
+            }
+        }
+    }
+}
+
+/// Without a service manager there is nobody to tell.
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "cannot tell the service manager");
+    }
+}

@@ -1,0 +1,99 @@
+//! The command line; one file for each command. Decides what is a command and how it is called; what a
+//! command does is its own file's matter. stdout is data, stderr is talk.
+//!
+//! ```text
+//! watchbell incidents --json | jq '.items[].id'
+//! ```
+
+pub mod ack;
+pub mod act;
+pub mod assign;
+pub mod check;
+pub mod client;
+pub mod comment;
+pub mod confirm_root_cause;
+pub mod demo;
+pub mod explain;
+pub mod failure;
+pub mod incidents;
+pub mod integrations;
+pub mod output;
+pub mod resolve;
+pub mod run;
+pub mod send;
+pub mod silence;
+pub mod test_sink;
+
+use std::process::ExitCode;
+
+/// Stands between monitoring and people: rings once, for the root cause, and never loses a bell
+#[derive(Debug, clap::Parser)]
+#[command(name = "watchbell", version, about, arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Start the daemon
+    Run(run::Args),
+    /// Report every problem of a configuration, each with its line
+    Check(check::Args),
+    /// List incidents
+    Incidents(incidents::Args),
+    /// Say why something paged you, or did not
+    Explain(explain::Args),
+    /// Acknowledge incidents: you have them, escalation stops
+    #[command(visible_alias = "acknowledge")]
+    Ack(ack::Args),
+    /// Resolve incidents: the service is back, whatever the monitors still say
+    Resolve(resolve::Args),
+    /// Give an incident to a person or a team
+    Assign(assign::Args),
+    /// Add words to an incident's timeline
+    Comment(comment::Args),
+    /// Say which item was the cause; the ranking leaves it alone from then on
+    ConfirmRootCause(confirm_root_cause::Args),
+    /// Keep people from hearing about what matches, for a time
+    Silence(silence::Args),
+    /// Hand a monitor's notification or own events to the daemon, and keep them while it is away
+    Send(send::Args),
+    /// Try one configured sink with a sample notification
+    TestSink(test_sink::Args),
+    /// List every source and sink, and how to set each up
+    Integrations(integrations::Args),
+}
+
+/// Carries out what was typed.
+///
+/// # Errors
+/// What made the command fail; [`failure::report`] renders it and knows its exit code.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Incidents(args) => incidents::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Ack(args) => ack::run(&args),
+        Command::Resolve(args) => resolve::run(&args),
+        Command::Assign(args) => assign::run(&args),
+        Command::Comment(args) => comment::run(&args),
+        Command::ConfirmRootCause(args) => confirm_root_cause::run(&args),
+        Command::Silence(args) => silence::run(&args),
+        Command::Send(args) => send::run(args),
+        Command::TestSink(args) => test_sink::run(args),
+        Command::Integrations(args) => integrations::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,104 @@
+//! `watchbell run`: the daemon in the foreground, until a signal ends it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::demo::{self, Show, Stage};
+use super::failure::Failure;
+use crate::app::{Daemon, environment};
+use crate::clock::Clock;
+use crate::config::{self, Configuration};
+use crate::telemetry::{DEFAULT_FILTER, LogFormat, init_logging};
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Configuration file; may be given several times, later files override earlier ones. Without one:
+    /// loopback only, SQLite in the state directory, notifications to this terminal
+    #[arg(short, long = "config", value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// Also replay a recorded outage and show what comes of it; configuration and data are temporary
+    #[arg(long, conflicts_with = "config")]
+    pub demo: bool,
+    /// End once the demo has been shown instead of running on
+    #[arg(long, requires = "demo")]
+    pub exit_after_demo: bool,
+    /// How fast to replay, 0.5 to 1000; 2 is twice as fast
+    #[arg(long, requires = "demo", value_name = "FACTOR", default_value = "1", value_parser = demo::parse_speed)]
+    pub demo_speed: f64,
+}
+
+/// # Errors
+/// When the daemon cannot start, had to stop by itself, or the demo did not come out as it must.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let format = LogFormat::from_environment()?;
+    if args.demo {
+        init_logging(format, demo::LOG_FILTER)?;
+        let stage = Stage::new()?;
+        return start(stage.load()?, vec![stage.file()], Some((&stage, &args)));
+    }
+    init_logging(format, DEFAULT_FILTER)?;
+    let configuration = match config::load(&args.config, environment()) {
+        Ok(configuration) => configuration,
+        Err(problems) => {
+            let (warnings, errors): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.is_warning);
+            warnings.iter().for_each(|problem| tracing::warn!("{problem}"));
+            errors.iter().for_each(|problem| tracing::error!("{problem}"));
+            let plural = if errors.len() == 1 { "" } else { "s" };
+            let failure = Failure::misuse(format!("the configuration has {} error{plural}", errors.len()));
+            return Err(failure.hint("`watchbell check` shows each with its line").into());
+        }
+    };
+    start(configuration, args.config, None)
+}
+
+fn start(configuration: Configuration, files: Vec<PathBuf>, demo: Option<(&Stage, &Args)>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(configuration, files, demo))
+}
+
+async fn serve(
+    configuration: Configuration,
+    files: Vec<PathBuf>,
+    demo: Option<(&Stage, &Args)>,
+) -> anyhow::Result<ExitCode> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut daemon = Daemon::start(configuration, files).await?;
+    let mut show = pin!(show(demo, daemon.address));
+    let mut is_showing = demo.is_some();
+    let ends_after = demo.is_some_and(|(_, args)| args.exit_after_demo);
+    let result = loop {
+        tokio::select! {
+            _ = hangup.recv() => drop(daemon.reload().await), // The reloader has logged what came of it.
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
+            error = daemon.failed() => return Err(error),
+            shown = &mut show, if is_showing => {
+                is_showing = false;
+                if shown.is_err() || ends_after {
+                    break shown.context("the demo failed");
+                }
+            }
+        }
+    };
+    daemon.stop().await;
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+async fn show(demo: Option<(&Stage, &Args)>, address: SocketAddr) -> anyhow::Result<()> {
+    let Some((stage, args)) = demo else { return Ok(()) };
+    let show = Show {
+        base_url: format!("http://{address}"),
+        configuration: stage.file(),
+        clock: Clock::System,
+        speed: args.demo_speed,
+        stays: !args.exit_after_demo,
+    };
+    demo::play(&show, &mut anstream::stderr()).await
+}

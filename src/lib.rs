@@ -1,0 +1,36 @@
+//! Watchbell stands between monitoring and people: webhooks come in, are deduplicated and correlated into
+//! incidents with a named root cause, and chat, mail and ITSM tools hear about it once.
+//!
+//! ```text
+//! monitor ─▶ http/ingest ─▶ sources/<system> ─▶ runtime/driver: engine::step ─▶ store.commit ─▶ 2xx
+//!                           bytes → events        one transaction: journal, state, deliveries
+//!                                                        │ after the commit
+//!                           runtime/outbox ◀─────────────┘
+//!                                 └▶ sinks/<system>.request ─▶ runtime/deliver ─▶ outcome ─▶ Input::Sent ─▶ driver
+//! ```
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`model`] | the nouns: event, alert, incident, problem, notification, delivery |
+//! | [`engine`] | every decision; pure |
+//! | [`sources`], [`sinks`] | one file for each foreign system; pure |
+//! | [`render`] | notifications as text |
+//! | [`store`] | journal, state, outbox, history |
+//! | [`runtime`] | the one writer, the outbox, outbound calls |
+//! | [`http`] | the daemon's own endpoints; thin |
+//! | [`config`], [`cli`], [`app`] | what the operator writes and types; how it is all wired |
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod http;
+pub mod model;
+pub mod render;
+pub mod runtime;
+pub mod sinks;
+pub mod sources;
+pub mod store;
+pub mod telemetry;
