@@ -1,0 +1,161 @@
+//! An HTTP receiver that remembers every request and answers as it is told. Decides nothing about what a
+//! request means.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::eventually;
+
+/// What the receiver says to every request from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Status(u16),
+    /// 429 with `Retry-After` in seconds.
+    TooMany(u64),
+    /// 302 to a path of the same receiver.
+    Redirect(&'static str),
+    /// Nothing, for longer than anyone waits.
+    Hang,
+    /// 200, but only after so long.
+    Slow(Duration),
+}
+
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub at: Instant,
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Value,
+    /// What it was answered.
+    pub answer: Answer,
+}
+
+impl Received {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The idempotency key.
+    pub fn webhook_id(&self) -> &str {
+        self.header("webhook-id")
+    }
+
+    pub fn incident(&self) -> &str {
+        self.body["data"]["incident"]["id"].as_str().unwrap_or_default()
+    }
+
+    pub fn number(&self) -> u64 {
+        self.body["data"]["number"].as_u64().unwrap_or_default()
+    }
+
+    pub fn kind(&self) -> &str {
+        self.body["data"]["kind"].as_str().unwrap_or_default()
+    }
+
+    /// The first item of the incident.
+    pub fn item(&self) -> &str {
+        self.body["data"]["incident"]["configuration_items"][0].as_str().unwrap_or_default()
+    }
+}
+
+struct Shared {
+    answer: Answer,
+    requests: Vec<Received>,
+}
+
+/// A server that ends with its value.
+pub struct Server {
+    pub address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves on a free port of loopback.
+    pub async fn start(router: Router) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let task = tokio::spawn(async move {
+            axum::serve(listener, router).await.expect("the server runs until it is dropped");
+        });
+        Self { address, task }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub struct Receiver {
+    server: Server,
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Receiver {
+    pub async fn start(answer: Answer) -> Self {
+        let shared = Arc::new(Mutex::new(Shared { answer, requests: Vec::new() }));
+        let router = Router::new().fallback(take).with_state(Arc::clone(&shared));
+        Self { server: Server::start(router).await, shared }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.server.address)
+    }
+
+    pub fn answer(&self, answer: Answer) {
+        self.shared.lock().answer = answer;
+    }
+
+    /// Everything that came, in order of arrival.
+    pub fn requests(&self) -> Vec<Received> {
+        self.shared.lock().requests.clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.shared.lock().requests.len()
+    }
+
+    /// Waits for a request that fits; the first such.
+    pub async fn waits_for(&self, what: &str, within: Duration, fits: impl Fn(&Received) -> bool) -> Received {
+        eventually(what, within, async || self.shared.lock().requests.iter().find(|one| fits(one)).cloned()).await
+    }
+}
+
+async fn take(
+    State(shared): State<Arc<Mutex<Shared>>>,
+    _method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let answer = {
+        let mut shared = shared.lock();
+        let answer = shared.answer;
+        let body = serde_json::from_slice(&body).unwrap_or_default();
+        shared.requests.push(Received { at: Instant::now(), path: uri.path().to_owned(), headers, body, answer });
+        answer
+    };
+    let status = |code: u16| StatusCode::from_u16(code).expect("a status of a test");
+    match answer {
+        Answer::Status(code) => status(code).into_response(),
+        Answer::TooMany(seconds) => (status(429), [("retry-after", seconds.to_string())]).into_response(),
+        Answer::Redirect(to) => (status(302), [("location", to)]).into_response(),
+        Answer::Hang => std::future::pending().await,
+        Answer::Slow(span) => {
+            tokio::time::sleep(span).await;
+            StatusCode::OK.into_response()
+        }
+    }
+}
