@@ -1,0 +1,37 @@
+# The same commands as `./tests/run`, one at a time. https://just.systems
+
+default:
+    @just --list
+
+# Format the code
+fmt:
+    cargo fmt
+
+# Formatting and lints, as the gate checks them
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# Unit, property, snapshot and API tests
+test:
+    ./tests/run --quick
+
+# Real Nagios, Zabbix, Prometheus and Alertmanager; `./tests/run` installs them
+e2e:
+    WATCHBELL_E2E=1 cargo nextest run --no-fail-fast --test-threads 1 --test e2e
+
+# Everything, as continuous integration runs it
+all:
+    ./tests/run
+
+# A recorded outage becomes one incident and one notification
+demo:
+    cargo run --release -- run --demo
+
+# Against Alertmanager, on this machine, in one run; needs the load generator
+bench:
+    ./benches/alertmanager.sh
+
+# Licences, bans, sources of dependencies
+deny:
+    cargo deny check
