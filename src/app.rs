@@ -57,7 +57,7 @@ impl Daemon {
     /// # Errors
     /// When the store, a sink, a source or the listener cannot be set up.
     pub async fn start(configuration: Configuration, files: Vec<PathBuf>) -> anyhow::Result<Self> {
-        configuration.warnings.iter().for_each(|problem| tracing::warn!("{problem}"));
+        configuration.warnings.iter().for_each(Problem::log);
         // Bound first: two daemons must not take turns with one store.
         let listener = TcpListener::bind(configuration.listen)
             .await
@@ -333,7 +333,7 @@ impl Reloader {
             .await
             .map_err(|error| format!("reading it failed: {error}"))?;
         let configuration = loaded.map_err(|problems| describe(&problems))?;
-        configuration.warnings.iter().for_each(|problem| tracing::warn!("{problem}"));
+        configuration.warnings.iter().for_each(Problem::log);
         // Everything that can fail comes before anything is changed.
         let sinks = build_sinks(&configuration).map_err(|error| format!("{error:#}"))?;
         let sources = build_sources(&configuration).map_err(|error| format!("{error:#}"))?;

@@ -46,8 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(configuration) => configuration,
         Err(problems) => {
             let (warnings, errors): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.is_warning);
-            warnings.iter().for_each(|problem| tracing::warn!("{problem}"));
-            errors.iter().for_each(|problem| tracing::error!("{problem}"));
+            warnings.iter().chain(&errors).for_each(|problem| problem.log());
             let plural = if errors.len() == 1 { "" } else { "s" };
             let failure = Failure::misuse(format!("the configuration has {} error{plural}", errors.len()));
             return Err(failure.hint("`watchbell check` shows each with its line").into());

@@ -38,6 +38,17 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
+    /// As the daemon says it: one line in the log, the place and the way out as fields.
+    pub fn log(&self) {
+        let place = self.place().unwrap_or_else(|| "no file".to_owned());
+        let hint = self.hint.as_deref().unwrap_or_default();
+        if self.is_warning {
+            tracing::warn!(%place, hint, "{}", self.message);
+        } else {
+            tracing::error!(%place, hint, "{}", self.message);
+        }
+    }
+
     /// `watchbell.yaml:14`, as far as it is known.
     pub fn place(&self) -> Option<String> {
         let mut place = self.file.as_ref()?.display().to_string();
