@@ -3,7 +3,7 @@
 use crate::model::audit::AuditEntry;
 use crate::model::silence::Silence;
 use crate::model::timeline::TimelineKind;
-use crate::model::{Fingerprint, IncidentId, IncidentState, Timestamp};
+use crate::model::{Fingerprint, Incident, IncidentId, IncidentState, Timestamp};
 
 use super::effect::Effect;
 use super::input::{Command, Principal, Reply, Role};
@@ -89,19 +89,30 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
 /// By id, by the beginning of one, with or without `inc-`; a merged incident leads to its survivor.
 fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
     let wanted = if text.starts_with("inc-") { text.to_owned() } else { format!("inc-{text}") };
+    if text.is_empty() {
+        return Err(Reply::NotFound(String::new()));
+    }
     let mut found: Vec<IncidentId> = state
         .incidents()
         .filter(|incident| incident.id.0.starts_with(&wanted))
-        .map(|incident| incident.merged_into.clone().unwrap_or_else(|| incident.id.clone()))
+        .map(|incident| survivor(state, incident))
         .collect();
     found.sort();
     found.dedup();
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(Reply::NotFound(text.to_owned())),
-        _ if text.is_empty() => Err(Reply::NotFound(String::new())),
         _ => Err(Reply::Ambiguous(found.iter().map(ToString::to_string).collect())),
     }
+}
+
+/// An incident that took others in may have been taken in itself.
+fn survivor(state: &State, incident: &Incident) -> IncidentId {
+    let mut last = incident;
+    while let Some(next) = last.merged_into.as_ref().and_then(|id| state.incident(id)) {
+        last = next;
+    }
+    last.id.clone()
 }
 
 pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, note: Option<&str>) -> Reply {

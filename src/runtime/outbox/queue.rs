@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::incident::RemoteId;
 use crate::model::{Delivery, IncidentId, Priority, Timestamp};
 
 #[derive(Debug, Default)]
@@ -58,8 +59,12 @@ impl Queue {
     }
 
     /// The send of a delivery of this incident has ended, in whatever way.
-    pub fn release(&mut self, incident: &IncidentId) {
+    pub fn release(&mut self, incident: &IncidentId, remote: Option<&RemoteId>) {
         self.busy.remove(incident);
+        // What waits must not create the object again, even before the driver's word of it arrives.
+        if let (Some(remote), Some(line)) = (remote, self.lines.get_mut(incident)) {
+            line.values_mut().for_each(|delivery| delivery.progress.remote = Some(remote.clone()));
+        }
         self.place(incident);
     }
 
@@ -183,7 +188,7 @@ mod tests {
         let mut sent = Vec::new();
         while let Some(pick) = queue.pick(now) {
             assert!(queue.pick(now).is_none(), "one at a time within an incident");
-            queue.release(&pick.delivery.incident);
+            queue.release(&pick.delivery.incident, None);
             sent.push((pick.delivery.notification.number, pick.superseded.len()));
         }
         assert_eq!(sent, expected);
@@ -212,6 +217,17 @@ mod tests {
         let last = queue.pick(now).unwrap();
         assert!(last.delivery.progress.is_ambiguous);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn what_waits_knows_the_remote_object_as_soon_as_the_send_before_it_has_ended() {
+        let mut queue = Queue::default();
+        queue.put(delivery("inc-a", 1, Opened));
+        let now = Timestamp::from_millis(2_000);
+        let first = queue.pick(now).unwrap().delivery;
+        queue.put(delivery("inc-a", 2, Updated));
+        queue.release(&first.incident, Some(&"ts-1".to_owned()));
+        assert_eq!(queue.pick(now).unwrap().delivery.progress.remote.as_deref(), Some("ts-1"));
     }
 
     #[test]

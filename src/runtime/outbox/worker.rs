@@ -1,6 +1,6 @@
 //! The worker of one sink: picks, waits for the rate limit, sends, reads the answer, reports it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use governor::DefaultDirectRateLimiter;
@@ -13,6 +13,7 @@ use crate::clock::Stopwatch;
 use crate::engine::input::{Input, SendResult};
 use crate::error::ErrorKind;
 use crate::model::delivery::Progress;
+use crate::model::incident::RemoteId;
 use crate::model::{Delivery, IncidentId, Span};
 use crate::runtime::deliver::SendError;
 use crate::runtime::driver::Outgoing;
@@ -36,11 +37,17 @@ struct Worker {
     sends: JoinSet<Ended>,
     /// What each send is about, for one that panics.
     under_way: BTreeMap<tokio::task::Id, Delivery>,
+    /// Ids on their way whose end the driver has announced already, and ids that have ended but are not
+    /// announced yet: a newer version of either that was still in the channel is not to be sent again.
+    announced: BTreeSet<String>,
+    ended: BTreeSet<String>,
 }
 
 /// One send has ended and its result is committed.
 struct Ended {
     incident: IncidentId,
+    /// What the sink calls the incident, as far as this send knows.
+    remote: Option<RemoteId>,
     /// Comes back with a later due time when it is to be tried again.
     again: Option<Delivery>,
     verdict: Verdict,
@@ -68,6 +75,8 @@ pub async fn run(context: Context, name: String, mut inbox: mpsc::UnboundedRecei
         rate: None,
         sends: JoinSet::new(),
         under_way: BTreeMap::new(),
+        announced: BTreeSet::new(),
+        ended: BTreeSet::new(),
     };
     loop {
         worker.start_sends();
@@ -98,12 +107,22 @@ pub async fn run(context: Context, name: String, mut inbox: mpsc::UnboundedRecei
 impl Worker {
     fn take(&mut self, message: Outgoing) {
         match message {
+            Outgoing::Deliver(delivery) if self.is_under_way(&delivery.id) || self.ended.contains(&delivery.id) => {}
             Outgoing::Deliver(delivery) => self.queue.put(*delivery),
             Outgoing::Settle(id) => {
                 let incident = IncidentId(id.split('.').next().unwrap_or(&id).into());
                 self.queue.remove(&incident, &id);
+                if self.is_under_way(&id) {
+                    self.announced.insert(id);
+                } else {
+                    self.ended.remove(&id);
+                }
             }
         }
+    }
+
+    fn is_under_way(&self, id: &str) -> bool {
+        self.under_way.values().any(|delivery| delivery.id == id)
     }
 
     /// How long nothing can happen by itself.
@@ -145,12 +164,17 @@ impl Worker {
     fn ended(&mut self, ended: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
         let ended = match ended {
             Ok((id, ended)) => {
-                self.under_way.remove(&id);
+                if let Some(delivery) = self.under_way.remove(&id)
+                    && ended.again.is_none()
+                    && !self.announced.remove(&delivery.id)
+                {
+                    self.ended.insert(delivery.id);
+                }
                 ended
             }
             Err(error) => return self.panicked(&error),
         };
-        self.queue.release(&ended.incident);
+        self.queue.release(&ended.incident, ended.remote.as_ref());
         if let Some(delivery) = ended.again {
             self.queue.put(delivery);
         }
@@ -186,7 +210,7 @@ impl Worker {
             send.count_outcome("exhausted");
             let reason = "the sink failed on this notification; the log says where".to_owned();
             send.report(&delivery.id, SendResult::Exhausted { reason }).await;
-            Ended { incident: delivery.incident, again: None, verdict: Verdict::Neutral }
+            Ended { incident: delivery.incident, remote: None, again: None, verdict: Verdict::Neutral }
         });
     }
 
@@ -220,7 +244,7 @@ impl Send {
             self.count_outcome("exhausted");
             let reason = format!("given up after {}: {last}", self.instance.give_up_after.human());
             self.report(&delivery.id, SendResult::Exhausted { reason }).await;
-            return Ended { incident, again: None, verdict: Verdict::Neutral };
+            return Ended { incident, remote: None, again: None, verdict: Verdict::Neutral };
         }
         let mut steps = 0;
         loop {
@@ -292,9 +316,14 @@ impl Send {
                 (SendResult::Exhausted { reason }, Verdict::Neutral)
             }
         };
+        let remote = match &result {
+            SendResult::Delivered { remote, .. } => remote.clone(),
+            _ => None,
+        };
+        let remote = remote.or_else(|| delivery.progress.remote.clone());
         let is_again = matches!(result, SendResult::Retry { .. });
         self.report(&delivery.id.clone(), result).await;
-        Ended { incident, again: is_again.then_some(delivery), verdict }
+        Ended { incident, remote, again: is_again.then_some(delivery), verdict }
     }
 
     fn retry(
