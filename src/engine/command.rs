@@ -5,6 +5,8 @@ use crate::model::silence::Silence;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Fingerprint, Incident, IncidentId, IncidentState, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::effect::Effect;
 use super::input::{Command, Principal, Reply, Role};
 use super::state::State;
@@ -13,7 +15,7 @@ use super::{delivery, lifecycle, root_cause, silence, sla, timeline};
 pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) {
     let (action, subject) = describe(&command);
     let needed = if matches!(command, Command::Redrive { .. }) { Role::Admin } else { Role::Responder };
-    let reply = if by.role < needed {
+    let reply = if by.role < needed && !mutant::is(Mutant::RolesNotChecked) {
         Reply::Refused(format!("{action} needs the role {needed:?}, {} is {:?}", by.name, by.role).to_lowercase())
     } else {
         carry_out(state, now, by, command)
@@ -26,7 +28,9 @@ pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) 
         Reply::Refused(why) => format!("refused: {why}"),
     };
     let entry = AuditEntry { at: now, principal: by.name.clone(), action: action.to_owned(), subject, outcome };
-    state.emit(Effect::Audit(entry));
+    if !(mutant::is(Mutant::RefusalNotAudited) && matches!(reply, Reply::Refused(_))) {
+        state.emit(Effect::Audit(entry));
+    }
     state.emit(Effect::Reply(reply));
 }
 
@@ -71,6 +75,7 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
         (Command::Silence { matchers, starts_at, ends_at, comment }, _) => {
             let text: Vec<String> = matchers.iter().map(ToString::to_string).collect();
             let id = format!("sil-{}", Fingerprint::of([by.name.as_str(), &text.join(","), &now.to_string()]).short());
+            let (starts_at, ends_at) = (state.own_time(starts_at), state.own_time(ends_at));
             let silence = Silence { id, matchers, starts_at, ends_at, created_by: by.name.clone(), comment };
             create_silence(state, now, silence)
         }
@@ -94,7 +99,7 @@ fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
     }
     let mut found: Vec<IncidentId> = state
         .incidents()
-        .filter(|incident| incident.id.0.starts_with(&wanted))
+        .filter(|incident| incident.id.starts_with(&wanted))
         .map(|incident| survivor(state, incident))
         .collect();
     found.sort();
@@ -112,7 +117,7 @@ fn survivor(state: &State, incident: &Incident) -> IncidentId {
     while let Some(next) = last.merged_into.as_ref().and_then(|id| state.incident(id)) {
         last = next;
     }
-    last.id.clone()
+    last.id
 }
 
 pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, note: Option<&str>) -> Reply {

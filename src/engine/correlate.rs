@@ -4,17 +4,18 @@
 //! Strengths are thousandths and add up as independent reasons (`fixed::noisy_or`); an alert joins
 //! where the sum reaches [`JOIN_MIN`]. An alert that links several young incidents merges them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::event::Marker;
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, IncidentState, Severity, Span, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::dedup::{Change, ChangeKind};
 use super::fixed::{self, ONE};
 use super::state::State;
-use super::topology::{ItemName, Topology};
 use super::{lifecycle, timeline};
 
 /// Strength from which an alert belongs to an incident.
@@ -28,114 +29,10 @@ const SIBLING: i64 = 337;
 const SIBLING_TAU_MS: i64 = 30_000;
 /// A parent that fails later than its children by more than this is another fault.
 const PARENT_LATE_MAX: Span = Span::from_mins(2);
-/// Aggregate alerts (without an item) kept in view.
-const AGGREGATES_MAX: usize = 64;
 /// Candidates looked at for one alert, so that its cost stays flat in a storm.
 const CANDIDATES_MAX: usize = 32;
 /// Incidents below one dependency that are looked at.
 const NEIGHBOURS_MAX: usize = 256;
-
-/// Alerts by incident and item: the working index of correlation, derived from the alerts themselves.
-#[derive(Clone, Debug, Default)]
-pub struct Groups {
-    members: BTreeMap<IncidentId, Members>,
-    /// Incidents with an alert on the item.
-    at: BTreeMap<ItemName, BTreeSet<IncidentId>>,
-    /// Incidents with an alert on something that depends on the item, with how many such items.
-    below: BTreeMap<ItemName, BTreeMap<IncidentId, u32>>,
-    /// Firing alerts without an item.
-    aggregates: BTreeSet<AlertNumber>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Members {
-    pub alerts: BTreeSet<AlertNumber>,
-    pub firing: BTreeSet<AlertNumber>,
-    pub items: BTreeMap<ItemName, BTreeSet<AlertNumber>>,
-}
-
-impl Groups {
-    pub fn members(&self, id: &IncidentId) -> Option<&Members> {
-        self.members.get(id)
-    }
-
-    /// Files an alert under its incident, as firing or not.
-    pub fn add(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
-        let members = self.members.entry(id.clone()).or_default();
-        members.alerts.insert(alert.number);
-        if alert.is_unsettled() {
-            members.firing.insert(alert.number);
-        } else {
-            members.firing.remove(&alert.number);
-        }
-        let Some(item) = &alert.configuration_item else {
-            if alert.is_firing() && self.aggregates.len() < AGGREGATES_MAX {
-                self.aggregates.insert(alert.number);
-            } else if !alert.is_firing() {
-                self.aggregates.remove(&alert.number);
-            }
-            return;
-        };
-        let item: ItemName = item.as_str().into();
-        let of_item = members.items.entry(item.clone()).or_default();
-        let is_new = of_item.is_empty();
-        of_item.insert(alert.number);
-        if is_new {
-            self.file(topology, hops_max, id, &item);
-        }
-    }
-
-    /// Takes one alert out: it begins a new episode elsewhere.
-    pub fn take(&mut self, id: &IncidentId, number: AlertNumber) {
-        let Some(members) = self.members.get_mut(id) else { return };
-        members.alerts.remove(&number);
-        members.firing.remove(&number);
-        members.items.retain(|_, numbers| {
-            numbers.remove(&number);
-            !numbers.is_empty()
-        });
-    }
-
-    fn file(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, item: &ItemName) {
-        self.at.entry(item.clone()).or_default().insert(id.clone());
-        for (ancestor, _) in topology.upstream(item, hops_max) {
-            *self.below.entry(ancestor).or_default().entry(id.clone()).or_default() += 1;
-        }
-    }
-
-    /// Lets go of an incident; returns its alerts.
-    pub fn forget(&mut self, id: &IncidentId) -> BTreeSet<AlertNumber> {
-        let Some(members) = self.members.remove(id) else { return BTreeSet::new() };
-        for item in members.items.keys() {
-            if let Some(ids) = self.at.get_mut(item) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    self.at.remove(item);
-                }
-            }
-        }
-        self.below.retain(|_, ids| {
-            ids.remove(id);
-            !ids.is_empty()
-        });
-        self.aggregates.retain(|number| !members.alerts.contains(number));
-        members.alerts
-    }
-
-    /// Files everything anew after the topology changed.
-    pub fn reindex(&mut self, topology: &Topology, hops_max: u8) {
-        self.at.clear();
-        self.below.clear();
-        let filed: Vec<(IncidentId, ItemName)> = self
-            .members
-            .iter()
-            .flat_map(|(id, members)| members.items.keys().map(|item| (id.clone(), item.clone())))
-            .collect();
-        for (id, item) in filed {
-            self.file(topology, hops_max, &id, &item);
-        }
-    }
-}
 
 /// Why an alert belongs to an incident.
 #[derive(Clone, Debug)]
@@ -162,10 +59,7 @@ pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
     let (name, severity, fingerprint) = (alert.name.clone(), alert.severity, alert.fingerprint);
     let is_soft = alert.marker == Some(Marker::Soft);
     let is_flapping = alert.flap.is_flapping;
-    state.families.count(&name, now);
-    state.families.remember(&name).into_iter().for_each(|(key, value)| {
-        state.remember(super::state::fact::FAMILY, key, Some(value));
-    });
+    state.count_family(&name, now);
     if let Some(id) = returning(state, now, number, is_flapping) {
         lifecycle::alert_returned(state, now, number, &id);
         return;
@@ -178,7 +72,7 @@ pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
         links.into_iter().filter(|(_, link)| fixed::noisy_or(link.strengths.iter().copied()) >= JOIN_MIN).collect();
     joined.sort_by_key(|(id, link)| {
         let started = state.incident(id).map(|incident| incident.opened_at);
-        (-fixed::noisy_or(link.strengths.iter().copied()), started, id.clone())
+        (-fixed::noisy_or(link.strengths.iter().copied()), started, *id)
     });
     if joined.is_empty() {
         let threshold = state.policy().correlation.open_severity;
@@ -188,6 +82,9 @@ pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
             (false, _) => Some(format!("{severity} is below `open_severity` {threshold}")),
         };
         if let Some(reason) = reason {
+            if mutant::is(Mutant::BelowThresholdInSilence) {
+                return;
+            }
             let text = format!("{name} opens no incident: {reason}");
             timeline::alert(state, now, fingerprint, None, TimelineKind::AlertMuted, "correlate", text);
             return;
@@ -202,12 +99,12 @@ pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
 
 /// Merges the incidents that this alert bridges and says which one remains.
 fn join_all(state: &mut State, now: Timestamp, joined: &[(IncidentId, Link)]) -> IncidentId {
-    let bridged: Vec<IncidentId> = joined.iter().filter(|(_, link)| link.bridges).map(|(id, _)| id.clone()).collect();
+    let bridged: Vec<IncidentId> = joined.iter().filter(|(_, link)| link.bridges).map(|(id, _)| *id).collect();
     if bridged.len() < 2 {
-        return joined[0].0.clone();
+        return joined[0].0;
     }
     let mut oldest = bridged.clone();
-    oldest.sort_by_key(|id| (state.incident(id).map(|incident| incident.opened_at), id.clone()));
+    oldest.sort_by_key(|id| (state.incident(id).map(|incident| incident.opened_at), *id));
     let survivor = oldest.remove(0);
     for id in oldest {
         let why = joined.iter().find(|(other, _)| *other == id).map(|(_, link)| link.why.clone()).unwrap_or_default();
@@ -218,7 +115,7 @@ fn join_all(state: &mut State, now: Timestamp, joined: &[(IncidentId, Link)]) ->
 
 /// The incident this very alert was in, while that is open or may be reopened (not by a flapping alert).
 fn returning(state: &State, now: Timestamp, number: AlertNumber, is_flapping: bool) -> Option<IncidentId> {
-    let id = state.alert(number)?.incident.clone()?;
+    let id = state.alert(number)?.incident?;
     let incident = state.incident(&id)?;
     match incident.state {
         IncidentState::Pending | IncidentState::Open | IncidentState::Acknowledged => Some(id),
@@ -232,7 +129,7 @@ fn returning(state: &State, now: Timestamp, number: AlertNumber, is_flapping: bo
 
 fn altered(state: &mut State, now: Timestamp, number: AlertNumber) {
     let Some(alert) = state.alert(number) else { return };
-    match alert.incident.clone() {
+    match alert.incident {
         Some(id) if state.incident(&id).is_some_and(|incident| incident.state.is_active()) => {
             lifecycle::refresh(state, now, &id);
         }
@@ -243,7 +140,7 @@ fn altered(state: &mut State, now: Timestamp, number: AlertNumber) {
 
 /// An alert is over, or has settled as over.
 pub fn refile(state: &mut State, now: Timestamp, number: AlertNumber) {
-    let Some(id) = state.alert(number).and_then(|alert| alert.incident.clone()) else { return };
+    let Some(id) = state.alert(number).and_then(|alert| alert.incident) else { return };
     lifecycle::alert_resolved(state, now, number, &id);
 }
 
@@ -281,7 +178,7 @@ fn add(
                 link.strengths.push(strength);
             }
         }
-        None => drop(links.insert(id.clone(), Link { strengths: vec![strength], why: why(), bridges })),
+        None => drop(links.insert(*id, Link { strengths: vec![strength], why: why(), bridges })),
     }
 }
 
@@ -302,7 +199,7 @@ fn evidence(state: &State, id: &IncidentId, item: &str) -> Option<(Timestamp, Op
 
 fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut BTreeMap<IncidentId, Link>) {
     let window = state.policy().correlation.window;
-    for id in state.groups.at.get(item).into_iter().flatten().filter(|id| is_joinable(state, id)) {
+    for id in state.groups.on(item).filter(|id| is_joinable(state, id)) {
         let Some((last, firing)) = evidence(state, id, item) else { continue };
         let explains = firing.is_some_and(|severity| severity.is_at_least(Severity::Major));
         if now.since(last) <= window || explains {
@@ -315,7 +212,7 @@ fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &m
 fn upstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<IncidentId, Link>) {
     let correlation = &state.policy().correlation;
     for (ancestor, hops) in state.topology.upstream(item, correlation.hops_max) {
-        for id in state.groups.at.get(&ancestor).into_iter().flatten().filter(|id| is_joinable(state, id)) {
+        for id in state.groups.on(&ancestor).filter(|id| is_joinable(state, id)) {
             let Some((last, firing)) = evidence(state, id, &ancestor) else { continue };
             let is_down = firing.is_some_and(|severity| severity.is_at_least(Severity::Major));
             if is_down || firing.is_some() && now.since(last) <= correlation.window {
@@ -329,7 +226,7 @@ fn upstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<Inci
 }
 
 fn downstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<IncidentId, Link>) {
-    for (id, count) in state.groups.below.get(item).into_iter().flatten() {
+    for (id, count) in state.groups.below(item) {
         let Some(incident) = state.incident(id).filter(|_| is_joinable(state, id)) else { continue };
         if now.since(incident.opened_at) <= PARENT_LATE_MAX {
             add(links, id, BY_HOPS[1], true, || {
@@ -347,7 +244,7 @@ fn downstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<In
 fn siblings(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<IncidentId, Link>) {
     for parent in state.topology.dependencies(item) {
         let mut found: BTreeMap<IncidentId, i64> = BTreeMap::new();
-        let below = state.groups.below.get(parent).into_iter().flat_map(BTreeMap::keys);
+        let below = state.groups.below(parent).map(|(id, _)| id);
         for id in below.take(NEIGHBOURS_MAX).filter(|id| is_joinable(state, id)) {
             let Some(members) = state.groups.members(id) else { continue };
             for sibling in members.items.keys().filter(|other| &***other != item).take(CANDIDATES_MAX) {
@@ -357,7 +254,7 @@ fn siblings(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<Inci
                 let Some((last, Some(_))) = evidence(state, id, sibling) else { continue };
                 let strength =
                     fixed::mul(hub_damped(state, parent), fixed::decay(now.since(last).as_millis(), SIBLING_TAU_MS));
-                let sum = found.entry(id.clone()).or_default();
+                let sum = found.entry(*id).or_default();
                 *sum = fixed::noisy_or([*sum, strength]);
             }
         }
@@ -388,7 +285,7 @@ fn is_scope_of(aggregate: &Alert, member: &Alert) -> bool {
 
 /// A new alert under an aggregate that fires already.
 fn aggregates_of(state: &State, alert: &Alert, links: &mut BTreeMap<IncidentId, Link>) {
-    for aggregate in state.groups.aggregates.iter().filter_map(|number| state.alert(*number)) {
+    for aggregate in state.groups.aggregates().filter_map(|number| state.alert(*number)) {
         if aggregate.source == alert.source
             && is_scope_of(aggregate, alert)
             && let Some(id) = aggregate.incident.as_ref().filter(|id| is_joinable(state, id))
@@ -408,10 +305,10 @@ fn aggregated(state: &State, now: Timestamp, aggregate: &Alert, links: &mut BTre
             && is_scope_of(aggregate, alert)
             && let Some(id) = alert.incident.as_ref().filter(|id| is_joinable(state, id))
         {
-            *counts.entry(id.clone()).or_default() += 1;
+            *counts.entry(*id).or_default() += 1;
         }
     }
-    let best = counts.into_iter().max_by_key(|(id, count)| (*count, std::cmp::Reverse(id.clone())));
+    let best = counts.into_iter().max_by_key(|(id, count)| (*count, std::cmp::Reverse(*id)));
     if let Some((id, count)) = best {
         add(links, &id, 500, false, || format!("it sums up {count} of the alerts in it"));
     }

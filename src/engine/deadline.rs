@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::alert::AlertNumber;
-use crate::model::{IncidentId, Timestamp};
+use crate::model::{IncidentId, Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deadline {
@@ -14,30 +15,81 @@ pub enum Deadline {
     Maintenance(String),
 }
 
+/// Moments of one kind of holder. Kept apart by kind because there may be a million alerts, and each
+/// entry shall be as small as its key.
+#[derive(Clone, Debug)]
+struct Moments<K> {
+    by_time: BTreeSet<(Timestamp, K)>,
+    of: BTreeMap<K, Timestamp>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Deadlines {
-    by_time: BTreeSet<(Timestamp, Deadline)>,
-    of: BTreeMap<Deadline, Timestamp>,
+    alerts: Moments<AlertNumber>,
+    incidents: Moments<IncidentId>,
+    silences: Moments<String>,
+    maintenances: Moments<String>,
+}
+
+impl<K> Default for Moments<K> {
+    fn default() -> Self {
+        Self { by_time: BTreeSet::new(), of: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord + Clone> Moments<K> {
+    fn set(&mut self, key: K, at: Option<Timestamp>) {
+        let before = match at {
+            Some(at) => self.of.insert(key.clone(), at),
+            None => self.of.remove(&key),
+        };
+        if before == at {
+            return;
+        }
+        if let Some(before) = before {
+            self.by_time.remove(&(before, key.clone()));
+        }
+        if let Some(at) = at {
+            self.by_time.insert((at, key));
+        }
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+
+    fn due(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, &K)> {
+        self.by_time.iter().take_while(move |(at, _)| *at <= now).map(|(at, key)| (*at, key))
+    }
 }
 
 impl Deadlines {
     /// Exactly one moment, or none, for each holder.
     pub fn set(&mut self, deadline: Deadline, at: Option<Timestamp>) {
-        if let Some(before) = self.of.remove(&deadline) {
-            self.by_time.remove(&(before, deadline.clone()));
-        }
-        if let Some(at) = at {
-            self.of.insert(deadline.clone(), at);
-            self.by_time.insert((at, deadline));
+        match deadline {
+            Deadline::Alert(number) => self.alerts.set(number, at),
+            Deadline::Incident(id) => self.incidents.set(id, at),
+            Deadline::Silence(id) => self.silences.set(id, at),
+            Deadline::Maintenance(id) => self.maintenances.set(id, at),
         }
     }
 
     pub fn next(&self) -> Option<Timestamp> {
-        self.by_time.first().map(|(at, _)| *at)
+        let Self { alerts, incidents, silences, maintenances } = self;
+        [alerts.next(), incidents.next(), silences.next(), maintenances.next()].into_iter().flatten().min()
     }
 
     /// All that are due, earliest first. They stay until their holder sets a new moment.
     pub fn due(&self, now: Timestamp) -> Vec<Deadline> {
-        self.by_time.iter().take_while(|(at, _)| *at <= now).map(|(_, deadline)| deadline.clone()).collect()
+        let Self { alerts, incidents, silences, maintenances } = self;
+        let forgotten = mutant::is(Mutant::LateDeadlineSkipped).then(|| now - Span::from_mins(10));
+        let mut due: Vec<(Timestamp, Deadline)> = Vec::new();
+        due.extend(alerts.due(now).map(|(at, number)| (at, Deadline::Alert(*number))));
+        due.extend(incidents.due(now).map(|(at, id)| (at, Deadline::Incident(*id))));
+        due.extend(silences.due(now).map(|(at, id)| (at, Deadline::Silence(id.clone()))));
+        due.extend(maintenances.due(now).map(|(at, id)| (at, Deadline::Maintenance(id.clone()))));
+        due.sort_unstable();
+        let due = due.into_iter().filter(|(at, _)| forgotten.is_none_or(|forgotten| *at > forgotten));
+        due.map(|(_, deadline)| deadline).collect()
     }
 }

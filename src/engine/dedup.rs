@@ -4,6 +4,8 @@ use crate::model::alert::{Alert, AlertNumber, AlertStatus, Flap};
 use crate::model::event::{Event, EventStatus};
 use crate::model::{Fingerprint, Span, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::inhibit;
 use super::schedule_alert;
 use super::state::State;
@@ -33,7 +35,11 @@ pub fn fingerprint(source: &str, dedup_key: &str) -> Fingerprint {
 
 pub fn run(state: &mut State, now: Timestamp, event: Event) -> Change {
     let fingerprint = fingerprint(&event.source, &event.dedup_key);
-    let change = match state.find_alert(fingerprint) {
+    let known = state.find_alert(fingerprint).filter(|number| {
+        let is_repeated = state.alert(*number).is_some_and(|alert| *alert.opened_by == *event.id);
+        !(is_repeated && mutant::is(Mutant::RepeatIsAnotherAlert))
+    });
+    let change = match known {
         None => first(state, now, fingerprint, event),
         Some(number) => again(state, now, number, event),
     };
@@ -50,22 +56,22 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
     let alert = Alert {
         number: 0,
         fingerprint,
-        source: event.source,
-        dedup_key: event.dedup_key,
-        name: event.name,
+        source: state.texts.share(&event.source),
+        dedup_key: event.dedup_key.into(),
+        name: state.texts.share(&event.name),
         severity: event.severity,
         status: if is_firing { AlertStatus::Firing } else { AlertStatus::Resolved },
-        configuration_item: event.configuration_item,
-        service: event.service,
+        configuration_item: event.configuration_item.map(|item| state.names.share(&item)),
+        service: state.texts.share_some(event.service.as_deref()),
         labels: event.labels,
         annotations: event.annotations,
-        url: event.url,
+        url: state.texts.share_some(event.url.as_deref()),
         started_at: event.at,
         fired_at: now,
         last_seen_at: now,
         resolved_at: (!is_firing).then_some(now),
         expires_at: event.expires_at,
-        opened_by: event.id,
+        opened_by: event.id.into(),
         event_count: 1,
         flap: Flap::default(),
         marker: event.marker,
@@ -87,6 +93,8 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         return Change { alert: number, kind: ChangeKind::Repeated };
     }
     let surprise = state.families.surprise(&event.name);
+    let service = state.texts.share_some(event.service.as_deref());
+    let url = state.texts.share_some(event.url.as_deref());
     // The caller has found it under this number.
     let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };
     let was_firing = alert.is_firing();
@@ -108,7 +116,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
             alert.started_at = event.at;
             alert.fired_at = now;
             alert.resolved_at = None;
-            alert.opened_by = event.id;
+            alert.opened_by = event.id.into();
             alert.surprise = surprise;
             ChangeKind::Fired
         }
@@ -121,8 +129,8 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         alert.expires_at = latest(alert.expires_at, event.expires_at);
         alert.annotations = event.annotations;
         alert.labels = event.labels;
-        alert.service = event.service;
-        alert.url = event.url;
+        alert.service = service;
+        alert.url = url;
     }
     Change { alert: number, kind }
 }
@@ -144,14 +152,14 @@ fn is_mere_repeat(alert: &Alert, now: Timestamp, event: &Event) -> bool {
                 && alert.marker == event.marker
                 && alert.labels == event.labels
                 && alert.annotations == event.annotations
-                && alert.service == event.service
-                && alert.url == event.url)
+                && alert.service.as_deref() == event.service.as_deref()
+                && alert.url.as_deref() == event.url.as_deref())
 }
 
 /// A firing that began and was over before the last resolve we know: it was only delivered late. The
 /// first second is left open, because monitors print whole seconds.
 fn is_stale_firing(alert: &Alert, event: &Event) -> bool {
-    alert.opened_by == event.id && alert.started_at == event.at
+    *alert.opened_by == *event.id && alert.started_at == event.at
 }
 
 fn latest(known: Option<Timestamp>, told: Option<Timestamp>) -> Option<Timestamp> {

@@ -6,16 +6,27 @@ use std::sync::Arc;
 use crate::model::delivery::{Delivery, DeliveryState, Progress};
 use crate::model::notification::Notification;
 use crate::model::timeline::TimelineKind;
-use crate::model::{Severity, Timestamp};
+use crate::model::{IncidentState, NotificationKind, Severity, Timestamp};
+
+use crate::mutant::{self, Mutant};
 
 use super::effect::Effect;
 use super::input::SendResult;
 use super::policy::LOG_RECEIVER;
 use super::state::State;
-use super::{notify, system, timeline};
+use super::{notify, self_check, system, timeline, view};
 
 /// The alert that stands for "a sink cannot be reached".
 pub const SINK_ALERT: &str = "Notifications cannot be delivered";
+
+/// Where a delivery comes from, besides its notification.
+#[derive(Default)]
+pub struct Origin {
+    /// See [`Delivery::together_with`].
+    pub together_with: Vec<String>,
+    /// See [`Delivery::fallback_for`].
+    pub fallback_for: Option<String>,
+}
 
 /// Makes a delivery. Its first send is intended at once, so it counts from the start: a crash between
 /// the send and its record cannot make it look unsent.
@@ -25,11 +36,14 @@ pub fn create(
     notification: &Arc<Notification>,
     sink: String,
     receiver: String,
-    fallback_for: Option<String>,
+    origin: Origin,
 ) -> String {
     let id = format!("{}.{sink}", notification.id);
-    let incident = notification.incident.id.clone();
+    let incident = notification.incident.id;
     let remote = state.incident(&incident).and_then(|incident| incident.remotes.get(&sink).cloned());
+    // What was given up without a clear answer may have left the object there.
+    let is_ambiguous =
+        remote.is_none() && state.incident(&incident).is_some_and(|incident| incident.doubted.contains(&sink));
     let delivery = Delivery {
         id: id.clone(),
         incident,
@@ -40,9 +54,10 @@ pub fn create(
         due_at: now,
         created_at: now,
         finished_at: None,
-        progress: Progress { remote, ..Progress::default() },
+        progress: Progress { remote, is_ambiguous, ..Progress::default() },
         last_error: None,
-        fallback_for,
+        together_with: origin.together_with,
+        fallback_for: origin.fallback_for,
         notification: Arc::clone(notification),
     };
     state.emit(Effect::Deliver(Box::new(delivery.clone())));
@@ -52,6 +67,9 @@ pub fn create(
 
 /// Takes in what a send led to.
 pub fn sent(state: &mut State, now: Timestamp, id: &str, result: SendResult) {
+    if self_check::sent(state, id) {
+        return;
+    }
     let Some(delivery) = state.delivery(id).cloned() else { return };
     match result {
         SendResult::Delivered { proof, remote } => delivered(state, now, delivery, proof, remote),
@@ -85,7 +103,7 @@ pub fn sent(state: &mut State, now: Timestamp, id: &str, result: SendResult) {
 
 fn delivered(state: &mut State, now: Timestamp, delivery: Delivery, proof: String, remote: Option<String>) {
     let id = delivery.id.clone();
-    let (incident, sink) = (delivery.incident.clone(), delivery.sink.clone());
+    let (incident, sink) = (delivery.incident, delivery.sink.clone());
     let progress = Progress { remote: remote.or(delivery.progress.remote.clone()), ..Progress::default() };
     let delivery = Delivery {
         state: DeliveryState::Delivered { proof: proof.clone() },
@@ -110,6 +128,7 @@ fn note_remote(state: &mut State, delivery: &Delivery) {
     }
     if let Some(incident) = state.incident_mut(&delivery.incident) {
         incident.remotes.insert(delivery.sink.clone(), remote.clone());
+        incident.doubted.remove(&delivery.sink);
     }
     let waiting: Vec<Delivery> = state
         .deliveries_of(&delivery.incident)
@@ -125,12 +144,13 @@ fn note_remote(state: &mut State, delivery: &Delivery) {
 }
 
 fn exhausted(state: &mut State, now: Timestamp, delivery: Delivery, reason: String) {
-    let (id, sink, incident) = (delivery.id.clone(), delivery.sink.clone(), delivery.incident.clone());
-    let (receiver, notification) = (delivery.receiver.clone(), Arc::clone(&delivery.notification));
-    let fallback = fallback_sinks(state, &delivery)
-        .into_iter()
-        .map(|(sink, receiver)| create(state, now, &notification, sink, receiver, Some(id.clone())))
-        .next();
+    let (id, sink, incident) = (delivery.id.clone(), delivery.sink.clone(), delivery.incident);
+    let receiver = delivery.receiver.clone();
+    let is_in_doubt = delivery.progress.is_ambiguous && delivery.progress.remote.is_none();
+    if is_in_doubt {
+        doubt(state, &delivery);
+    }
+    let fallback = fall_back(state, now, &delivery);
     let text = match &fallback {
         Some(fallback) => format!("gave up on {sink}: {reason}; goes to {fallback} instead"),
         None => format!("gave up on {sink}: {reason}"),
@@ -147,6 +167,65 @@ fn exhausted(state: &mut State, now: Timestamp, delivery: Delivery, reason: Stri
     system::raise(state, now, SINK_ALERT, &sink, Severity::Major, &summary);
 }
 
+/// What goes to the same sink later looks first whether the object is there.
+fn doubt(state: &mut State, delivery: &Delivery) {
+    if let Some(incident) = state.incident_mut(&delivery.incident) {
+        incident.doubted.insert(delivery.sink.clone());
+    }
+    let waits = |other: &&Delivery| other.sink == delivery.sink && other.id != delivery.id;
+    let waiting: Vec<Delivery> = state.deliveries_of(&delivery.incident).filter(waits).cloned().collect();
+    for mut other in waiting.into_iter().filter(|other| other.progress.remote.is_none()) {
+        other.progress.is_ambiguous = true;
+        state.emit(Effect::Deliver(Box::new(other.clone())));
+        state.put_delivery(other);
+    }
+}
+
+/// Has others stand in; returns the first that does. Who stands in hears of the incident, and so must
+/// hear of its end.
+fn fall_back(state: &mut State, now: Timestamp, delivery: &Delivery) -> Option<String> {
+    let mut stand_ins = fallback_sinks(state, delivery);
+    if mutant::is(Mutant::ExhaustedWithoutFallback) {
+        stand_ins.clear();
+    }
+    if mutant::is(Mutant::FallbackTwice) {
+        let id = format!("{}~0", delivery.notification.id);
+        let again = Arc::new(Notification { id, ..(*delivery.notification).clone() });
+        for (sink, receiver) in stand_ins.clone() {
+            let fallback_for = Some(delivery.id.clone());
+            create(state, now, &again, sink, receiver, Origin { fallback_for, ..Origin::default() });
+        }
+    }
+    let mut first = None;
+    for (sink, receiver) in stand_ins {
+        if !mutant::is(Mutant::FallbackHearsNoEnd)
+            && let Some(incident) = state.incident_mut(&delivery.incident)
+        {
+            incident.audience.insert(sink.clone());
+        }
+        let id = stand_in(state, now, delivery, sink, receiver);
+        first.get_or_insert(id);
+    }
+    first
+}
+
+fn stand_in(state: &mut State, now: Timestamp, delivery: &Delivery, sink: String, receiver: String) -> String {
+    let id = format!("{}.{sink}", delivery.notification.id);
+    if !delivery.together_with.contains(&sink) {
+        let mut together_with = delivery.together_with.clone();
+        together_with.push(delivery.sink.clone());
+        join_in(state, delivery, &sink);
+        let notification = present(state, now, delivery);
+        let origin = Origin { together_with, fallback_for: Some(delivery.id.clone()) };
+        return create(state, now, &notification, sink, receiver, origin);
+    }
+    // It gets the same notification anyway. While it has not, it knows that others count on it.
+    if let Some(own) = state.delivery(&id).filter(|own| own.fallback_for.is_none()).cloned() {
+        state.put_delivery(Delivery { fallback_for: Some(delivery.id.clone()), ..own });
+    }
+    id
+}
+
 /// The receiver's fallback; without one the catch-all receiver; in the end the log, which cannot fail.
 fn fallback_sinks(state: &State, delivery: &Delivery) -> Vec<(String, String)> {
     let policy = state.policy();
@@ -161,12 +240,42 @@ fn fallback_sinks(state: &State, delivery: &Delivery) -> Vec<(String, String)> {
     notify::sinks_of(state, &[receiver]).into_iter().filter(|(sink, _)| *sink != delivery.sink).collect()
 }
 
+/// What a stand-in says: what was to be said, unless the incident has ended since. Then that it has, for
+/// nobody may be called after the end.
+fn present(state: &mut State, now: Timestamp, delivery: &Delivery) -> Arc<Notification> {
+    let late = &delivery.notification;
+    let kind = match state.incident(&delivery.incident).map(|incident| incident.state) {
+        Some(IncidentState::Resolved | IncidentState::Closed) => NotificationKind::Resolved,
+        Some(IncidentState::Merged) => NotificationKind::Merged,
+        _ => return Arc::clone(late),
+    };
+    if late.kind.is_final() {
+        return Arc::clone(late);
+    }
+    let Some(incident) = state.incident_mut(&delivery.incident) else { return Arc::clone(late) };
+    incident.notification_count += 1;
+    let (id, number) = (incident.id, incident.notification_count);
+    let Some(incident) = view::incident(state, &id) else { return Arc::clone(late) };
+    let reason = format!("it has ended since {} was to say: {}", delivery.sink, late.reason);
+    Arc::new(Notification { id: format!("{id}.{number}"), number, kind, at: now, reason, incident })
+}
+
+/// The others that carry the same notification learn that this sink gets it too.
+fn join_in(state: &mut State, delivery: &Delivery, sink: &str) {
+    let same = |other: &&Delivery| other.notification.id == delivery.notification.id && other.id != delivery.id;
+    let others: Vec<Delivery> = state.deliveries_of(&delivery.incident).filter(same).cloned().collect();
+    for mut other in others {
+        other.together_with.push(sink.to_owned());
+        state.put_delivery(other);
+    }
+}
+
 /// Gives an exhausted delivery another life, as a new one with its own id.
 pub fn redrive(state: &mut State, now: Timestamp, delivery: &Delivery) -> String {
     let base = delivery.notification.id.split('~').next().unwrap_or_default();
     let id = format!("{base}~{}", now.as_millis());
     let notification = Arc::new(Notification { id, ..(*delivery.notification).clone() });
-    create(state, now, &notification, delivery.sink.clone(), delivery.receiver.clone(), None)
+    create(state, now, &notification, delivery.sink.clone(), delivery.receiver.clone(), Origin::default())
 }
 
 /// After a start: whatever may have been sent before the crash is in doubt.
@@ -181,12 +290,15 @@ pub fn doubt_all(state: &mut State) {
 
 /// After a change of configuration: what waits for a sink that is gone goes elsewhere.
 pub fn reroute_orphans(state: &mut State, now: Timestamp) {
-    let orphans: Vec<Delivery> = state
+    let orphans: Vec<String> = state
         .deliveries()
         .filter(|delivery| !state.policy().receivers.values().any(|receiver| receiver.sinks.contains(&delivery.sink)))
-        .cloned()
+        .map(|delivery| delivery.id.clone())
         .collect();
-    for delivery in orphans {
+    for id in orphans {
+        let Some(mut delivery) = state.delivery(&id).cloned() else { continue };
+        // It may be on its way at this moment.
+        delivery.progress.is_ambiguous = true;
         exhausted(state, now, delivery, "the sink is no longer configured".to_owned());
     }
 }

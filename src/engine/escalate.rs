@@ -5,6 +5,8 @@ use crate::model::incident::Escalating;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Incident, IncidentId, IncidentState, NotificationKind, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::policy::EscalationPolicy;
 use super::state::State;
 use super::{notify, on_call, timeline};
@@ -24,7 +26,8 @@ pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
 
 /// True exactly while I5 demands a deadline.
 pub fn is_due_to_run(incident: &Incident, policy: &EscalationPolicy) -> bool {
-    incident.state == IncidentState::Open
+    let is_asked_on = mutant::is(Mutant::AcknowledgedIsAskedOn) && incident.state == IncidentState::Acknowledged;
+    (incident.state == IncidentState::Open || is_asked_on)
         && incident.notifying.told.is_some()
         && (incident.escalated_levels as usize) < policy.levels.len() * (policy.repeat as usize + 1)
 }
@@ -61,7 +64,7 @@ fn ask(state: &mut State, now: Timestamp, id: &IncidentId, name: &str, policy: &
     let level = &policy.levels[index];
     let mut receivers = level.receivers.clone();
     for schedule in &level.schedules {
-        match on_call::who(state.policy(), schedule, now) {
+        match on_call::who(state.policy(), schedule, state.wall_time(now)) {
             Some(receiver) => receivers.push(receiver),
             None => {
                 let text = format!("nobody is on call in {schedule}");

@@ -78,7 +78,7 @@ fn announce(state: &mut State, now: Timestamp, number: AlertNumber, was: bool, i
         return;
     }
     let Some(alert) = state.alert(number) else { return };
-    let (fingerprint, incident) = (alert.fingerprint, alert.incident.clone());
+    let (fingerprint, incident) = (alert.fingerprint, alert.incident);
     let text = if is {
         format!("{} flaps: {why}; it opens no incident until it settles", alert.name)
     } else {

@@ -5,6 +5,8 @@ use crate::model::incident::Told;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Incident, IncidentId, IncidentState, NotificationKind, Span, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::effect::{Counter, Effect};
 use super::state::State;
 use super::{inhibit, maintenance, notify, problem, silence, throttle, timeline};
@@ -87,9 +89,10 @@ fn news(incident: &Incident) -> Option<NotificationKind> {
             NotificationKind::Opened
         }
         (IncidentState::Resolved, IncidentState::Open | IncidentState::Acknowledged) => NotificationKind::Reopened,
+        // What is over is news to nobody who knows that, or who never heard of it.
+        _ if incident.state == IncidentState::Resolved => return None,
         _ if incident.priority < told.priority => NotificationKind::PriorityRaised,
         (IncidentState::Open, IncidentState::Acknowledged) => NotificationKind::Acknowledged,
-        _ if incident.state == IncidentState::Resolved => return None,
         _ => NotificationKind::Updated,
     })
 }
@@ -174,6 +177,7 @@ fn forget_unheard(state: &mut State, now: Timestamp, id: &IncidentId) {
 }
 
 fn mute(state: &mut State, now: Timestamp, id: &IncidentId, cause: String) {
+    let cause = if mutant::is(Mutant::MuteWithoutCause) { String::new() } else { cause };
     let Some(incident) = state.incident_mut(id) else { return };
     incident.notifying.flush_at = None;
     incident.notifying.held_until = None;

@@ -37,10 +37,8 @@ pub fn reindex(state: &mut State, number: AlertNumber) {
     if state.policy().inhibit_rules.is_empty() {
         return;
     }
-    let rules = state.policy().inhibit_rules.clone();
-    let Some(alert) = state.alert(number).cloned() else { return };
-    index(&mut state.inhibitors, &rules, &alert);
-    if !alert.is_firing() {
+    state.index_inhibitor(number);
+    if !state.alert(number).is_some_and(Alert::is_firing) {
         // Its targets may have been quiet because of it; they are looked at again.
         super::silence::recheck(state);
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::delivery::{DeliveryId, Progress};
-use crate::model::{Delivery, Event, Matcher, Timestamp};
+use crate::model::{Delivery, Event, Matcher, Span, Timestamp};
 
 use super::policy::Policy;
 
@@ -24,6 +24,13 @@ pub enum Input {
     Configured { policy: Box<Policy> },
     /// An input on which the engine failed; kept, reported, never tried again.
     Quarantined { source: String, reason: String },
+    /// Somebody has set the wall clock, or the machine stood still.
+    ClockSet {
+        /// Time that came and went without our seeing it.
+        jumped: Span,
+        /// How far "now" is ahead of the wall clock from here on.
+        ahead: Span,
+    },
 }
 
 impl Input {
@@ -37,6 +44,7 @@ impl Input {
             Self::Sent { .. } => "sent",
             Self::Configured { .. } => "configured",
             Self::Quarantined { .. } => "quarantined",
+            Self::ClockSet { .. } => "clock_set",
         }
     }
 }

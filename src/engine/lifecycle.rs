@@ -1,12 +1,14 @@
 //! The life of an incident: opened, joined by alerts, merged, resolved, reopened, closed; and of the alerts
 //! in it. Each transition says in the timeline why it happened.
 
+use std::sync::Arc;
+
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::event::{Event, EventStatus, Marker};
-use crate::model::incident::{Incident, IncidentId, IncidentState, Notifying};
+use crate::model::incident::{Incident, IncidentState, Notifying};
 use crate::model::notification::ITEMS_SHOWN;
 use crate::model::timeline::TimelineKind;
-use crate::model::{Fingerprint, Impact, NotificationKind, Priority, Span, Timestamp, Urgency};
+use crate::model::{Fingerprint, Impact, IncidentId, NotificationKind, Priority, Span, Timestamp, Urgency};
 
 use super::dedup::{Change, ChangeKind};
 use super::effect::{Counter, Effect};
@@ -20,17 +22,21 @@ const ALERT_LINGERS: Span = Span::from_mins(20);
 
 /// Makes an incident of one alert.
 pub fn open(state: &mut State, now: Timestamp, number: AlertNumber) {
-    let Some(alert) = state.alert(number).cloned() else { return };
-    let id = incident_id(state, &alert);
+    let Some(alert) = state.alert(number) else { return };
+    let id = incident_id(state, now, alert);
+    let item = alert.configuration_item.as_deref().unwrap_or("no item");
+    let text = format!("opened by {} on {item} ({}, from {})", alert.name, alert.severity, alert.source);
+    let (fingerprint, title) = (alert.fingerprint, title(alert));
+    let (severity, started_at) = (alert.severity, alert.started_at);
     state.add_incident(Incident {
-        id: id.clone(),
+        id,
         state: IncidentState::Open,
-        title: title(&alert),
+        title,
         priority: Priority::P5,
         impact: Impact::Low,
         urgency: Urgency::Low,
-        severity: alert.severity,
-        started_at: alert.started_at,
+        severity,
+        started_at,
         opened_at: now,
         updated_at: now,
         acknowledged_at: None,
@@ -51,6 +57,7 @@ pub fn open(state: &mut State, now: Timestamp, number: AlertNumber) {
         escalated_levels: 0,
         clocks: Vec::new(),
         remotes: Default::default(),
+        doubted: Default::default(),
         audience: Default::default(),
         notification_count: 0,
         problem: None,
@@ -60,22 +67,21 @@ pub fn open(state: &mut State, now: Timestamp, number: AlertNumber) {
         is_unranked: true,
         state_before_resolve: None,
         ranked_alerts: 0,
+        counted_as: None,
     });
     state.emit(Effect::Count(Counter::IncidentOpened));
     file(state, now, number, &id);
-    let item = alert.configuration_item.as_deref().unwrap_or("no item");
-    let text = format!("opened by {} on {item} ({}, from {})", alert.name, alert.severity, alert.source);
-    timeline::alert(state, now, alert.fingerprint, Some(id), TimelineKind::IncidentOpened, "correlate", text);
+    timeline::alert(state, now, fingerprint, Some(id), TimelineKind::IncidentOpened, "correlate", text);
 }
 
 /// Derived from what opened it, so that a replay names it alike; probed in the unlikely case of a clash.
-fn incident_id(state: &State, alert: &Alert) -> IncidentId {
+fn incident_id(state: &State, now: Timestamp, alert: &Alert) -> IncidentId {
     let mut probe = 0_u32;
     loop {
         let salt = probe.to_string();
         let at = alert.fired_at.as_millis().to_string();
-        let hash = Fingerprint::of([alert.source.as_str(), &alert.dedup_key, &alert.opened_by, &at, &salt]);
-        let id = IncidentId(format!("inc-{}", hash.short()).into());
+        let hash = Fingerprint::of([&*alert.source, &alert.dedup_key, &alert.opened_by, &at, &salt]);
+        let id = IncidentId::new(now, hash);
         if state.incident(&id).is_none() {
             return id;
         }
@@ -98,7 +104,7 @@ pub fn retitle(state: &mut State, id: &IncidentId) {
     let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
     let text = match (lead, root) {
         // A silent root: the alerts are about others.
-        (Some(lead), Some(root)) if lead.configuration_item.as_deref() != Some(root) && lead.name != root => {
+        (Some(lead), Some(root)) if lead.configuration_item.as_deref() != Some(root) && *lead.name != *root => {
             format!("{root}: {} items behind it fail", incident.configuration_item_count)
         }
         (Some(lead), _) => title(lead),
@@ -121,18 +127,16 @@ pub fn join(state: &mut State, now: Timestamp, number: AlertNumber, id: &Inciden
     };
     file(state, now, number, id);
     let text = format!("{name} joins {id}: {why}");
-    timeline::alert(state, now, fingerprint, Some(id.clone()), TimelineKind::AlertJoined, "correlate", text);
+    timeline::alert(state, now, fingerprint, Some(*id), TimelineKind::AlertJoined, "correlate", text);
 }
 
 fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
     let Some(alert) = state.alert_mut(number) else { return };
-    let before = alert.incident.replace(id.clone());
-    let alert = alert.clone();
+    let before = alert.incident.replace(*id);
     if let Some(before) = before.filter(|before| before != id) {
-        state.groups.take(&before, number);
+        state.ungroup_alert(&before, number);
     }
-    let hops_max = state.policy().correlation.hops_max;
-    state.groups.add(&state.topology, hops_max, id, &alert);
+    state.group_alert(id, number);
     schedule_alert(state, number);
     refresh(state, now, id);
 }
@@ -156,16 +160,15 @@ pub fn merge(state: &mut State, now: Timestamp, id: &IncidentId, into: &Incident
         return;
     }
     let hops_max = state.policy().correlation.hops_max;
-    for number in state.groups.forget(id) {
+    for number in state.groups.forget(&state.topology, hops_max, id) {
         if let Some(alert) = state.alert_mut(number) {
-            alert.incident = Some(into.clone());
-            let alert = alert.clone();
-            state.groups.add(&state.topology, hops_max, into, &alert);
+            alert.incident = Some(*into);
+            state.group_alert(into, number);
         }
     }
     let Some(merged) = state.incident_mut(id) else { return };
     merged.state = IncidentState::Merged;
-    merged.merged_into = Some(into.clone());
+    merged.merged_into = Some(*into);
     merged.closed_at = Some(now);
     merged.updated_at = now;
     merged.escalating = None;
@@ -173,7 +176,7 @@ pub fn merge(state: &mut State, now: Timestamp, id: &IncidentId, into: &Incident
     let (aliases, was_told) = (merged.merged_from.clone(), merged.notifying.told.is_some());
     let (acknowledged_at, acknowledged_by) = (merged.acknowledged_at, merged.acknowledged_by.clone());
     if let Some(survivor) = state.incident_mut(into) {
-        survivor.merged_from.push(id.clone());
+        survivor.merged_from.push(*id);
         survivor.merged_from.extend(aliases);
         // Whoever had taken the one has the whole.
         if survivor.state == IncidentState::Open && acknowledged_at.is_some() {
@@ -235,15 +238,15 @@ fn unresolve(state: &mut State, now: Timestamp, id: &IncidentId, why: &str) {
 
 /// An alert of the incident is over; with the last one, so is the incident.
 pub fn alert_resolved(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
-    let Some(alert) = state.alert(number).cloned() else { return };
-    let hops_max = state.policy().correlation.hops_max;
-    state.groups.add(&state.topology, hops_max, id, &alert);
+    state.group_alert(id, number);
     refresh(state, now, id);
-    let text = format!("{} is over, says {}", alert.name, alert.source);
-    timeline::alert(state, now, alert.fingerprint, Some(id.clone()), TimelineKind::AlertResolved, "dedup", text);
+    let Some(alert) = state.alert(number) else { return };
+    let (name, fingerprint) = (Arc::clone(&alert.name), alert.fingerprint);
+    let text = format!("{name} is over, says {}", alert.source);
+    timeline::alert(state, now, fingerprint, Some(*id), TimelineKind::AlertResolved, "dedup", text);
     let Some(incident) = state.incident(id) else { return };
     if incident.state.is_active() && incident.firing_count == 0 {
-        let text = format!("{} is over, and with it the last of {} alerts", alert.name, incident.alert_count);
+        let text = format!("{name} is over, and with it the last of {} alerts", incident.alert_count);
         resolve(state, now, id, None, &text);
     }
 }
@@ -288,7 +291,7 @@ fn expire(state: &mut State, now: Timestamp, number: AlertNumber) {
     alert.status = crate::model::AlertStatus::Resolved;
     alert.resolved_at = Some(now);
     alert.expires_at = None;
-    let (fingerprint, incident) = (alert.fingerprint, alert.incident.clone());
+    let (fingerprint, incident) = (alert.fingerprint, alert.incident);
     let text = format!("{} was not sent again by {} in time and counts as over", alert.name, alert.source);
     timeline::alert(state, now, fingerprint, incident, TimelineKind::AlertResolved, "dedup", text);
     let change = Change { alert: number, kind: ChangeKind::Resolved };
@@ -334,14 +337,14 @@ pub fn close_when_due(state: &mut State, now: Timestamp, id: &IncidentId) {
 pub fn noted(state: &mut State, now: Timestamp, event: Event) {
     let fingerprint = dedup::fingerprint(&event.source, &event.dedup_key);
     let number = state.find_alert(fingerprint);
-    let incident = number.and_then(|number| state.alert(number)?.incident.clone());
+    let incident = number.and_then(|number| state.alert(number)?.incident);
     if let Some(alert) = number.and_then(|number| state.alert_mut(number)) {
         alert.event_count += 1;
         alert.last_seen_at = now;
     }
     let who = event.author.as_deref().unwrap_or("somebody");
     let by = format!("{who} via {}", event.source);
-    let active = incident.clone().filter(|id| state.incident(id).is_some_and(|incident| incident.state.is_active()));
+    let active = incident.filter(|id| state.incident(id).is_some_and(|incident| incident.state.is_active()));
     match (event.status, event.marker, number) {
         (EventStatus::Acknowledged, _, _) if let Some(id) = &active => {
             command::acknowledge(state, now, id, &by, event.note.as_deref());

@@ -18,9 +18,9 @@ pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
     let item = alert.configuration_item.as_deref()?;
     let hops_max = state.policy().correlation.hops_max;
     let mut upstream: Option<Vec<_>> = None;
-    for window in state.maintenances().filter(|window| is_active(window, now)) {
+    for window in state.maintenances_at(now) {
         let is_own =
-            window.configuration_item == item && window.dedup_key.as_ref().is_none_or(|key| *key == alert.dedup_key);
+            window.configuration_item == item && window.dedup_key.as_ref().is_none_or(|key| **key == *alert.dedup_key);
         let is_below = window.dedup_key.is_none()
             && upstream
                 .get_or_insert_with(|| state.topology.upstream(item, hops_max))
@@ -31,10 +31,6 @@ pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
         }
     }
     None
-}
-
-fn is_active(window: &Maintenance, now: Timestamp) -> bool {
-    window.starts_at <= now && window.ends_at.is_none_or(|end| now < end)
 }
 
 /// A monitor says that a downtime began on the item, or on one check of it.

@@ -19,8 +19,10 @@ pub mod escalate;
 pub mod fixed;
 pub mod flap;
 pub mod group;
+pub mod groups;
 pub mod inhibit;
 pub mod input;
+mod interner;
 pub mod lifecycle;
 pub mod maintenance;
 pub mod normalize;
@@ -31,8 +33,10 @@ pub mod priority;
 pub mod problem;
 pub mod root_cause;
 pub mod route;
+pub mod self_check;
 pub mod silence;
 pub mod sla;
+mod small;
 pub mod state;
 pub mod system;
 pub mod throttle;
@@ -59,6 +63,7 @@ pub fn step(state: &mut State, now: Timestamp, input: Input) -> Vec<Effect> {
         Input::Sent { delivery, result } => delivery::sent(state, now, &delivery, result),
         Input::Configured { policy } => system::configured(state, now, *policy),
         Input::Quarantined { source, reason } => system::quarantined(state, now, &source, &reason),
+        Input::ClockSet { jumped, ahead } => system::clock_set(state, now, jumped, ahead),
     }
     settle(state, now);
     std::mem::take(&mut state.effects)
@@ -71,7 +76,11 @@ pub fn next_deadline(state: &State) -> Option<Timestamp> {
 
 /// One event through the stages that say what is.
 fn fold(state: &mut State, now: Timestamp, mut event: Event) {
+    if self_check::is_probe(&event) {
+        return self_check::pass_on(state, now, &event);
+    }
     normalize::run(state, &mut event);
+    event.expires_at = event.expires_at.map(|at| state.own_time(at));
     match event.marker {
         Some(Marker::DowntimeStarted) => return maintenance::started(state, now, &event),
         Some(Marker::DowntimeEnded) => return maintenance::ended(state, now, &event),
@@ -103,7 +112,8 @@ fn settle(state: &mut State, now: Timestamp) {
     while let Some(id) = state.touched.pop_first() {
         evaluate(state, now, &id);
         let at = state.incident(&id).and_then(|incident| incident_moment(incident, state.policy()));
-        state.deadlines.set(Deadline::Incident(id.clone()), at);
+        state.deadlines.set(Deadline::Incident(id), at);
+        state.count_open(&id);
         state.touched.remove(&id);
     }
 }

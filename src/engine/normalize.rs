@@ -5,21 +5,21 @@
 
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::model::Labels;
 use crate::model::event::{Event, Marker};
 
 use super::policy::Naming;
 use super::state::{State, fact};
+use super::topology::ItemName;
 
 /// Names that the engine has seen, and the items they stand for.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Learned from events: other name → item. `None` when two items claim it.
     learned: BTreeMap<String, Option<String>>,
-    /// Short host name → the items that have it.
-    short: BTreeMap<String, BTreeSet<String>>,
-    known: BTreeSet<String>,
+    known: BTreeSet<ItemName>,
     /// From the topology and the policy.
     fixed: BTreeMap<String, String>,
     rewrites: Vec<(Regex, String)>,
@@ -37,17 +37,34 @@ impl Names {
     }
 
     fn know(&mut self, item: &str) {
-        if self.known.len() < LEARNED_MAX && self.known.insert(item.to_owned()) {
-            let short = short_name(item);
-            self.short.entry(short.to_owned()).or_default().insert(item.to_owned());
+        if self.known.len() < LEARNED_MAX && !self.known.contains(item) {
+            self.known.insert(item.into());
         }
+    }
+
+    /// The shared form of an item's name.
+    pub(super) fn share(&self, item: &str) -> ItemName {
+        self.known.get(item).map_or_else(|| item.into(), ItemName::clone)
+    }
+
+    /// The one item whose host name without its domain this is; none where two have it.
+    fn with_short_name(&self, short: &str) -> Option<&ItemName> {
+        let with_domain = format!("{short}.");
+        let full = self
+            .known
+            .range::<str, _>((Bound::Included(with_domain.as_str()), Bound::Unbounded))
+            .take_while(|item| item.starts_with(&with_domain));
+        let mut all = self.known.get(short).into_iter().chain(full.filter(|item| !looks_like_address(item)));
+        let first = all.next()?;
+        all.next().is_none().then_some(first)
     }
 }
 
 /// Makes the fixed part of the names anew; called when policy or topology change.
 pub fn index(state: &mut State) {
     let mut names = Names { learned: std::mem::take(&mut state.names.learned), ..Names::default() };
-    let naming = state.policy().naming.clone();
+    let policy = state.shared_policy();
+    let naming = &policy.naming;
     // `config/validate.rs` has refused patterns that do not compile.
     names.rewrites = naming
         .rewrite
@@ -57,11 +74,11 @@ pub fn index(state: &mut State) {
     for (name, item) in state.topology.items() {
         names.know(name);
         for alias in item.iter().flat_map(|item| &item.aliases) {
-            names.fixed.insert(clean(&naming, alias), name.to_string());
+            names.fixed.insert(clean(naming, alias), name.to_string());
         }
     }
     for (name, item) in &naming.aliases {
-        names.fixed.insert(clean(&naming, name), item.clone());
+        names.fixed.insert(clean(naming, name), item.clone());
     }
     let items: Vec<String> = names.learned.values().flatten().cloned().collect();
     items.iter().for_each(|item| names.know(item));
@@ -73,19 +90,20 @@ pub fn index(state: &mut State) {
 
 /// Resolves the item and service of `event` in place and learns what it tells about names and edges.
 pub fn run(state: &mut State, event: &mut Event) {
-    let naming = state.policy().naming.clone();
-    let raw = event.configuration_item.take().or_else(|| item_from_labels(&naming, &event.labels));
+    let policy = state.shared_policy();
+    let naming = &policy.naming;
+    let raw = event.configuration_item.take().or_else(|| item_from_labels(naming, &event.labels));
     if let Some(raw) = raw {
-        let item = resolve(&state.names, &naming, &raw);
-        learn_names(state, &naming, &item, &raw, &event.aliases);
+        let item = resolve(&state.names, naming, &raw);
+        learn_names(state, naming, &item, &raw, &event.aliases);
         for parent in &event.parents {
-            let parent = resolve(&state.names, &naming, parent);
+            let parent = resolve(&state.names, naming, parent);
             state.names.know(&parent);
             state.learn_dependency(&item, &parent);
         }
         for label in &naming.runs_on_labels {
             if let Some(host) = event.labels.get(label) {
-                let host = resolve(&state.names, &naming, host);
+                let host = resolve(&state.names, naming, host);
                 state.learn_dependency(&item, &host);
             }
         }
@@ -120,7 +138,7 @@ fn resolve(names: &Names, naming: &Naming, raw: &str) -> String {
     if let Some(item) = names.fixed.get(&name) {
         return item.clone();
     }
-    if names.known.contains(&name) {
+    if names.known.contains(name.as_str()) {
         return name;
     }
     if let Some(Some(item)) = names.learned.get(&name) {
@@ -128,11 +146,10 @@ fn resolve(names: &Names, naming: &Naming, raw: &str) -> String {
     }
     if naming.short_names
         && !looks_like_address(&name)
-        && let Some(items) = names.short.get(short_name(&name))
-        && let (1, Some(item)) = (items.len(), items.first())
+        && let Some(item) = names.with_short_name(short_name(&name))
         && is_same_host(item, &name)
     {
-        return item.clone();
+        return item.to_string();
     }
     name
 }
@@ -191,7 +208,7 @@ fn learn_names(state: &mut State, naming: &Naming, item: &str, raw: &str, aliase
             // Two items with one address: it names neither.
             Some(Some(other)) if other != item => None,
             Some(_) => continue,
-            None if state.names.learned.len() >= LEARNED_MAX || state.names.known.contains(&alias) => continue,
+            None if state.names.learned.len() >= LEARNED_MAX || state.names.known.contains(alias.as_str()) => continue,
             None => Some(item.to_owned()),
         };
         state.names.learned.insert(alias.clone(), after.clone());

@@ -7,6 +7,9 @@ use crate::model::notification::Notification;
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, NotificationKind, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
+use super::delivery::Origin;
 use super::policy::LOG_RECEIVER;
 use super::state::State;
 use super::{delivery, timeline, view};
@@ -24,7 +27,11 @@ pub fn routed(state: &mut State, now: Timestamp, id: &IncidentId, kind: Notifica
 /// To everyone who knows of it already.
 pub fn audience(state: &mut State, now: Timestamp, id: &IncidentId, kind: NotificationKind, reason: &str) {
     let Some(incident) = state.incident(id) else { return };
-    let sinks = incident.audience.iter().filter_map(|sink| owner_of(state, sink)).collect();
+    let mut audience = incident.audience.clone();
+    if kind.is_final() && mutant::is(Mutant::EndNotTold) {
+        audience.pop_last();
+    }
+    let sinks = audience.iter().filter_map(|sink| owner_of(state, sink)).collect();
     send(state, now, id, sinks, kind, reason);
 }
 
@@ -50,7 +57,7 @@ pub fn sinks_of(state: &State, receivers: &[String]) -> BTreeSet<(String, String
         .filter_map(|name| Some((name, all.get(name)?)))
         .flat_map(|(name, receiver)| receiver.sinks.iter().map(move |sink| (sink.clone(), name.clone())))
         .collect();
-    if sinks.is_empty() {
+    if sinks.is_empty() && !mutant::is(Mutant::CatchAllDropped) {
         sinks.insert((format!("{LOG_RECEIVER}/log"), LOG_RECEIVER.to_owned()));
     }
     sinks
@@ -88,7 +95,9 @@ fn send(
     let names: Vec<&str> = sinks.iter().map(|(sink, _)| sink.as_str()).collect();
     let text = format!("{} for {}: {reason}", kind.as_str(), names.join(", "));
     timeline::incident(state, now, id, TimelineKind::Notified, "notify", text);
+    let all: Vec<String> = sinks.iter().map(|(sink, _)| sink.clone()).collect();
     for (sink, receiver) in sinks {
-        delivery::create(state, now, &notification, sink, receiver, None);
+        let together_with = all.iter().filter(|other| **other != sink).cloned().collect();
+        delivery::create(state, now, &notification, sink, receiver, Origin { together_with, fallback_for: None });
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Impact, Incident, IncidentId, Severity, Timestamp, Urgency};
 
+use super::small::SmallSet;
 use super::state::State;
 use super::timeline;
 
@@ -52,18 +53,22 @@ pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
 /// Breadth of harm. What depends on the root is hit already, whether or not a monitor has noticed.
 fn impact(state: &State, incident: &Incident) -> (Impact, BTreeSet<String>) {
     let hops_max = state.policy().correlation.hops_max;
-    let mut items: BTreeSet<String> = BTreeSet::new();
-    let mut services = BTreeSet::new();
+    let mut items: BTreeSet<&str> = BTreeSet::new();
+    let mut services: BTreeSet<String> = BTreeSet::new();
     if let Some(members) = state.groups.members(&incident.id) {
-        items.extend(members.items.keys().take(256).map(ToString::to_string));
-        services.extend(members.alerts.iter().take(256).filter_map(|n| state.alert(*n)?.service.clone()));
+        items.extend(members.items.keys().take(256).map(|item| &**item));
+        for service in members.alerts.iter().take(256).filter_map(|n| state.alert(*n)?.service.as_deref()) {
+            if !services.contains(service) {
+                services.insert(service.to_owned());
+            }
+        }
     }
     let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
     // Only something that is down takes others with it.
-    if let Some(root) = root.filter(|_| severity(state, incident).is_at_least(Severity::Major)) {
-        items.extend(state.topology.downstream(root, hops_max).into_iter().map(|(item, _)| item.to_string()));
-        items.insert(root.to_owned());
-    }
+    let root = root.filter(|_| severity(state, incident).is_at_least(Severity::Major));
+    let below = root.map(|root| state.topology.downstream(root, hops_max)).unwrap_or_default();
+    items.extend(below.iter().map(|(item, _)| &**item));
+    items.extend(root);
     let mut tiers: Vec<u8> = Vec::new();
     for node in items.iter().filter_map(|item| state.topology.item(item)) {
         services.extend(node.service.clone());
@@ -88,7 +93,7 @@ fn impact(state: &State, incident: &Incident) -> (Impact, BTreeSet<String>) {
 /// Severity of the root's own alerts, else the worst that fires.
 fn severity(state: &State, incident: &Incident) -> Severity {
     let Some(members) = state.groups.members(&incident.id) else { return incident.severity };
-    let worst = |numbers: &BTreeSet<u64>| {
+    let worst = |numbers: &SmallSet<u64>| {
         numbers.iter().filter_map(|n| state.alert(*n)).filter(|a| a.is_firing()).map(|a| a.severity).min()
     };
     let root = incident.root_cause.as_ref().and_then(|cause| members.items.get(cause.configuration_item.as_str()));

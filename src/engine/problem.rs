@@ -19,7 +19,7 @@ pub fn record(state: &mut State, now: Timestamp, id: &IncidentId) {
     forget_old(state, now);
     let past = PastIncident { resolved_at: now, signature: signature.clone() };
     state.remember(fact::SIGNATURE, id.to_string(), serde_json::to_value(&past).ok());
-    state.signatures.insert(id.clone(), past);
+    state.signatures.insert(*id, past);
     if link(state, now, id) {
         return;
     }
@@ -27,7 +27,7 @@ pub fn record(state: &mut State, now: Timestamp, id: &IncidentId) {
         .signatures
         .iter()
         .filter(|(_, past)| past.signature.is_like(&signature, rule.likeness_percent.into()))
-        .map(|(id, _)| id.clone())
+        .map(|(id, _)| *id)
         .collect();
     if rule.incidents_min > 0 && alike.len() >= rule.incidents_min as usize {
         propose(state, now, id, signature, alike);
@@ -36,12 +36,8 @@ pub fn record(state: &mut State, now: Timestamp, id: &IncidentId) {
 
 fn forget_old(state: &mut State, now: Timestamp) {
     let within = state.policy().problems.within;
-    let old: Vec<IncidentId> = state
-        .signatures
-        .iter()
-        .filter(|(_, past)| now.since(past.resolved_at) > within)
-        .map(|(id, _)| id.clone())
-        .collect();
+    let old: Vec<IncidentId> =
+        state.signatures.iter().filter(|(_, past)| now.since(past.resolved_at) > within).map(|(id, _)| *id).collect();
     for id in old {
         state.signatures.remove(&id);
         state.remember(fact::SIGNATURE, id.to_string(), None);
@@ -70,7 +66,7 @@ pub fn link(state: &mut State, now: Timestamp, id: &IncidentId) -> bool {
         .map(|problem| problem.id.clone());
     let Some(problem_id) = known else { return false };
     if let Some(problem) = state.problem_mut(&problem_id) {
-        problem.incidents.push(id.clone());
+        problem.incidents.push(*id);
         problem.updated_at = now;
     }
     if let Some(incident) = state.incident_mut(id) {
@@ -81,7 +77,7 @@ pub fn link(state: &mut State, now: Timestamp, id: &IncidentId) -> bool {
 }
 
 fn propose(state: &mut State, now: Timestamp, id: &IncidentId, signature: Signature, incidents: Vec<IncidentId>) {
-    let hash = Fingerprint::of([signature.root.as_str(), &id.0, &now.to_string()]);
+    let hash = Fingerprint::of([signature.root.as_str(), &id.to_string(), &now.to_string()]);
     let problem_id = ProblemId(format!("prb-{}", hash.short()).into());
     let families: Vec<&str> = signature.families.iter().take(3).map(String::as_str).collect();
     let title = format!("{} keeps failing: {}", signature.root, families.join(", "));

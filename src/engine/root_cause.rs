@@ -5,12 +5,14 @@
 //! share of the incident that depends on it, plus a little for having been first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::timeline::TimelineKind;
 use crate::model::{Alert, IncidentId, Severity, Timestamp};
 
 use super::fixed::{self, ONE};
+use super::small::SmallSet;
 use super::state::State;
 use super::timeline;
 use super::topology::ItemName;
@@ -232,7 +234,13 @@ fn confidence(best: i64, runner_up: Option<i64>) -> u8 {
 
 fn alerts_on(state: &State, id: &IncidentId, item: &str) -> Vec<String> {
     let numbers = state.groups.members(id).and_then(|members| members.items.get(item));
-    numbers.into_iter().flatten().filter_map(|number| state.alert(*number)).take(10).map(|alert| alert.id()).collect()
+    numbers
+        .into_iter()
+        .flat_map(SmallSet::iter)
+        .filter_map(|number| state.alert(*number))
+        .take(10)
+        .map(|alert| alert.id())
+        .collect()
 }
 
 fn sentence(
@@ -250,12 +258,12 @@ fn sentence(
             list(&affected)
         );
     };
-    let seen_by: BTreeSet<String> = alerts_on(state, id, item)
+    let seen_by: BTreeSet<Arc<str>> = alerts_on(state, id, item)
         .iter()
         .filter_map(|alert| state.find_alert(alert.parse().ok()?))
         .filter_map(|number| state.alert(number).map(|alert| alert.source.clone()))
         .collect();
-    let seen_by = list(&seen_by.iter().map(String::as_str).collect::<Vec<_>>());
+    let seen_by = list(&seen_by.iter().map(|source| &**source).collect::<Vec<_>>());
     let others = evidence.len() - 1;
     if others == 0 {
         return format!("it is the only item that fails (seen by {seen_by})");
@@ -294,7 +302,7 @@ fn without_items(state: &State, id: &IncidentId) -> Option<RootCause> {
         .filter_map(|number| state.alert(*number))
         .min_by_key(|alert| (alert.severity, -alert.surprise, alert.number))?;
     Some(RootCause {
-        configuration_item: lead.name.clone(),
+        configuration_item: lead.name.to_string(),
         alerts: vec![lead.id()],
         why: format!("the alert from {} names no configuration item", lead.source),
         confidence_percent: 50,

@@ -10,9 +10,14 @@ use crate::model::incident::Routed;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Incident, IncidentId, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::policy::{LOG_RECEIVER, Policy, Route};
 use super::state::State;
 use super::{timeline, view};
+
+/// What matchers see of an incident, by name.
+pub type RouteLabels<'a> = BTreeMap<&'a str, &'a str>;
 
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(incident) = state.incident(id) else { return };
@@ -28,27 +33,27 @@ pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
 }
 
 /// What route matchers see.
-pub fn labels(state: &State, incident: &Incident) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::new();
+pub fn labels<'a>(state: &'a State, incident: &'a Incident) -> RouteLabels<'a> {
+    let mut labels = RouteLabels::new();
     if let Some(lead) = view::lead_alert(state, incident) {
-        labels.extend(lead.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
-        labels.insert("alertname".to_owned(), lead.name.clone());
-        labels.insert("source".to_owned(), lead.source.clone());
+        labels.extend(lead.labels.iter());
+        labels.insert("alertname", &lead.name);
+        labels.insert("source", &lead.source);
     }
     if let Some(cause) = &incident.root_cause {
-        labels.insert("configuration_item".to_owned(), cause.configuration_item.clone());
+        labels.insert("configuration_item", &cause.configuration_item);
     }
     if let Some(service) = incident.services.first() {
-        labels.insert("service".to_owned(), service.clone());
+        labels.insert("service", service);
     }
-    labels.insert("priority".to_owned(), incident.priority.to_string());
-    labels.insert("severity".to_owned(), incident.severity.to_string());
-    labels.insert("state".to_owned(), incident.state.as_str().to_owned());
+    labels.insert("priority", incident.priority.as_str());
+    labels.insert("severity", incident.severity.as_str());
+    labels.insert("state", incident.state.as_str());
     labels
 }
 
 /// Walks the tree. Several leaves match only through `continue`.
-pub fn decide(policy: &Policy, labels: &BTreeMap<String, String>) -> Routed {
+pub fn decide(policy: &Policy, labels: &RouteLabels<'_>) -> Routed {
     let mut leaves: Vec<Vec<&Route>> = Vec::new();
     descend(&policy.route, &mut vec![], labels, &mut leaves);
     if leaves.is_empty() {
@@ -63,6 +68,9 @@ pub fn decide(policy: &Policy, labels: &BTreeMap<String, String>) -> Routed {
     let repeat_interval = inherited(first, |route| route.repeat_interval, Route::REPEAT_INTERVAL);
     let mut receivers: Vec<String> = Vec::new();
     for leaf in &leaves {
+        if mutant::is(Mutant::CatchAllDropped) && leaf.len() == 1 && !policy.route.routes.is_empty() {
+            continue;
+        }
         let receiver = leaf.iter().rev().find_map(|route| route.receiver.clone());
         let receiver = receiver.unwrap_or_else(|| LOG_RECEIVER.to_owned());
         if !receivers.contains(&receiver) {
@@ -82,10 +90,10 @@ pub fn decide(policy: &Policy, labels: &BTreeMap<String, String>) -> Routed {
 fn descend<'a>(
     route: &'a Route,
     path: &mut Vec<&'a Route>,
-    labels: &BTreeMap<String, String>,
+    labels: &RouteLabels<'_>,
     leaves: &mut Vec<Vec<&'a Route>>,
 ) -> bool {
-    if !route.matchers.iter().all(|matcher| matcher.is_match(labels.get(&matcher.name).map(String::as_str))) {
+    if !route.matchers.iter().all(|matcher| matcher.is_match(labels.get(matcher.name.as_str()).copied())) {
         return false;
     }
     path.push(route);
@@ -120,7 +128,7 @@ mod tests {
 
     fn check(tree: serde_json::Value, labels: &[(&str, &str)], receivers: &[&str]) {
         let policy = Policy { route: serde_json::from_value(tree).unwrap(), ..Policy::default() };
-        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let labels = labels.iter().copied().collect();
         assert_eq!(decide(&policy, &labels).receivers, receivers);
     }
 

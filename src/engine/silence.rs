@@ -6,6 +6,8 @@ use crate::model::silence::Silence;
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, IncidentState, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::state::State;
 use super::{inhibit, timeline};
 
@@ -26,7 +28,9 @@ pub fn ended(state: &mut State, now: Timestamp, id: &str) {
     if let Some(silence) = state.remove_silence(id) {
         let text = format!("silence {id} by {} has ended", silence.created_by);
         timeline::system(state, now, TimelineKind::Silence, "silence", text);
-        recheck(state);
+        if !mutant::is(Mutant::SilenceEndsUnnoticed) {
+            recheck(state);
+        }
     }
 }
 
@@ -35,7 +39,7 @@ pub fn recheck(state: &mut State) {
     let muted: Vec<IncidentId> = state
         .incidents()
         .filter(|incident| incident.notifying.muted.is_some() && incident.state == IncidentState::Open)
-        .map(|incident| incident.id.clone())
+        .map(|incident| incident.id)
         .collect();
     state.touched.extend(muted);
 }

@@ -5,18 +5,24 @@
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::alert::AlertNumber;
+use crate::model::delivery::incident_of;
 use crate::model::problem::{ProblemId, Signature};
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
-    Alert, AlertStatus, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Problem, Timestamp,
+    Alert, AlertStatus, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority, Problem,
+    Span, Timestamp,
 };
 
-use super::correlate::Groups;
+use crate::mutant::{self, Mutant};
+
 use super::deadline::{Deadline, Deadlines};
 use super::effect::Effect;
+use super::groups::Groups;
 use super::inhibit::Inhibitors;
+use super::interner::Interner;
 use super::normalize::Names;
 use super::policy::Policy;
 use super::root_cause::Families;
@@ -25,25 +31,33 @@ use super::{inhibit, normalize};
 
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    policy: Policy,
+    policy: Arc<Policy>,
     pub(super) topology: Topology,
+    /// Only saves memory; nothing is decided by it.
+    pub(super) texts: Interner,
     pub(super) names: Names,
     pub(super) families: Families,
     pub(super) inhibitors: Inhibitors,
     pub(super) groups: Groups,
     pub(super) deadlines: Deadlines,
-    alerts: BTreeMap<AlertNumber, Alert>,
+    /// Shared with rows that are on their way to the store, so that taking changes copies nothing.
+    alerts: BTreeMap<AlertNumber, Arc<Alert>>,
     by_fingerprint: BTreeMap<Fingerprint, AlertNumber>,
     next_alert: AlertNumber,
-    incidents: BTreeMap<IncidentId, Incident>,
+    incidents: BTreeMap<IncidentId, Arc<Incident>>,
+    /// Open incidents by priority, for the gauge.
+    open_counts: BTreeMap<Priority, u64>,
     problems: BTreeMap<ProblemId, Problem>,
     /// Signatures of past incidents, by incident; what recurrence is counted in.
     pub(super) signatures: BTreeMap<IncidentId, PastIncident>,
-    deliveries: BTreeMap<String, Delivery>,
+    /// The pending ones, by incident and id.
+    deliveries: BTreeMap<(IncidentId, String), Delivery>,
     silences: BTreeMap<String, Silence>,
     maintenances: BTreeMap<String, Maintenance>,
     /// Learned dependencies, item to the items it depends on.
     learned: BTreeMap<String, BTreeSet<String>>,
+    /// How far our time is ahead of a wall clock that was set back.
+    ahead: Span,
     /// Loud notifications in the current minute, by receiver.
     pub(super) loud: BTreeMap<String, (Timestamp, u32)>,
     pub(super) effects: Vec<Effect>,
@@ -56,10 +70,13 @@ struct Changed {
     alerts: BTreeSet<AlertNumber>,
     incidents: BTreeSet<IncidentId>,
     problems: BTreeSet<ProblemId>,
-    deliveries: BTreeMap<String, Delivery>,
+    deliveries: BTreeMap<(IncidentId, String), Delivery>,
     facts: BTreeMap<(&'static str, String), Option<Value>>,
-    evicted_alerts: Vec<Alert>,
-    evicted_incidents: Vec<Incident>,
+    /// Facts that change with every alert; made only when they are taken.
+    families: BTreeSet<Arc<str>>,
+    is_next_alert: bool,
+    evicted_alerts: Vec<Arc<Alert>>,
+    evicted_incidents: Vec<Arc<Incident>>,
 }
 
 /// What is left of an incident once it is resolved, for counting recurrence.
@@ -73,8 +90,8 @@ pub struct PastIncident {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     /// With `false` for one that memory has let go of: history from now on.
-    pub alerts: Vec<(Alert, bool)>,
-    pub incidents: Vec<(Incident, bool)>,
+    pub alerts: Vec<(Arc<Alert>, bool)>,
+    pub incidents: Vec<(Arc<Incident>, bool)>,
     pub problems: Vec<Problem>,
     pub deliveries: Vec<Delivery>,
     pub facts: Vec<Fact>,
@@ -104,6 +121,8 @@ pub struct Fact {
 pub struct Snapshot {
     /// The journal's position that all of this belongs to.
     pub position: u64,
+    /// Time of the journal's last row; what comes next is not earlier.
+    pub last_at: Timestamp,
     /// The live ones.
     pub alerts: Vec<Alert>,
     pub incidents: Vec<Incident>,
@@ -124,6 +143,7 @@ pub(super) mod fact {
     pub const SILENCE: &str = "silence";
     pub const MAINTENANCE: &str = "maintenance";
     pub const SIGNATURE: &str = "signature";
+    pub const CLOCK_AHEAD: &str = "clock_ahead";
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -149,28 +169,42 @@ impl State {
                 source,
             })?;
         }
-        for alert in snapshot.alerts {
+        for mut alert in snapshot.alerts {
+            alert.recorded_at = alert.last_seen_at;
+            alert.name = state.texts.share(&alert.name);
+            alert.source = state.texts.share(&alert.source);
+            alert.service = state.texts.share_some(alert.service.as_deref());
+            alert.url = state.texts.share_some(alert.url.as_deref());
             state.next_alert = state.next_alert.max(alert.number + 1);
             state.by_fingerprint.insert(alert.fingerprint, alert.number);
-            state.alerts.insert(alert.number, alert);
+            state.alerts.insert(alert.number, Arc::new(alert));
         }
-        state.incidents = snapshot.incidents.into_iter().map(|i| (i.id.clone(), i)).collect();
+        // None is counted yet, whatever a copy from memory says.
+        let uncounted = snapshot.incidents.into_iter().map(|incident| Incident { counted_as: None, ..incident });
+        state.incidents = uncounted.map(|incident| (incident.id, Arc::new(incident))).collect();
+        let ids: Vec<IncidentId> = state.incidents.keys().copied().collect();
+        ids.iter().for_each(|id| state.count_open(id));
         state.problems = snapshot.problems.into_iter().map(|p| (p.id.clone(), p)).collect();
-        state.deliveries = snapshot.deliveries.into_iter().map(|d| (d.id.clone(), d)).collect();
+        state.deliveries = snapshot.deliveries.into_iter().map(|d| ((d.incident, d.id.clone()), d)).collect();
         state.rebuild();
         Ok(state)
     }
 
     fn restore_fact(&mut self, kind: &str, key: &str, value: Value) -> Result<(), serde_json::Error> {
         match kind {
-            fact::POLICY => self.policy = serde_json::from_value(value)?,
+            fact::POLICY => self.policy = Arc::new(serde_json::from_value(value)?),
             fact::NEXT_ALERT => self.next_alert = serde_json::from_value(value)?,
             fact::FAMILY => self.families.restore(key, serde_json::from_value(value)?),
             fact::ALIAS => self.names.restore(key, serde_json::from_value(value)?),
             fact::DEPENDENCY => drop(self.learned.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::SILENCE if mutant::is(Mutant::SilenceLostOnRestart) => {}
             fact::SILENCE => drop(self.silences.insert(key.to_owned(), serde_json::from_value(value)?)),
             fact::MAINTENANCE => drop(self.maintenances.insert(key.to_owned(), serde_json::from_value(value)?)),
-            fact::SIGNATURE => drop(self.signatures.insert(IncidentId(key.into()), serde_json::from_value(value)?)),
+            fact::SIGNATURE => {
+                let id = serde_json::from_value(Value::from(key))?;
+                self.signatures.insert(id, serde_json::from_value(value)?);
+            }
+            fact::CLOCK_AHEAD => self.ahead = serde_json::from_value(value)?,
             // Written by a newer version and of no concern to this one.
             _ => {}
         }
@@ -198,24 +232,58 @@ impl State {
             }
             self.deadlines.set(Deadline::Alert(number), super::alert_moment(self, &self.alerts[&number]));
         }
-        for incident in self.incidents.values() {
-            self.deadlines.set(Deadline::Incident(incident.id.clone()), super::incident_moment(incident, &self.policy));
+        for incident in self.incidents.values().filter(|_| !mutant::is(Mutant::TimerLostOnRestart)) {
+            self.deadlines.set(Deadline::Incident(incident.id), super::incident_moment(incident, &self.policy));
         }
         for silence in self.silences.values() {
             self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(silence.ends_at));
         }
-        for window in self.policy.maintenance.iter().chain(self.maintenances.values()) {
+        for window in self.maintenances.values() {
             self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
         }
+        self.schedule_planned();
+    }
+
+    /// Sets when the planned windows end, which are written in the wall clock's time.
+    fn schedule_planned(&mut self) {
+        for window in &self.policy.maintenance {
+            let ends_at = window.ends_at.map(|at| at + self.ahead);
+            self.deadlines.set(Deadline::Maintenance(window.id.clone()), ends_at);
+        }
+    }
+
+    pub fn ahead(&self) -> Span {
+        self.ahead
+    }
+
+    pub(super) fn set_ahead(&mut self, ahead: Span) {
+        self.remember(fact::CLOCK_AHEAD, "", serde_json::to_value(ahead).ok());
+        self.ahead = ahead;
+        self.schedule_planned();
+    }
+
+    /// The wall clock's time at this moment of ours, for what people wrote in a calendar.
+    pub(super) fn wall_time(&self, now: Timestamp) -> Timestamp {
+        now - self.ahead
+    }
+
+    /// Our time at a moment of the wall clock, for times that come from outside.
+    pub(super) fn own_time(&self, at: Timestamp) -> Timestamp {
+        at + self.ahead
     }
 
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
+    /// To be held while the state changes.
+    pub(super) fn shared_policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
+    }
+
     pub(super) fn set_policy(&mut self, policy: Policy) {
         self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
-        self.policy = policy;
+        self.policy = Arc::new(policy);
         self.rebuild();
     }
 
@@ -224,16 +292,16 @@ impl State {
     }
 
     pub fn alert(&self, number: AlertNumber) -> Option<&Alert> {
-        self.alerts.get(&number)
+        self.alerts.get(&number).map(|alert| &**alert)
     }
 
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.alerts.values()
+        self.alerts.values().map(|alert| &**alert)
     }
 
     /// Newest first.
     pub fn recent_alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.alerts.values().rev()
+        self.alerts.values().rev().map(|alert| &**alert)
     }
 
     pub(super) fn find_alert(&self, fingerprint: Fingerprint) -> Option<AlertNumber> {
@@ -243,22 +311,22 @@ impl State {
     pub(super) fn alert_mut(&mut self, number: AlertNumber) -> Option<&mut Alert> {
         let alert = self.alerts.get_mut(&number)?;
         self.changed.alerts.insert(number);
-        Some(alert)
+        Some(Arc::make_mut(alert))
     }
 
     /// For changes that the row may miss: see `dedup`.
     pub(super) fn alert_unrecorded(&mut self, number: AlertNumber) -> Option<&mut Alert> {
-        self.alerts.get_mut(&number)
+        self.alerts.get_mut(&number).map(Arc::make_mut)
     }
 
     /// Takes a new alert in and gives it its number.
     pub(super) fn add_alert(&mut self, mut alert: Alert) -> AlertNumber {
         let number = self.next_alert;
         self.next_alert += 1;
-        self.remember(fact::NEXT_ALERT, "", Some(self.next_alert.into()));
+        self.changed.is_next_alert = true;
         alert.number = number;
         self.by_fingerprint.insert(alert.fingerprint, number);
-        self.alerts.insert(number, alert);
+        self.alerts.insert(number, Arc::new(alert));
         self.changed.alerts.insert(number);
         number
     }
@@ -274,35 +342,36 @@ impl State {
     }
 
     pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
-        self.incidents.get(id)
+        self.incidents.get(id).map(|incident| &**incident)
     }
 
     pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
-        self.incidents.values()
+        self.incidents.values().map(|incident| &**incident)
     }
 
     pub(super) fn incident_mut(&mut self, id: &IncidentId) -> Option<&mut Incident> {
         let incident = self.incidents.get_mut(id)?;
-        self.changed.incidents.insert(id.clone());
-        self.touched.insert(id.clone());
-        Some(incident)
+        self.changed.incidents.insert(*id);
+        self.touched.insert(*id);
+        Some(Arc::make_mut(incident))
     }
 
     pub(super) fn add_incident(&mut self, incident: Incident) {
-        self.changed.incidents.insert(incident.id.clone());
-        self.touched.insert(incident.id.clone());
-        self.incidents.insert(incident.id.clone(), incident);
+        self.changed.incidents.insert(incident.id);
+        self.touched.insert(incident.id);
+        self.incidents.insert(incident.id, Arc::new(incident));
     }
 
     /// Lets go of a finished incident and its alerts.
     pub(super) fn evict_incident(&mut self, id: &IncidentId) {
-        for number in self.groups.forget(id) {
+        for number in self.groups.forget(&self.topology, self.policy.correlation.hops_max, id) {
             if self.alerts.get(&number).is_some_and(|alert| alert.incident.as_ref() == Some(id)) {
                 self.evict_alert(number);
             }
         }
         if let Some(incident) = self.incidents.remove(id) {
-            self.deadlines.set(Deadline::Incident(id.clone()), None);
+            self.recount(incident.counted_as, None);
+            self.deadlines.set(Deadline::Incident(*id), None);
             self.changed.incidents.remove(id);
             self.touched.remove(id);
             self.changed.evicted_incidents.push(incident);
@@ -334,21 +403,24 @@ impl State {
     }
 
     pub fn delivery(&self, id: &str) -> Option<&Delivery> {
-        self.deliveries.get(id)
+        self.deliveries.get(&(incident_of(id)?, id.to_owned()))
     }
 
     /// The pending ones of one incident, oldest first.
     pub fn deliveries_of(&self, id: &IncidentId) -> impl Iterator<Item = &Delivery> {
-        self.deliveries.values().filter(move |delivery| delivery.incident == *id)
+        let id = *id;
+        let first = (id, String::new());
+        self.deliveries.range(first..).take_while(move |((other, _), _)| *other == id).map(|(_, delivery)| delivery)
     }
 
     /// Keeps a delivery as it is now; one that has ended leaves memory.
     pub(super) fn put_delivery(&mut self, delivery: Delivery) {
-        self.changed.deliveries.insert(delivery.id.clone(), delivery.clone());
+        let key = (delivery.incident, delivery.id.clone());
+        self.changed.deliveries.insert(key.clone(), delivery.clone());
         if delivery.state == DeliveryState::Pending {
-            self.deliveries.insert(delivery.id.clone(), delivery);
+            self.deliveries.insert(key, delivery);
         } else {
-            self.deliveries.remove(&delivery.id);
+            self.deliveries.remove(&key);
         }
     }
 
@@ -368,8 +440,16 @@ impl State {
         self.silences.remove(id)
     }
 
+    /// Planned windows and those a monitor told of.
     pub fn maintenances(&self) -> impl Iterator<Item = &Maintenance> {
         self.policy.maintenance.iter().chain(self.maintenances.values())
+    }
+
+    /// Windows in which it is now: planned ones by the wall clock, those a monitor told of by our time.
+    pub(super) fn maintenances_at(&self, now: Timestamp) -> impl Iterator<Item = &Maintenance> {
+        let wall = self.wall_time(now);
+        let planned = self.policy.maintenance.iter().filter(move |window| window.is_active(wall));
+        planned.chain(self.maintenances.values().filter(move |window| window.is_active(now)))
     }
 
     pub(super) fn put_maintenance(&mut self, window: Maintenance) {
@@ -390,42 +470,124 @@ impl State {
             return;
         }
         self.remember(fact::DEPENDENCY, from, serde_json::to_value(&self.learned[from]).ok());
-        if self.topology.connect(from, to) {
-            self.groups.reindex(&self.topology, self.policy.correlation.hops_max);
-        }
+        let hops_max = self.policy.correlation.hops_max;
+        let Some(below) = self.topology.everything_below(from, hops_max) else {
+            self.topology.connect(from, to);
+            return self.groups.reindex(&self.topology, hops_max);
+        };
+        let moved = self.groups.lift(&self.topology, hops_max, &below);
+        self.topology.connect(from, to);
+        self.groups.put_back(&self.topology, hops_max, moved);
     }
 
     pub(super) fn emit(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 
+    /// Changed rows that [`State::take_changes`] would return.
+    pub fn change_count(&self) -> usize {
+        let changed = &self.changed;
+        changed.alerts.len()
+            + changed.incidents.len()
+            + changed.problems.len()
+            + changed.deliveries.len()
+            + changed.facts.len()
+            + changed.families.len()
+            + changed.evicted_alerts.len()
+            + changed.evicted_incidents.len()
+    }
+
+    pub fn has_changes(&self) -> bool {
+        self.change_count() > 0
+    }
+
+    /// Counts every alert as changed that has repeated since its row was written (see `dedup`).
+    pub fn record_all(&mut self) {
+        let repeated = self.alerts.values().filter(|alert| alert.last_seen_at > alert.recorded_at);
+        self.changed.alerts.extend(repeated.map(|alert| alert.number));
+    }
+
     /// Everything that changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         let changed = std::mem::take(&mut self.changed);
-        let mut alerts: Vec<(Alert, bool)> =
-            changed.alerts.iter().filter_map(|number| Some((self.alerts.get(number)?.clone(), true))).collect();
+        let mut alerts: Vec<(Arc<Alert>, bool)> =
+            changed.alerts.iter().filter_map(|number| Some((Arc::clone(self.alerts.get(number)?), true))).collect();
         alerts.extend(changed.evicted_alerts.into_iter().map(|alert| (alert, false)));
-        let mut incidents: Vec<(Incident, bool)> =
-            changed.incidents.iter().filter_map(|id| Some((self.incidents.get(id)?.clone(), true))).collect();
+        let mut incidents: Vec<(Arc<Incident>, bool)> =
+            changed.incidents.iter().filter_map(|id| Some((Arc::clone(self.incidents.get(id)?), true))).collect();
         incidents.extend(changed.evicted_incidents.into_iter().map(|incident| (incident, false)));
         Changes {
             alerts,
             incidents,
             problems: changed.problems.iter().filter_map(|id| self.problems.get(id).cloned()).collect(),
             deliveries: changed.deliveries.into_values().collect(),
-            facts: changed.facts.into_iter().map(|((kind, key), value)| Fact { kind, key, value }).collect(),
+            facts: self.facts_of(changed.facts, &changed.families, changed.is_next_alert),
+        }
+    }
+
+    fn facts_of(
+        &self,
+        facts: BTreeMap<(&'static str, String), Option<Value>>,
+        families: &BTreeSet<Arc<str>>,
+        is_next_alert: bool,
+    ) -> Vec<Fact> {
+        let families = families.iter().filter_map(|name| self.families.remember(name));
+        let families = families.map(|(key, value)| Fact { kind: fact::FAMILY, key, value: Some(value) });
+        let next = Fact { kind: fact::NEXT_ALERT, key: String::new(), value: Some(self.next_alert.into()) };
+        let others = facts.into_iter().map(|((kind, key), value)| Fact { kind, key, value });
+        others.chain(families).chain(is_next_alert.then_some(next)).collect()
+    }
+
+    /// One more firing of an alert's family.
+    pub(super) fn count_family(&mut self, name: &Arc<str>, now: Timestamp) {
+        self.families.count(name, now);
+        self.changed.families.insert(Arc::clone(name));
+    }
+
+    /// Files an alert under an incident in the working index.
+    pub(super) fn group_alert(&mut self, id: &IncidentId, number: AlertNumber) {
+        if let Some(alert) = self.alerts.get(&number) {
+            self.groups.add(&self.topology, self.policy.correlation.hops_max, id, alert);
+        }
+    }
+
+    /// Takes an alert out of an incident in the working index.
+    pub(super) fn ungroup_alert(&mut self, id: &IncidentId, number: AlertNumber) {
+        if let Some(alert) = self.alerts.get(&number) {
+            self.groups.take(&self.topology, self.policy.correlation.hops_max, id, alert);
+        }
+    }
+
+    /// Follows an alert in the index of inhibition.
+    pub(super) fn index_inhibitor(&mut self, number: AlertNumber) {
+        if let Some(alert) = self.alerts.get(&number) {
+            inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
         }
     }
 
     /// Open incidents by priority, for the gauge.
-    pub fn open_incidents(&self) -> BTreeMap<crate::model::Priority, u64> {
-        let mut counts = BTreeMap::new();
-        for incident in self.incidents.values() {
-            if matches!(incident.state, IncidentState::Open | IncidentState::Acknowledged) {
-                *counts.entry(incident.priority).or_insert(0) += 1;
-            }
+    pub fn open_incidents(&self) -> &BTreeMap<Priority, u64> {
+        &self.open_counts
+    }
+
+    /// Keeps the counts of open incidents true after a change to this one.
+    pub(super) fn count_open(&mut self, id: &IncidentId) {
+        let Some(incident) = self.incidents.get_mut(id) else { return };
+        let is_open = matches!(incident.state, IncidentState::Open | IncidentState::Acknowledged);
+        let counts_as = is_open.then_some(incident.priority);
+        if incident.counted_as != counts_as {
+            let before = std::mem::replace(&mut Arc::make_mut(incident).counted_as, counts_as);
+            self.recount(before, counts_as);
         }
-        counts
+    }
+
+    fn recount(&mut self, before: Option<Priority>, after: Option<Priority>) {
+        if let Some(count) = before.and_then(|priority| self.open_counts.get_mut(&priority)) {
+            *count -= 1;
+        }
+        if let Some(priority) = after {
+            *self.open_counts.entry(priority).or_default() += 1;
+        }
     }
 
     pub fn firing_count(&self) -> usize {

@@ -5,6 +5,8 @@ use crate::model::event::{Event, EventStatus};
 use crate::model::timeline::TimelineKind;
 use crate::model::{Fingerprint, Labels, Severity, Span, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::policy::{LOG_RECEIVER, Policy, Receiver};
 use super::state::State;
 use super::{dedup, delivery, fold, timeline};
@@ -17,9 +19,20 @@ const REFRESH_GRACE: Span = Span::from_mins(5);
 
 /// What was in flight is in doubt, and what expired while we were away may only not have been heard.
 pub fn started(state: &mut State, now: Timestamp) {
-    delivery::doubt_all(state);
+    if !mutant::is(Mutant::DoubtLostOnRestart) {
+        delivery::doubt_all(state);
+    }
+    if mutant::is(Mutant::LevelAskedAgainOnRestart) {
+        ask_again(state);
+    }
     // Kept in memory only: forgotten here, it is the same with and without a restart before this input.
     state.loud.clear();
+    grant_refresh(state, now);
+    timeline::system(state, now, TimelineKind::Configuration, SOURCE, "started");
+}
+
+/// Nobody could refresh an alert while we were away: those that would be over get time for it.
+fn grant_refresh(state: &mut State, now: Timestamp) {
     let overdue: Vec<u64> = state
         .alerts()
         .filter(|alert| alert.is_firing() && alert.expires_at.is_some_and(|at| at < now + REFRESH_GRACE))
@@ -31,7 +44,32 @@ pub fn started(state: &mut State, now: Timestamp) {
         }
         super::schedule_alert(state, number);
     }
-    timeline::system(state, now, TimelineKind::Configuration, SOURCE, "started");
+}
+
+/// The wall clock was set, or all of the machine stood still. Waits count our own time and go on; what
+/// stands in a calendar follows the wall clock.
+pub fn clock_set(state: &mut State, now: Timestamp, jumped: Span, ahead: Span) {
+    let before = state.ahead();
+    state.set_ahead(ahead);
+    if !jumped.is_zero() {
+        grant_refresh(state, now);
+        let text = format!("the clock went {} ahead at once: what is due since then happens now", jumped.human());
+        timeline::system(state, now, TimelineKind::Configuration, SOURCE, text);
+    }
+    if ahead > before {
+        let text = format!("the clock was set back: times shown are {} ahead of it, less and less", ahead.human());
+        timeline::system(state, now, TimelineKind::Configuration, SOURCE, text);
+    }
+}
+
+/// Only as a planted bug.
+fn ask_again(state: &mut State) {
+    let asked: Vec<_> = state.incidents().filter(|incident| incident.escalating.is_some()).map(|i| i.id).collect();
+    for id in asked {
+        if let Some(incident) = state.incident_mut(&id) {
+            incident.escalated_levels = incident.escalated_levels.saturating_sub(1);
+        }
+    }
 }
 
 /// From here on another policy decides.
@@ -44,7 +82,7 @@ pub fn configured(state: &mut State, now: Timestamp, mut policy: Policy) {
     state.set_policy(policy);
     delivery::reroute_orphans(state, now);
     let active: Vec<_> =
-        state.incidents().filter(|incident| incident.state.is_active()).map(|incident| incident.id.clone()).collect();
+        state.incidents().filter(|incident| incident.state.is_active()).map(|incident| incident.id).collect();
     state.touched.extend(active);
     timeline::system(state, now, TimelineKind::Configuration, SOURCE, "a new configuration is in force");
 }

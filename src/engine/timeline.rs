@@ -15,7 +15,7 @@ pub fn incident(
     by: &str,
     text: impl Into<String>,
 ) {
-    entry(state, TimelineEntry { at, kind, incident: Some(id.clone()), alert: None, by: by.into(), text: text.into() });
+    entry(state, TimelineEntry { at, kind, incident: Some(*id), alert: None, by: by.into(), text: text.into() });
 }
 
 /// Notes something about an alert, and about its incident where it has one.

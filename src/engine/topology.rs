@@ -86,6 +86,12 @@ impl Topology {
         self.walk(name, hops_max, |node| &node.dependants)
     }
 
+    /// `name` and what depends on it; none when that is more than a walk visits.
+    pub fn everything_below(&self, name: &str, hops_max: u8) -> Option<Vec<ItemName>> {
+        let found = self.downstream(name, hops_max);
+        (found.len() < VISITED_MAX).then(|| found.into_iter().map(|(item, _)| item).chain([name.into()]).collect())
+    }
+
     fn walk(&self, start: &str, hops_max: u8, next: impl Fn(&Node) -> &BTreeSet<ItemName>) -> Vec<(ItemName, u8)> {
         let mut found: Vec<(ItemName, u8)> = Vec::new();
         let mut seen: BTreeSet<ItemName> = BTreeSet::from([start.into()]);

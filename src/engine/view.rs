@@ -4,6 +4,7 @@ use crate::model::alert::Alert;
 use crate::model::notification::{ALERTS_SHOWN, AlertView, ClockView, ITEMS_SHOWN, IncidentView, ProblemView};
 use crate::model::{Incident, IncidentId};
 
+use super::small::SmallSet;
 use super::state::State;
 
 /// The alert that says best what is wrong: on the root item, then worst, then first.
@@ -15,7 +16,7 @@ pub fn lead_alert<'a>(state: &'a State, incident: &Incident) -> Option<&'a Alert
 fn ranked<'a>(state: &'a State, incident: &Incident) -> Vec<&'a Alert> {
     let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
     let Some(members) = state.groups.members(&incident.id) else { return Vec::new() };
-    let of_root = root.and_then(|root| members.items.get(root)).into_iter().flatten();
+    let of_root = root.and_then(|root| members.items.get(root)).into_iter().flat_map(SmallSet::iter);
     let mut numbers: Vec<u64> = of_root.chain(members.alerts.iter()).take(512).copied().collect();
     numbers.sort_unstable();
     numbers.dedup();
@@ -36,7 +37,7 @@ pub fn incident(state: &State, id: &IncidentId) -> Option<IncidentView> {
     });
     let url = state.policy().public_url.as_ref().map(|base| format!("{}/incidents/{id}", base.trim_end_matches('/')));
     Some(IncidentView {
-        id: id.clone(),
+        id: *id,
         state: incident.state,
         title: incident.title.clone(),
         priority: incident.priority,
@@ -69,7 +70,7 @@ pub fn incident(state: &State, id: &IncidentId) -> Option<IncidentView> {
             })
             .collect(),
         problem,
-        merged_into: incident.merged_into.clone(),
+        merged_into: incident.merged_into,
         url,
     })
 }
@@ -77,16 +78,16 @@ pub fn incident(state: &State, id: &IncidentId) -> Option<IncidentView> {
 fn alert(alert: &Alert) -> AlertView {
     AlertView {
         id: alert.id(),
-        source: alert.source.clone(),
-        name: alert.name.clone(),
+        source: alert.source.to_string(),
+        name: alert.name.to_string(),
         summary: alert.summary().to_owned(),
         severity: alert.severity,
         status: alert.status,
         started_at: alert.started_at,
-        configuration_item: alert.configuration_item.clone(),
+        configuration_item: alert.configuration_item.as_deref().map(str::to_owned),
         labels: alert.labels.clone(),
         annotations: alert.annotations.clone(),
         runbook_url: alert.annotations.get("runbook_url").map(str::to_owned),
-        url: alert.url.clone(),
+        url: alert.url.as_deref().map(str::to_owned),
     }
 }

@@ -1,6 +1,7 @@
 //! The stateful condition behind many events: one per dedup key, firing or resolved.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use super::event::Marker;
 use super::{Fingerprint, IncidentId, Labels, Severity, Timestamp};
@@ -21,22 +22,28 @@ pub struct Alert {
     pub number: AlertNumber,
     /// Hash of source and dedup key: the public id.
     pub fingerprint: Fingerprint,
-    pub source: String,
-    pub dedup_key: String,
-    pub name: String,
+    #[schema(value_type = String)]
+    pub source: Arc<str>,
+    #[schema(value_type = String)]
+    pub dedup_key: Box<str>,
+    #[schema(value_type = String)]
+    pub name: Arc<str>,
     pub severity: Severity,
     pub status: AlertStatus,
     /// The resolved item; absent for an aggregate such as "no web server is left".
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub configuration_item: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub configuration_item: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub service: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub annotations: Labels,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub url: Option<Arc<str>>,
     /// Start of the present (or last) firing, by the monitor's clock.
     pub started_at: Timestamp,
     /// The same by ours: what windows and hold-downs count from.
@@ -47,7 +54,8 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// Id of the event that opened the present firing.
-    pub opened_by: String,
+    #[schema(value_type = String)]
+    pub opened_by: Box<str>,
     /// Events folded into it, the first included.
     pub event_count: u64,
     #[serde(default)]

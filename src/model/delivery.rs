@@ -9,6 +9,11 @@ use super::{IncidentId, Notification, Timestamp};
 /// `<incident>.<number>.<sink>`: stable over retries and crashes, the idempotency key everywhere.
 pub type DeliveryId = String;
 
+/// The incident that a delivery's id begins with.
+pub fn incident_of(id: &str) -> Option<IncidentId> {
+    id.split_once('.')?.0.parse().ok()
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum DeliveryState {
@@ -83,6 +88,9 @@ pub struct Delivery {
     /// What the last failure said; no secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Sinks that get the same notification on their own: none of them is told twice to stand in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub together_with: Vec<String>,
     /// The delivery this one stands in for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]

@@ -11,7 +11,7 @@ pub struct Fingerprint(pub u64);
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 /// Crockford's alphabet: no letters that read like digits.
-const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+pub(super) const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 impl Fingerprint {
     /// Hash of the parts in order, each closed by a byte that UTF-8 cannot hold, so that
@@ -26,12 +26,15 @@ impl Fingerprint {
         Self(hash)
     }
 
+    /// FNV's low bits are its best mixed; a final avalanche spreads them over all.
+    pub(super) const fn mixed(self) -> u64 {
+        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        mixed ^ (mixed >> 32)
+    }
+
     /// Ten characters (50 bits) for ids that people read and type.
     pub fn short(self) -> String {
-        // FNV's low bits are its best mixed; a final avalanche spreads them over all 50.
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        mixed ^= mixed >> 32;
+        let mixed = self.mixed();
         (0..10).map(|i| char::from(BASE32[(mixed >> (i * 5)) as usize & 31])).collect()
     }
 }

@@ -2,24 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::Arc;
 
 use super::problem::ProblemId;
 use super::sla::Clock;
-use super::{Impact, Priority, Severity, Timestamp, Urgency};
-
-/// `inc-` and ten characters derived from the opening event: no second installation and no wiped
-/// store can hand out an id that a foreign system already knows for something else.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct IncidentId(pub Arc<str>);
-
-impl fmt::Display for IncidentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use super::{Impact, IncidentId, Priority, Severity, Timestamp, Urgency};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -184,6 +170,9 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = BTreeMap<String, String>)]
     pub remotes: BTreeMap<String, RemoteId>,
+    /// Sinks at which a delivery was given up without a clear answer: the object may be there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub doubted: BTreeSet<String>,
     /// Sinks that were told of it and must therefore hear its end.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub audience: BTreeSet<String>,
@@ -208,4 +197,7 @@ pub struct Incident {
     /// Alerts counted when the cause was last ranked; ranking again waits for enough news.
     #[serde(default)]
     pub ranked_alerts: u32,
+    /// The priority under which the gauge counts it as open; only in memory.
+    #[serde(skip)]
+    pub counted_as: Option<Priority>,
 }

@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Matcher, Timestamp};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Silence {
     pub id: String,
+    /// All of them match what is muted.
     pub matchers: Vec<Matcher>,
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
+    /// Name of the token or person.
     pub created_by: String,
     pub comment: String,
 }
@@ -27,4 +29,10 @@ pub struct Maintenance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,
     pub reason: String,
+}
+
+impl Maintenance {
+    pub fn is_active(&self, at: Timestamp) -> bool {
+        self.starts_at <= at && self.ends_at.is_none_or(|end| at < end)
+    }
 }

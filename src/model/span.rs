@@ -58,6 +58,13 @@ impl Span {
     }
 }
 
+impl std::ops::Sub for Span {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self::from_millis(self.as_millis().saturating_sub(other.as_millis()))
+    }
+}
+
 impl std::ops::Add for Span {
     type Output = Self;
     fn add(self, other: Self) -> Self {

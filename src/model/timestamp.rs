@@ -63,12 +63,52 @@ impl Sub<Span> for Timestamp {
     }
 }
 
+/// Bytes of `2026-11-21T05:00:00.123Z`.
+const TEXT_BYTES: usize = 24;
+
+impl Timestamp {
+    /// A dozen times stand in every row that is written, which is why this is not left to the calendar
+    /// library; a test compares the two.
+    fn text(self) -> [u8; TEXT_BYTES] {
+        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        let (year, month, day) = civil(days);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let parts = [
+            (year, 0, 4),
+            (month, 5, 2),
+            (day, 8, 2),
+            (ms / 3_600_000, 11, 2),
+            (ms / 60_000 % 60, 14, 2),
+            (ms / 1_000 % 60, 17, 2),
+            (ms % 1_000, 20, 3),
+        ];
+        for (mut number, at, digits) in parts {
+            for place in text[at..at + digits].iter_mut().rev() {
+                *place = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        text
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01. The year begins in March here, so that the leap day
+/// is its last (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+const fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468; // From 0000-03-01.
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(at) => write!(f, "{at:.3}"),
-            Err(_) => write!(f, "{}ms", self.0),
-        }
+        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
@@ -89,7 +129,7 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
@@ -112,6 +152,24 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn reads_as_the_calendar_library_prints(ms in MIN_MS..=MAX_MS) {
+            let expected = format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap());
+            prop_assert_eq!(Timestamp::from_millis(ms).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn knows_leap_days_and_the_ends_of_its_range() {
+        for text in ["2024-02-29T23:59:59.999Z", "2100-03-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z"] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+        }
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "0001-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-01-01T00:00:00.000Z");
+    }
 
     #[test]
     fn round_trips_through_rfc_3339() {

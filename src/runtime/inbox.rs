@@ -32,6 +32,10 @@ pub enum Job {
         entry: AuditEntry,
         done: Done,
     },
+    /// Somebody wants to read what was acknowledged before: answered once the stored rows show it.
+    CatchUp {
+        done: Done,
+    },
 }
 
 type Done = oneshot::Sender<Result<Receipt, SubmitError>>;
@@ -41,12 +45,15 @@ impl Job {
         match self {
             Self::Input { payload, .. } => payload.len(),
             Self::Quarantine { row, .. } => row.body.len(),
-            Self::Audit { .. } => 0,
+            Self::Audit { .. } | Self::CatchUp { .. } => 0,
         }
     }
 
     pub(super) fn answer(self, result: Result<Receipt, SubmitError>) {
-        let (Self::Input { done, .. } | Self::Quarantine { done, .. } | Self::Audit { done, .. }) = self;
+        let (Self::Input { done, .. }
+        | Self::Quarantine { done, .. }
+        | Self::Audit { done, .. }
+        | Self::CatchUp { done }) = self;
         // Whoever asked may have gone; the input is in the journal all the same.
         let _ = done.send(result);
     }
@@ -108,6 +115,14 @@ impl Handle {
 
     pub async fn audit(&self, entry: AuditEntry) -> Result<Receipt, SubmitError> {
         self.ask(|done| Job::Audit { entry, done }).await
+    }
+
+    /// Waits until a reader sees everything that was acknowledged before this call.
+    ///
+    /// # Errors
+    /// See [`SubmitError`]; what can be read then is older.
+    pub async fn catch_up(&self) -> Result<Receipt, SubmitError> {
+        self.ask(|done| Job::CatchUp { done }).await
     }
 
     /// The writer is gone; nothing will be taken any more.

@@ -2,11 +2,11 @@
 //! [`CHECKS`], each on an empty store; what only one backend has is tested beside that backend.
 
 mod paging;
-mod samples;
+pub(super) mod samples;
 
 use serde_json::json;
 
-use super::{Commit, QUARANTINE_BYTES_MAX, Reader, Store, StoreError};
+use super::{Commit, QUARANTINE_BYTES_MAX, Reader, Rows, Store, StoreError};
 use crate::engine::state::{Changes, Snapshot};
 use samples::*;
 
@@ -25,6 +25,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("what was committed is loaded", what_was_committed_is_loaded),
     ("later rows replace earlier ones", later_rows_replace_earlier_ones),
     ("the journal has no gaps", the_journal_has_no_gaps),
+    ("rows may be behind the journal", rows_may_be_behind_the_journal),
     ("a thousand rows go in at once", a_thousand_rows_go_in_at_once),
     ("a stale writer changes nothing", a_stale_writer_changes_nothing),
     ("a writer that never acquired is stale", a_writer_that_never_acquired_is_stale),
@@ -36,6 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("incidents are found by prefix", paging::incidents_are_found_by_prefix),
     ("alerts page from the newest", paging::alerts_page_from_the_newest),
     ("alerts are found by fingerprint", paging::alerts_are_found_by_fingerprint),
+    ("silences page from the latest start", paging::silences_page_from_the_latest_start),
     ("deliveries page and filter", paging::deliveries_page_and_filter),
     ("timelines page from the oldest", paging::timelines_page_from_the_oldest),
     ("the rest pages too", paging::the_rest_pages_too),
@@ -57,7 +59,7 @@ fn everything_seen(reader: &dyn Reader) -> String {
         reader.alerts(&Default::default()).unwrap(),
         reader.problems(&Default::default()).unwrap(),
         reader.deliveries(&Default::default()).unwrap(),
-        reader.timeline(&super::Subject::Incident("inc-a".into()), &Default::default()).unwrap(),
+        reader.timeline(&super::Subject::Incident(incident_id("inc-a")), &Default::default()).unwrap(),
         reader.audit(&Default::default()).unwrap(),
         reader.quarantine(&Default::default()).unwrap(),
     );
@@ -78,6 +80,7 @@ fn what_was_committed_is_loaded(mut on: Subjects) {
     assert_eq!(on.store.commit(&all).unwrap(), 2);
     let expected = Snapshot {
         position: 2,
+        last_at: all.journal[1].at,
         alerts: vec![alert(1)],
         incidents: vec![incident("inc-a", "open", 0)],
         problems: vec![problem("prb-1", 0)],
@@ -88,8 +91,9 @@ fn what_was_committed_is_loaded(mut on: Subjects) {
     assert_eq!(on.reader.incidents(&Default::default()).unwrap().items.len(), 2);
     assert_eq!(on.reader.alerts(&Default::default()).unwrap().items.len(), 2);
     assert_eq!(on.reader.deliveries(&Default::default()).unwrap().items.len(), 2);
-    assert_eq!(on.reader.problems(&Default::default()).unwrap().items, all.changes.problems);
-    assert_eq!(on.reader.audit(&Default::default()).unwrap().items, all.audit);
+    assert_eq!(on.reader.problems(&Default::default()).unwrap().items, all.rows.unwrap().changes.problems);
+    let audited = on.reader.audit(&Default::default()).unwrap().items;
+    assert_eq!(audited.into_iter().map(|row| row.entry).collect::<Vec<_>>(), all.audit);
     assert_eq!(on.reader.quarantine(&Default::default()).unwrap().items, all.quarantine);
     let journal = on.reader.journal(0, 10).unwrap();
     let [events, tick] = &all.journal[..] else { panic!("two rows") };
@@ -111,8 +115,8 @@ fn later_rows_replace_earlier_ones(mut on: Subjects) {
     redriven.finished_at = Some(minute(2));
     on.store
         .commit(&changes(Changes {
-            alerts: vec![(joined.clone(), true), (alert(2), true)],
-            incidents: vec![(incident("inc-a", "resolved", 0), false), (incident("inc-b", "open", 1), true)],
+            alerts: shared([(joined.clone(), true), (alert(2), true)]),
+            incidents: shared([(incident("inc-a", "resolved", 0), false), (incident("inc-b", "open", 1), true)]),
             problems: vec![],
             deliveries: vec![delivered, redriven.clone()],
             facts: vec![fact("s-1", None), fact("s-2", Some(json!(7))), fact("never-there", None)],
@@ -148,9 +152,27 @@ fn the_journal_has_no_gaps(mut on: Subjects) {
     assert_eq!(positions(u64::MAX, 10), [] as [u64; 0]);
 }
 
+fn rows_may_be_behind_the_journal(mut on: Subjects) {
+    let both = Commit { rows: alerts([(alert(1), true)]).rows, ..journal([tick(0), tick(1)]) };
+    assert_eq!(on.store.commit(&both).unwrap(), 2);
+    assert_eq!(on.store.commit(&journal([tick(2), tick(3), tick(4)])).unwrap(), 5);
+    let loaded = on.store.load().unwrap();
+    assert_eq!((loaded.position, loaded.alerts.len()), (2, 1));
+    let missing = |store: &mut dyn Store, limit| -> Vec<u64> {
+        store.journal(loaded.position, limit).unwrap().into_iter().map(|(position, ..)| position).collect()
+    };
+    assert_eq!(missing(&mut *on.store, 2), [3, 4]);
+    assert_eq!(missing(&mut *on.store, 9), [3, 4, 5]);
+    // What no row shows yet is never pruned, however old.
+    assert_eq!(on.store.prune(&horizon(999), 100).unwrap(), 2);
+    assert_eq!(missing(&mut *on.store, 9), [3, 4, 5]);
+    assert_eq!(on.store.commit(&alerts([(alert(2), true)])).unwrap(), 5);
+    assert_eq!(on.store.load().unwrap().position, 5);
+}
+
 fn a_thousand_rows_go_in_at_once(mut on: Subjects) {
     let rows = (0..1_000).map(|at| events(at, &format!("event-{at}")));
-    let commit = Commit { changes: alerts((1..=1_000).map(|n| (alert(n), true))).changes, ..journal(rows) };
+    let commit = Commit { rows: alerts((1..=1_000).map(|n| (alert(n), true))).rows, ..journal(rows) };
     assert_eq!(on.store.commit(&commit).unwrap(), 1_000);
     let rows = on.reader.journal(0, 2_000).unwrap();
     assert!(rows.iter().map(|(position, ..)| *position).eq(1..=1_000));
@@ -162,7 +184,7 @@ fn a_stale_writer_changes_nothing(mut on: Subjects) {
     on.store.commit(&everything()).unwrap();
     let newer = on.rival.acquire().unwrap();
     let before = everything_seen(&*on.reader);
-    let all = Commit { changes: alerts([(alert(9), true)]).changes, ..everything() };
+    let all = Commit { rows: alerts([(alert(9), true)]).rows, ..everything() };
     let error = on.store.commit(&all).unwrap_err();
     assert!(matches!(error, StoreError::Stale { ours } if ours < newer), "{error:?}");
     assert!(matches!(on.store.prune(&horizon(999), 100), Err(StoreError::Stale { .. })));
@@ -185,25 +207,27 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
     on.store
         .commit(&Commit {
             journal: (0..4).map(tick).collect(),
-            changes: Changes {
-                alerts: vec![(alert(1), true), (resolved(alert(2), 1), false), (resolved(alert(3), 9), false)],
-                incidents: vec![
-                    (incident("inc-live", "open", 0), true),
-                    (incident("inc-old", "closed", 1), false),
-                    (incident("inc-young", "closed", 9), false),
-                    (merged("inc-alias", "inc-live"), false),
-                    (merged("inc-orphan", "inc-gone"), false),
+            rows: Some(Rows {
+                changes: Changes {
+                    alerts: shared([(alert(1), true), (resolved(alert(2), 1), false), (resolved(alert(3), 9), false)]),
+                    incidents: shared([
+                        (incident("inc-live", "open", 0), true),
+                        (incident("inc-old", "closed", 1), false),
+                        (incident("inc-young", "closed", 9), false),
+                        (merged("inc-alias", "inc-live"), false),
+                        (merged("inc-orphan", "inc-gone"), false),
+                    ]),
+                    problems: vec![problem("prb-1", 0)],
+                    deliveries: vec![delivery("d-pending", "inc-a", 0), delivered("d-old", 1), delivered("d-young", 9)],
+                    facts: vec![fact("s-1", Some(json!(1)))],
+                },
+                timeline: vec![
+                    entry(0, Some("inc-live"), None, "still going on"),
+                    entry(0, Some("inc-old"), None, "over"),
+                    entry(0, None, Some(&alert(2)), "over, too"),
+                    entry(9, None, Some(&alert(3)), "young"),
                 ],
-                problems: vec![problem("prb-1", 0)],
-                deliveries: vec![delivery("d-pending", "inc-a", 0), delivered("d-old", 1), delivered("d-young", 9)],
-                facts: vec![fact("s-1", Some(json!(1)))],
-            },
-            timeline: vec![
-                entry(0, Some("inc-live"), None, "still going on"),
-                entry(0, Some("inc-old"), None, "over"),
-                entry(0, None, Some(&alert(2)), "over, too"),
-                entry(9, None, Some(&alert(3)), "young"),
-            ],
+            }),
             audit: vec![audit(0)],
             quarantine: vec![quarantined(0), quarantined(9)],
         })
@@ -216,11 +240,11 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
     let alerts = on.reader.alerts(&Default::default()).unwrap().items;
     assert_eq!(alerts.iter().map(|alert| alert.number).collect::<Vec<_>>(), [3, 1]);
     let incidents = on.reader.incidents(&Default::default()).unwrap().items;
-    assert_eq!(incidents.iter().map(|one| &*one.id.0).collect::<Vec<_>>(), ["inc-young", "inc-live"]);
+    assert_eq!(incidents.iter().map(|one| name_of(one.id)).collect::<Vec<_>>(), ["inc-young", "inc-live"]);
     let deliveries = on.reader.deliveries(&Default::default()).unwrap().items;
     assert_eq!(deliveries.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["d-young", "d-pending"]);
     let timeline =
-        |id: &str| on.reader.timeline(&super::Subject::Incident(id.into()), &Default::default()).unwrap().items;
+        |id: &str| on.reader.timeline(&super::Subject::Incident(incident_id(id)), &Default::default()).unwrap().items;
     assert_eq!((timeline("inc-live").len(), timeline("inc-old").len()), (1, 0));
     assert_eq!(on.reader.audit(&Default::default()).unwrap().items.len(), 1);
     assert_eq!(on.reader.quarantine(&Default::default()).unwrap().items, [quarantined(9)]);
@@ -230,7 +254,7 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
 fn pruning_goes_in_pieces(mut on: Subjects) {
     on.store
         .commit(&Commit {
-            changes: alerts((1..=5).map(|n| (resolved(alert(n), 1), false))).changes,
+            rows: alerts((1..=5).map(|n| (resolved(alert(n), 1), false))).rows,
             ..journal((0..9).map(tick))
         })
         .unwrap();

@@ -2,20 +2,24 @@
 //! of the flow, not in tables; time is always an argument.
 //!
 //! ```text
-//! append + step + effects ──▶ Commit ──▶ one transaction ──▶ acknowledged
+//! step ──▶ Commit { journal, rows? } ──▶ one transaction ──▶ acknowledged
+//! load ◀── rows as of `applied`, then the journal from there
 //! ```
+//!
+//! The journal is the truth and is in every commit; the rows that say what it led to may follow a few
+//! commits later (docs/decisions/0005).
 
 #[cfg(test)]
 mod conformance;
 mod cursor;
 mod sqlite;
 
-pub use sqlite::{SqliteReader, SqliteStore};
+pub use sqlite::{Copied, Progress, Restored, SqliteReader, SqliteStore, restore};
 
 use crate::engine::state::{Changes, Snapshot};
-use crate::model::audit::AuditEntry;
+use crate::model::audit::{AuditEntry, AuditRow};
 use crate::model::delivery::DeliveryState;
-use crate::model::{Alert, Delivery, Incident, Problem, TimelineEntry, Timestamp};
+use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Silence, TimelineEntry, Timestamp};
 use serde::Serialize;
 
 /// Where the journal stands: the number of its last row, 0 when it is empty.
@@ -50,19 +54,33 @@ pub struct QuarantineRow {
 /// Bytes kept of one refused body.
 pub const QUARANTINE_BYTES_MAX: usize = 64 * 1_024;
 
-/// Everything that one group of inputs leads to; all of it or nothing.
+/// What one group of inputs leads to; all of it or nothing.
 #[derive(Debug, Default)]
 pub struct Commit {
     pub journal: Vec<JournalRow>,
-    pub changes: Changes,
-    pub timeline: Vec<TimelineEntry>,
+    /// Brings the stored rows up to the journal's end, this commit's included. Without it they stay
+    /// behind, and a start steps what is missing again.
+    pub rows: Option<Rows>,
     pub audit: Vec<AuditEntry>,
     pub quarantine: Vec<QuarantineRow>,
 }
 
+/// Everything that changed since the last commit that had rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    pub changes: Changes,
+    pub timeline: Vec<TimelineEntry>,
+}
+
 impl Commit {
     pub fn is_empty(&self) -> bool {
-        self.journal.is_empty() && self.audit.is_empty() && self.quarantine.is_empty() && self.changes.is_empty()
+        self.journal.is_empty() && self.audit.is_empty() && self.quarantine.is_empty() && self.rows.is_none()
+    }
+}
+
+impl Rows {
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.timeline.is_empty()
     }
 }
 
@@ -72,6 +90,8 @@ pub enum StoreError {
     Open { path: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the store at `{path}` is damaged: {detail}")]
     Damaged { path: String, detail: String },
+    #[error("the store at `{path}` is in use: {detail}")]
+    InUse { path: String, detail: &'static str },
     #[error("the store was written by a newer version (schema {found}, this one knows {known})")]
     Newer { found: u32, known: u32 },
     #[error("another writer has taken over (epoch {ours} is stale)")]
@@ -101,8 +121,11 @@ pub trait Store: Send {
     /// Takes over writing: from here on every earlier holder is stale.
     fn acquire(&mut self) -> Result<u64, StoreError>;
 
-    /// The working set as of the last commit.
+    /// The working set as of the last commit that had rows.
     fn load(&mut self) -> Result<Snapshot, StoreError>;
+
+    /// Journal rows after `after`, at most `limit`: what a start steps again.
+    fn journal(&mut self, after: Position, limit: u32) -> Result<Vec<JournalEntry>, StoreError>;
 
     /// Writes all of it in one durable transaction and returns the journal's new position.
     ///
@@ -126,6 +149,8 @@ pub trait Reader: Send + Sync {
     /// The newest alert with that fingerprint.
     fn alert(&self, fingerprint: &str) -> Result<Option<Alert>, StoreError>;
     fn problems(&self, page: &PageQuery) -> Result<Page<Problem>, StoreError>;
+    /// Those that have not ended, latest start first.
+    fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError>;
     /// By its whole id.
     fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError>;
     fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
@@ -136,14 +161,16 @@ pub trait Reader: Send + Sync {
     fn find_event(&self, id: &str) -> Result<Option<(Position, Vec<u8>)>, StoreError>;
     /// Journal rows after `after`, at most `limit`.
     fn journal(&self, after: Position, limit: u32) -> Result<Vec<JournalEntry>, StoreError>;
-    fn audit(&self, page: &PageQuery) -> Result<Page<AuditEntry>, StoreError>;
+    fn audit(&self, page: &PageQuery) -> Result<Page<AuditRow>, StoreError>;
+    /// Oldest first: the rows after row `number`, from whatever comes first without one; at most `limit`.
+    fn audit_after(&self, number: Option<u64>, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
     fn quarantine(&self, page: &PageQuery) -> Result<Page<QuarantineRow>, StoreError>;
     fn position(&self) -> Result<Position, StoreError>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    Incident(String),
+    Incident(IncidentId),
     Alert(String),
 }
 
@@ -176,7 +203,7 @@ pub struct IncidentQuery {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertQuery {
     pub status: Option<crate::model::AlertStatus>,
-    pub incident: Option<String>,
+    pub incident: Option<IncidentId>,
     pub page: PageQuery,
 }
 
@@ -184,7 +211,7 @@ pub struct AlertQuery {
 pub struct DeliveryQuery {
     /// One of [`DeliveryState::as_str`].
     pub state: Option<String>,
-    pub incident: Option<String>,
+    pub incident: Option<IncidentId>,
     pub sink: Option<String>,
     pub page: PageQuery,
 }

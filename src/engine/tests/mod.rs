@@ -1,5 +1,6 @@
 //! Scenarios: events in, decisions out.
 
+mod fallback;
 mod properties;
 mod scenario;
 
@@ -9,7 +10,8 @@ use super::state::State;
 use crate::model::event::{EventStatus, Marker};
 use crate::model::topology::{ConfigurationItem, Edge, TopologyFile};
 use crate::model::{IncidentState, Labels, NotificationKind, Priority, Severity, Span};
-use scenario::{Scenario, event, snapshot};
+pub(super) use scenario::event;
+use scenario::{Scenario, snapshot};
 use std::collections::BTreeMap;
 
 /// A router with three hosts behind it, one of them with a service on it, and a host that stands alone.
@@ -251,6 +253,25 @@ fn a_silence_mutes_and_its_end_lets_people_hear() {
 }
 
 #[test]
+fn a_silence_of_everything_or_of_the_past_is_refused() {
+    let mut s = Scenario::new(Policy::default());
+    let silence = |matcher: &str, starts_at, ends_at| Command::Silence {
+        matchers: vec![matcher.parse().unwrap()],
+        starts_at,
+        ends_at,
+        comment: "moving house".into(),
+    };
+    let (now, later, before) = (s.now, s.now + Span::from_hours(1), s.now - Span::from_hours(1));
+    for (matcher, starts_at, ends_at) in
+        [("team=~\".*\"", now, later), ("team=ops", now, now), ("team=ops", later, now), ("team=ops", before, now)]
+    {
+        let reply = s.command(silence(matcher, starts_at, ends_at));
+        assert!(matches!(reply, Reply::Refused(_)), "{matcher} {starts_at} {ends_at}: {reply:?}");
+    }
+    assert!(matches!(s.command(silence("team=ops", before, later)), Reply::Done(id) if id.starts_with("sil-")));
+}
+
+#[test]
 fn a_downtime_in_the_monitor_mutes_what_depends_on_the_item() {
     let mut s = Scenario::new(lab());
     let mut downtime = event(s.now, "nagios", "rtr1", "host check", CRITICAL, EventStatus::Commented);
@@ -359,6 +380,26 @@ fn three_alike_propose_a_problem_and_the_fourth_carries_it() {
     }
     assert_eq!(s.state.problems().count(), 1);
     insta::assert_snapshot!(s.state.problems().next().unwrap().title, @"web1 keeps failing: disk");
+}
+
+#[test]
+fn what_came_back_worse_under_a_silence_and_is_over_rings_nobody() {
+    let mut s = Scenario::new(lab());
+    s.fire("nagios", "mon1", "load", Severity::Warning);
+    s.pass(Span::from_secs(1));
+    s.resolve("nagios", "mon1", "load");
+    s.pass(Span::from_mins(1));
+    s.command(Command::Silence {
+        matchers: vec!["alertname=\"load\"".parse().unwrap()],
+        starts_at: s.now,
+        ends_at: s.now + Span::from_hours(1),
+        comment: "moving".into(),
+    });
+    s.fire("nagios", "mon1", "load", CRITICAL);
+    s.pass(Span::from_secs(1));
+    s.resolve("nagios", "mon1", "load");
+    s.pass(Span::from_hours(2));
+    assert_eq!(s.told(), []);
 }
 
 #[test]

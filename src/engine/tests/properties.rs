@@ -113,7 +113,7 @@ proptest! {
         prop_assert_eq!(s.open().len(), 0);
         let mut told: BTreeMap<_, Vec<NotificationKind>> = BTreeMap::new();
         for delivery in &s.deliveries {
-            told.entry(delivery.incident.clone()).or_default().push(delivery.notification.kind);
+            told.entry(delivery.incident).or_default().push(delivery.notification.kind);
         }
         for (incident, kinds) in told {
             prop_assert!(kinds[0].is_loud(), "{} begins with {:?}", incident, kinds);
@@ -141,7 +141,7 @@ proptest! {
     fn severity_never_lowers_the_priority_by_itself(moments in moments()) {
         let mut s = Scenario::new(lab());
         play(&mut s, &moments, 1);
-        let before: BTreeMap<_, _> = s.state.incidents().map(|i| (i.id.clone(), i.priority)).collect();
+        let before: BTreeMap<_, _> = s.state.incidents().map(|i| (i.id, i.priority)).collect();
         s.fire("nagios", "web1", "slow", Severity::Warning);
         for incident in s.state.incidents() {
             if let Some(priority) = before.get(&incident.id) {

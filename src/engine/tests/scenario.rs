@@ -7,7 +7,7 @@ use crate::engine::state::{Changes, Snapshot, State};
 use crate::engine::{escalate, next_deadline, step};
 use crate::model::event::{Event, EventStatus};
 use crate::model::{
-    Delivery, Incident, IncidentState, Labels, NotificationKind, Severity, Span, TimelineEntry, Timestamp,
+    Alert, Delivery, Incident, IncidentState, Labels, NotificationKind, Severity, Span, TimelineEntry, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -124,11 +124,11 @@ fn merge_changes(all: &mut Changes, new: Changes) {
 pub fn snapshot(changes: &Changes) -> Snapshot {
     let mut alerts = BTreeMap::new();
     for (alert, is_live) in &changes.alerts {
-        alerts.insert(alert.number, is_live.then(|| alert.clone()));
+        alerts.insert(alert.number, is_live.then(|| Alert::clone(alert)));
     }
     let mut incidents = BTreeMap::new();
     for (incident, is_live) in &changes.incidents {
-        incidents.insert(incident.id.clone(), is_live.then(|| incident.clone()));
+        incidents.insert(incident.id, is_live.then(|| Incident::clone(incident)));
     }
     let mut facts = BTreeMap::new();
     for fact in &changes.facts {
@@ -139,6 +139,7 @@ pub fn snapshot(changes: &Changes) -> Snapshot {
     let deliveries: BTreeMap<_, _> = changes.deliveries.iter().map(|d| (d.id.clone(), d.clone())).collect();
     Snapshot {
         position: 0,
+        last_at: Timestamp::default(),
         alerts: alerts.into_values().flatten().collect(),
         incidents: incidents.into_values().flatten().collect(),
         problems: problems.into_values().collect(),

@@ -1,8 +1,16 @@
 //! The driver over a real store: what is answered, what is kept, and what happens when something fails.
 
+mod clock;
+mod clock_properties;
+mod room;
+
 use super::*;
+use crate::engine::effect::Effect;
+use crate::engine::step;
 use crate::model::event::Event;
-use crate::model::{Severity, Span};
+use crate::model::{Severity, Span, Timestamp};
+use crate::runtime::inbox::{Receipt, SubmitError};
+use crate::store::{Commit, JournalEntry};
 use crate::store::{Horizon, PageQuery, Reader, SqliteReader, SqliteStore};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
@@ -42,6 +50,9 @@ impl Store for Fragile {
         }
         self.store.commit(commit)
     }
+    fn journal(&mut self, after: Position, limit: u32) -> Result<Vec<JournalEntry>, StoreError> {
+        self.store.journal(after, limit)
+    }
     fn prune(&mut self, horizon: &Horizon, rows_max: u32) -> Result<u64, StoreError> {
         self.store.prune(horizon, rows_max)
     }
@@ -71,7 +82,7 @@ impl World {
             jobs.push(Job::Input { input: Box::new(input), payload, source: Some("generic".into()), done });
             answers.push(answer);
         }
-        let _ = self.driver.cycle(jobs);
+        let _ = self.driver.cycle(jobs, RowsNow::Yes);
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
     }
 
@@ -136,7 +147,7 @@ fn fails_on_poison(state: &mut State, now: Timestamp, input: Input) -> Vec<Effec
 #[test]
 fn an_input_the_engine_fails_on_is_set_aside_and_reported_and_the_others_go_through() {
     let mut world = World::new();
-    world.driver.step = fails_on_poison;
+    world.driver.stepper.step = fails_on_poison;
     let answers = world.cycle(&["a", "poison", "b"]);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(world.names_in_journal(), ["a", "b"]);

@@ -1,11 +1,14 @@
 //! Rows for the suite: every field that can be there is there, so that a round trip loses none unseen.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::engine::state::{Changes, Fact};
 use crate::model::audit::AuditEntry;
+use crate::model::incident_id::sample_id;
 use crate::model::{Alert, Delivery, Fingerprint, Incident, IncidentId, Problem, TimelineEntry, Timestamp};
-use crate::store::{Commit, JournalRow, QuarantineRow};
+use crate::store::{Commit, JournalRow, QuarantineRow, Rows};
 
 /// 2026-11-21T05:00:00Z, where the suite's time begins.
 const START_MS: i64 = 1_795_237_200_000;
@@ -14,8 +17,8 @@ pub(super) fn minute(minutes: i64) -> Timestamp {
     Timestamp::from_millis(START_MS + minutes * 60_000)
 }
 
-pub(super) fn incident_id(id: &str) -> IncidentId {
-    IncidentId(id.into())
+pub(super) fn incident_id(name: &str) -> IncidentId {
+    sample_id(name)
 }
 
 pub(super) fn events(at: i64, id: &str) -> JournalRow {
@@ -55,7 +58,7 @@ pub(super) fn resolved(mut alert: Alert, at: i64) -> Alert {
 
 pub(super) fn incident(id: &str, state: &str, opened_at: i64) -> Incident {
     serde_json::from_value(json!({
-        "id": id, "state": state, "title": "Disk full on db-3", "priority": "P2", "impact": "high",
+        "id": incident_id(id), "state": state, "title": "Disk full on db-3", "priority": "P2", "impact": "high",
         "urgency": "medium", "severity": "critical", "started_at": minute(opened_at),
         "opened_at": minute(opened_at), "updated_at": minute(opened_at), "acknowledged_by": "ada",
         "root_cause": {"configuration_item": "db-3", "alerts": ["00000000000000ff"], "why": "it was first",
@@ -67,7 +70,7 @@ pub(super) fn incident(id: &str, state: &str, opened_at: i64) -> Incident {
         "notifying": {"flush_at": minute(5)}, "escalating": {"policy": "primary", "due_at": minute(9)}, "escalated_levels": 1,
         "clocks": [{"sla": "gold", "target": "respond", "within": "15m", "started_at": minute(0)}],
         "remotes": {"ops/slack": "{\"ts\":\"1\"}"}, "audience": ["ops/slack"], "notification_count": 2,
-        "problem": "prb-1", "merged_from": ["inc-older"],
+        "problem": "prb-1", "merged_from": [incident_id("inc-older")],
     }))
     .unwrap()
 }
@@ -79,21 +82,32 @@ pub(super) fn merged(id: &str, into: &str) -> Incident {
 pub(super) fn problem(id: &str, proposed_at: i64) -> Problem {
     serde_json::from_value(json!({
         "id": id, "state": "known_error", "title": "db-3 fills up", "signature": {"root": "db-3", "families": ["Disk full"]},
-        "incidents": ["inc-a"], "proposed_at": minute(proposed_at), "updated_at": minute(proposed_at),
+        "incidents": [incident_id("inc-a")], "proposed_at": minute(proposed_at), "updated_at": minute(proposed_at),
         "workaround": "rotate the logs",
     }))
     .unwrap()
 }
 
+/// The name that makes this id, of those the suite uses.
+pub(super) fn name_of(id: IncidentId) -> &'static str {
+    const NAMES: [&str; 9] = ["inc-a", "inc-b", "inc-c", "inc-d", "inc-e", "inc-f", "inc-live", "inc-old", "inc-young"];
+    NAMES.into_iter().find(|name| incident_id(name) == id).unwrap_or("inc-?")
+}
+
+/// `inc-a.1.ops/slack` → the id of that delivery of incident `inc-a`; other texts stay.
+pub(super) fn delivery_id(text: &str) -> String {
+    text.split_once('.').map_or(text.to_owned(), |(incident, rest)| format!("{}.{rest}", incident_id(incident)))
+}
+
 /// Pending, made in minute `created_at`, due one minute later.
 pub(super) fn delivery(id: &str, incident: &str, created_at: i64) -> Delivery {
     serde_json::from_value(json!({
-        "id": id, "incident": incident, "sink": "ops/slack", "receiver": "ops", "state": "pending", "attempts": 2,
+        "id": delivery_id(id), "incident": incident_id(incident), "sink": "ops/slack", "receiver": "ops", "state": "pending", "attempts": 2,
         "due_at": minute(created_at + 1), "created_at": minute(created_at),
         "progress": {"remote": "{\"ts\":\"1\"}", "step": 1, "is_ambiguous": true}, "last_error": "timeout",
-        "fallback_for": "inc-a.1.ops/mail",
-        "notification": {"id": format!("{incident}.1"), "number": 1, "kind": "opened", "at": minute(created_at),
-            "reason": "it opened", "incident": {"id": incident, "state": "open", "title": "Disk full on db-3",
+        "fallback_for": delivery_id("inc-a.1.ops/mail"),
+        "notification": {"id": format!("{}.1", incident_id(incident)), "number": 1, "kind": "opened", "at": minute(created_at),
+            "reason": "it opened", "incident": {"id": incident_id(incident), "state": "open", "title": "Disk full on db-3",
                 "priority": "P2", "impact": "high", "urgency": "medium", "severity": "critical",
                 "started_at": minute(0), "opened_at": minute(0), "services": ["orders"],
                 "configuration_items": ["db-3"], "configuration_item_count": 1, "alerts": [], "alert_count": 1,
@@ -138,6 +152,12 @@ pub(super) fn quarantined(at: i64) -> QuarantineRow {
     }
 }
 
+/// As the engine keeps one that begins in minute `starts_at`.
+pub(super) fn silence(id: &str, starts_at: i64) -> serde_json::Value {
+    json!({"id": id, "matchers": ["team=\"ops\""], "starts_at": minute(starts_at), "ends_at": minute(starts_at + 60),
+        "created_by": "ada", "comment": "firmware"})
+}
+
 pub(super) fn fact(key: &str, value: Option<serde_json::Value>) -> Fact {
     Fact { kind: "silence", key: key.into(), value }
 }
@@ -147,15 +167,25 @@ pub(super) fn journal(rows: impl IntoIterator<Item = JournalRow>) -> Commit {
 }
 
 pub(super) fn changes(changes: Changes) -> Commit {
-    Commit { changes, ..Commit::default() }
+    Commit { rows: Some(Rows { changes, ..Rows::default() }), ..Commit::default() }
+}
+
+pub(super) fn shared<T>(rows: impl IntoIterator<Item = (T, bool)>) -> Vec<(Arc<T>, bool)> {
+    rows.into_iter().map(|(row, is_live)| (Arc::new(row), is_live)).collect()
+}
+
+/// Rows of a commit with something said beside them.
+pub(super) fn said(commit: Commit, timeline: impl IntoIterator<Item = TimelineEntry>) -> Commit {
+    let rows = Rows { timeline: timeline.into_iter().collect(), ..commit.rows.unwrap_or_default() };
+    Commit { rows: Some(rows), ..commit }
 }
 
 pub(super) fn alerts(alerts: impl IntoIterator<Item = (Alert, bool)>) -> Commit {
-    changes(Changes { alerts: alerts.into_iter().collect(), ..Changes::default() })
+    changes(Changes { alerts: shared(alerts), ..Changes::default() })
 }
 
 pub(super) fn incidents(incidents: impl IntoIterator<Item = (Incident, bool)>) -> Commit {
-    changes(Changes { incidents: incidents.into_iter().collect(), ..Changes::default() })
+    changes(Changes { incidents: shared(incidents), ..Changes::default() })
 }
 
 pub(super) fn deliveries(deliveries: impl IntoIterator<Item = Delivery>) -> Commit {
@@ -163,24 +193,30 @@ pub(super) fn deliveries(deliveries: impl IntoIterator<Item = Delivery>) -> Comm
 }
 
 pub(super) fn timeline(timeline: impl IntoIterator<Item = TimelineEntry>) -> Commit {
-    Commit { timeline: timeline.into_iter().collect(), ..Commit::default() }
+    said(Commit::default(), timeline)
 }
 
 /// One row of every kind.
-pub(super) fn everything() -> Commit {
+pub(in crate::store) fn everything() -> Commit {
     Commit {
         journal: vec![events(0, "event-1"), tick(1)],
-        changes: Changes {
-            alerts: vec![(alert(1), true), (resolved(alert(2), 5), false)],
-            incidents: vec![(incident("inc-a", "open", 0), true), (incident("inc-b", "closed", 1), false)],
-            problems: vec![problem("prb-1", 0)],
-            deliveries: vec![
-                delivery("inc-a.1.ops/slack", "inc-a", 0),
-                in_state(delivery("inc-a.0.ops/slack", "inc-a", 0), json!({"state": "delivered", "proof": "200"}), 2),
-            ],
-            facts: vec![fact("s-1", Some(json!({"comment": "planned"})))],
-        },
-        timeline: vec![entry(0, Some("inc-a"), Some(&alert(1)), "it fired")],
+        rows: Some(Rows {
+            changes: Changes {
+                alerts: shared([(alert(1), true), (resolved(alert(2), 5), false)]),
+                incidents: shared([(incident("inc-a", "open", 0), true), (incident("inc-b", "closed", 1), false)]),
+                problems: vec![problem("prb-1", 0)],
+                deliveries: vec![
+                    delivery("inc-a.1.ops/slack", "inc-a", 0),
+                    in_state(
+                        delivery("inc-a.0.ops/slack", "inc-a", 0),
+                        json!({"state": "delivered", "proof": "200"}),
+                        2,
+                    ),
+                ],
+                facts: vec![fact("s-1", Some(json!({"comment": "planned"})))],
+            },
+            timeline: vec![entry(0, Some("inc-a"), Some(&alert(1)), "it fired")],
+        }),
         audit: vec![audit(0)],
         quarantine: vec![quarantined(0)],
     }

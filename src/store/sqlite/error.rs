@@ -11,6 +11,8 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(super) enum Fault {
     Sqlite(rusqlite::Error),
+    /// What SQLite takes for sound and we do not.
+    Damaged(String),
     Store(StoreError),
 }
 
@@ -30,6 +32,7 @@ impl Fault {
     pub(super) fn explain(self, path: &str, operation: &'static str) -> StoreError {
         match self {
             Self::Store(error) => error,
+            Self::Damaged(detail) => StoreError::Damaged { path: path.to_owned(), detail },
             Self::Sqlite(error) if is_damage(&error) => damaged(path, &error),
             Self::Sqlite(error) if is_unconfirmed(&error) => StoreError::Sync { operation, source: Box::new(error) },
             Self::Sqlite(error) => StoreError::Failed { operation, source: Box::new(error) },
@@ -49,6 +52,8 @@ pub(super) enum Opening {
     #[error("expected journal mode `wal`, got `{0}`: the file system may not support shared memory")]
     NoWal(String),
     #[error("{0}")]
+    InUse(&'static str),
+    #[error("{0}")]
     Damaged(String),
     #[error("schema {0}")]
     Newer(u32),
@@ -57,6 +62,7 @@ pub(super) enum Opening {
 pub(super) fn opening(path: &str, error: Opening) -> StoreError {
     match error {
         Opening::Damaged(detail) => StoreError::Damaged { path: path.to_owned(), detail },
+        Opening::InUse(detail) => StoreError::InUse { path: path.to_owned(), detail },
         Opening::Newer(found) => StoreError::Newer { found, known: super::MIGRATIONS.len() as u32 },
         Opening::Sqlite(error) if is_damage(&error) => damaged(path, &error),
         other => StoreError::Open { path: path.to_owned(), source: Box::new(other) },

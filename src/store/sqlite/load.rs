@@ -1,14 +1,16 @@
-//! The working set as of the last commit: what is live, what is pending, what was learned.
+//! The working set as of the last commit that had rows: what is live, what is pending, what was learned.
 //!
 //! Rows are decoded as they are read, so that a start needs room for the state once, not twice.
 //! Never loads history: its size must not matter to a start.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 
 use super::error::Fault;
+use super::seal;
 use crate::engine::state::Snapshot;
+use crate::model::Timestamp;
 use crate::store::StoreError;
 
 /// Key and body each, except facts: kind, key, value.
@@ -21,6 +23,9 @@ pub(super) const PENDING_DELIVERIES: &str =
 const PROBLEMS: &str = "SELECT id, body FROM problem ORDER BY id";
 const FACTS: &str = "SELECT kind, key, value FROM fact ORDER BY kind, key";
 pub(super) const POSITION: &str = "SELECT position FROM meta WHERE id = 1";
+const APPLIED: &str = "SELECT applied FROM meta WHERE id = 1";
+/// Pruning leaves the newest row, so there is one unless nothing has ever been written.
+const LAST_AT: &str = "SELECT at FROM journal ORDER BY seq DESC LIMIT 1";
 
 pub(super) fn load(connection: &Connection) -> Result<Snapshot, Fault> {
     let snapshot = connection.unchecked_transaction()?;
@@ -31,7 +36,8 @@ pub(super) fn load(connection: &Connection) -> Result<Snapshot, Fault> {
         facts.push((row.get(0)?, row.get(1)?, decode("fact", row.get_ref(1)?, row.get_ref(2)?)?));
     }
     Ok(Snapshot {
-        position: position(&snapshot)?,
+        position: snapshot.query_row(APPLIED, [], |row| row.get::<_, i64>(0))?.cast_unsigned(),
+        last_at: last_at(&snapshot)?,
         alerts: bodies(&snapshot, "alert", LIVE_ALERTS)?,
         incidents: bodies(&snapshot, "incident", LIVE_INCIDENTS)?,
         problems: bodies(&snapshot, "problem", PROBLEMS)?,
@@ -43,6 +49,11 @@ pub(super) fn load(connection: &Connection) -> Result<Snapshot, Fault> {
 pub(super) fn position(connection: &Connection) -> Result<u64, Fault> {
     let position: i64 = connection.prepare_cached(POSITION)?.query_row([], |row| row.get(0))?;
     Ok(position.cast_unsigned())
+}
+
+fn last_at(connection: &Connection) -> Result<Timestamp, Fault> {
+    let at: Option<i64> = connection.query_row(LAST_AT, [], |row| row.get(0)).optional()?;
+    Ok(at.map_or_else(Timestamp::default, Timestamp::from_millis))
 }
 
 fn bodies<T: DeserializeOwned>(connection: &Connection, what: &'static str, sql: &str) -> Result<Vec<T>, Fault> {
@@ -60,9 +71,27 @@ pub(super) fn body<T: DeserializeOwned>(what: &'static str, row: &Row<'_>, key: 
     decode(what, row.get_ref(key)?, row.get_ref(at)?)
 }
 
-fn decode<T: DeserializeOwned>(what: &'static str, key: ValueRef<'_>, json: ValueRef<'_>) -> Result<T, Fault> {
-    serde_json::from_slice(json.as_bytes().unwrap_or_default())
+fn decode<T: DeserializeOwned>(what: &'static str, key: ValueRef<'_>, body: ValueRef<'_>) -> Result<T, Fault> {
+    serde_json::from_slice(unsealed(what, key, body, &[])?)
         .map_err(|source| StoreError::Decode { what, key: key_text(key), source }.into())
+}
+
+/// The payload of a journal row that begins with `seq`, `at`, `kind`, `payload`.
+pub(super) fn payload<'a>(row: &'a Row<'_>) -> Result<&'a [u8], Fault> {
+    let (seq, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+    let kind = row.get_ref(2)?.as_bytes().unwrap_or_default();
+    unsealed("input", row.get_ref(0)?, row.get_ref(3)?, &[&seq.to_le_bytes(), &at.to_le_bytes(), kind])
+}
+
+/// What was stored, once its checksum has shown that it still is what was stored.
+pub(super) fn unsealed<'a>(
+    what: &'static str,
+    key: ValueRef<'_>,
+    sealed: ValueRef<'a>,
+    columns: &[&[u8]],
+) -> Result<&'a [u8], Fault> {
+    let damaged = || Fault::Damaged(format!("the stored {what} `{}` does not fit its checksum", key_text(key)));
+    seal::take_off(sealed.as_bytes().unwrap_or_default(), columns).ok_or_else(damaged)
 }
 
 fn key_text(key: ValueRef<'_>) -> String {

@@ -8,15 +8,24 @@
 //!                         └─▶ SqliteReader (read.rs, backup.rs)  snapshots, never in the writer's way
 //! ```
 
+mod audit;
 mod backup;
+mod checkpoint;
 mod error;
 mod file;
 mod load;
+mod log;
+mod mark;
 mod prune;
 mod read;
+mod seal;
 #[cfg(test)]
 mod tests;
+mod timeline;
+mod verify;
 mod write;
+
+pub use backup::{Copied, Progress, Restored, restore};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +36,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
 use crate::model::alert::AlertNumber;
+use checkpoint::Checkpointer;
 use error::{Fault, Opening};
+use mark::{Hold, Mark};
 
 /// Schema changes in order; the number applied stands in the file's `user_version`.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_init.sql")];
@@ -36,9 +47,7 @@ const APPLICATION_ID: i32 = 0x5742_4c4c;
 
 /// A file up to this size is checked page by page at every start; of a larger one only what is read
 /// is checked, because a start must not take minutes.
-const QUICK_CHECK_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
-/// Pages of 4 KiB in the write-ahead log before they are moved into the file (16 MiB).
-const WAL_PAGES: u32 = 4_000;
+const CHECK_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 /// The log is cut back to this size after a burst.
 const WAL_BYTES_KEPT: u32 = 64 * 1_024 * 1_024;
 /// Longest wait for another process that holds the file.
@@ -63,6 +72,8 @@ enum Database {
 enum Access {
     Write,
     Read,
+    /// Moves pages from the log into the file.
+    Checkpoint,
 }
 
 impl Database {
@@ -75,10 +86,13 @@ impl Database {
     }
 
     fn connect(&self, access: Access) -> Result<Connection, StoreError> {
-        self.connect_plainly(access).map_err(|error| error::opening(&self.name(), error))
+        self.connect_warily(access)
+            .and_then(|connection| Ok(file::keep_log(&connection, false).map(|()| connection)?))
+            .map_err(|error| error::opening(&self.name(), error))
     }
 
-    fn connect_plainly(&self, access: Access) -> Result<Connection, Opening> {
+    /// A connection that changes nothing by being closed.
+    fn connect_warily(&self, access: Access) -> Result<Connection, Opening> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = match self {
             // Without the flag to create: a file that is missing here has gone, and must be missed.
@@ -88,6 +102,7 @@ impl Database {
                 flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI,
             )?,
         };
+        file::keep_log(&connection, true)?;
         connection.busy_timeout(BUSY_WAIT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         // Before anything is set that writes: the file may be somebody else's.
@@ -102,6 +117,7 @@ impl Database {
         )?;
         match access {
             Access::Write => prepare_writer(&connection, matches!(self, Self::File(_)))?,
+            Access::Checkpoint => connection.pragma_update(None, "synchronous", "FULL")?,
             Access::Read => {
                 connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
                 // Opened for writing all the same: only such a connection can bring in the log that
@@ -120,7 +136,8 @@ fn prepare_writer(connection: &Connection, is_file: bool) -> Result<(), Opening>
         if mode != "wal" {
             return Err(Opening::NoWal(mode));
         }
-        connection.query_row(&format!("PRAGMA wal_autocheckpoint = {WAL_PAGES}"), [], |_| Ok(()))?;
+        // `checkpoint.rs` sees to it.
+        connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
         connection.query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES_KEPT}"), [], |_| Ok(()))?;
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -154,6 +171,10 @@ pub struct SqliteStore {
     /// Highest alert number written; a hint only: rows above it are new, so no update is tried.
     last_alert: AlertNumber,
     scratch: write::Scratch,
+    /// None in memory, which has no log. After the connection, so that the last to close is this one's.
+    checkpointer: Option<Checkpointer>,
+    /// How far it has come, outside of it; none in memory. Last, because it is also the lock.
+    mark: Option<Mark>,
 }
 
 impl SqliteStore {
@@ -163,15 +184,28 @@ impl SqliteStore {
     /// [`StoreError::Damaged`] for a file that is no database, was cut short or fails its check;
     /// [`StoreError::Newer`] for one of a later version; [`StoreError::Open`] otherwise.
     pub fn open(path: &Path) -> Result<(Self, SqliteReader), StoreError> {
-        file::create_if_missing(path)?;
-        let database = Database::File(path.to_owned());
-        file::check_size(path).map_err(|error| error::opening(&database.name(), error))?;
-        let store = Self::over(&database)?;
-        if file::size(path) <= QUICK_CHECK_BYTES_MAX {
-            file::quick_check(&store.connection).map_err(|error| error::opening(&store.name, error))?;
+        let refused = |error: Opening| error::opening(&path.display().to_string(), error);
+        file::create_directory(path).map_err(|error| refused(error.into()))?;
+        let mark = Mark::open(path).map_err(refused)?;
+        // While another process has it open, that one answers for what is in it.
+        let is_alone = mark.take().map_err(|error| refused(error.into()))? == Hold::Alone;
+        file::create_if_missing(path, &mark).map_err(refused)?;
+        file::check_size(path).map_err(refused)?;
+        if is_alone {
+            log::check(path).and_then(|()| log::settle(path)).map_err(refused)?;
         }
-        let reader = SqliteReader::over(database)?;
-        Ok((store, reader))
+        let database = Database::File(path.to_owned());
+        let mut store = Self::over(&database)?;
+        if file::size(path) <= CHECK_BYTES_MAX {
+            file::check_pages(&store.connection).map_err(refused)?;
+        }
+        if is_alone {
+            file::check_mark(&store.connection, &mark).map_err(refused)?;
+        }
+        mark.share().map_err(refused)?;
+        store.mark = Some(mark);
+        store.go_on(&database)?;
+        Ok((store, SqliteReader::over(database)?))
     }
 
     /// A store of its own that is gone once it and its readers are dropped; for tests and simulation.
@@ -188,17 +222,34 @@ impl SqliteStore {
 
     fn over(database: &Database) -> Result<Self, StoreError> {
         let name = database.name();
-        let mut connection = database.connect(Access::Write)?;
-        migrate(&mut connection)
-            .map_err(Opening::from)
-            .and_then(|()| file::check_position(&connection))
-            .map_err(|error| error::opening(&name, error))?;
-        Ok(Self { connection, name, epoch: 0, last_alert: 0, scratch: write::Scratch::default() })
+        let refused = |error| error::opening(&name, error);
+        let mut connection = database.connect_warily(Access::Write).map_err(refused)?;
+        migrate(&mut connection).map_err(|error| refused(error.into()))?;
+        file::check_schema(&connection).and_then(|()| file::check_position(&connection)).map_err(refused)?;
+        let scratch = write::Scratch::default();
+        Ok(Self { connection, name, epoch: 0, last_alert: 0, scratch, checkpointer: None, mark: None })
+    }
+
+    /// The store has been looked at and is good: from here on its log may be moved into the file.
+    fn go_on(&mut self, database: &Database) -> Result<(), StoreError> {
+        file::keep_log(&self.connection, false).map_err(|error| error::opening(&self.name, error.into()))?;
+        self.checkpointer = Some(Checkpointer::start(database)?);
+        Ok(())
     }
 
     fn explain(&self, operation: &'static str, fault: Fault) -> StoreError {
         fault.explain(&self.name, operation)
     }
+}
+
+/// A store that no daemon has open may have been damaged since; its readers must not take less for all.
+fn check_unattended(database: &Database, path: &Path) -> Result<(), Opening> {
+    let Some(mark) = Mark::find(path)? else { return Ok(()) };
+    if mark.take()? == Hold::Alone {
+        log::check(path)?;
+        file::check_mark(&database.connect_warily(Access::Read)?, &mark)?;
+    }
+    Ok(())
 }
 
 /// Reads committed state from a few connections of its own; cheap to clone.
@@ -220,7 +271,9 @@ impl SqliteReader {
     /// As [`SqliteStore::open`]; a missing file is not created.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Database::File(path.to_owned());
-        file::check_size(path).map_err(|error| error::opening(&database.name(), error))?;
+        file::check_size(path)
+            .and_then(|()| check_unattended(&database, path))
+            .map_err(|error| error::opening(&database.name(), error))?;
         Self::over(database)
     }
 
@@ -234,7 +287,12 @@ impl SqliteReader {
     /// # Errors
     /// As [`SqliteStore::open`].
     pub fn writer(&self) -> Result<SqliteStore, StoreError> {
-        SqliteStore::over(&self.pool.database)
+        let database = &self.pool.database;
+        let mut store = SqliteStore::over(database)?;
+        if matches!(database, Database::File(_)) {
+            store.go_on(database)?;
+        }
+        Ok(store)
     }
 
     /// Runs `query` on one snapshot.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::error::Fault;
 use super::write::fence;
+use crate::crash_point::{CrashPoint, reach};
 use crate::store::Horizon;
 
 pub(super) const PAST_ALERTS: &str = "
@@ -21,8 +22,8 @@ pub(super) const PAST_INCIDENTS: &str = "
         AND NOT EXISTS (SELECT 1 FROM incident AS survivor WHERE survivor.id = old.merged_into)
       ORDER BY updated_at LIMIT ?2)";
 pub(super) const FINISHED_DELIVERIES: &str = "
-    DELETE FROM delivery WHERE id IN (
-      SELECT id FROM delivery INDEXED BY delivery_finished
+    DELETE FROM delivery WHERE seq IN (
+      SELECT seq FROM delivery INDEXED BY delivery_finished
       WHERE finished_at IS NOT NULL AND finished_at < ?1 ORDER BY finished_at LIMIT ?2)";
 
 pub(super) fn prune(connection: &mut Connection, epoch: u64, horizon: &Horizon, rows_max: u32) -> Result<u64, Fault> {
@@ -33,19 +34,30 @@ pub(super) fn prune(connection: &mut Connection, epoch: u64, horizon: &Horizon, 
     for sql in [PAST_ALERTS, PAST_INCIDENTS, FINISHED_DELIVERIES] {
         pruned += transaction.prepare_cached(sql)?.execute(params![before, rows_max])?;
     }
-    pruned += prune_beginning(&transaction, "journal", horizon.journal.as_millis(), rows_max)?;
-    pruned += prune_beginning(&transaction, "quarantine", before, rows_max)?;
+    // What the rows do not say yet is still to be stepped by the next start.
+    let applied: i64 = transaction.query_row("SELECT applied FROM meta WHERE id = 1", [], |row| row.get(0))?;
+    pruned += prune_beginning(&transaction, "journal", horizon.journal.as_millis(), applied, rows_max)?;
+    pruned += prune_beginning(&transaction, "quarantine", before, i64::MAX, rows_max)?;
     pruned += prune_timeline(&transaction, before, rows_max)?;
+    reach(CrashPoint::Pruning);
     transaction.commit()?;
     Ok(pruned as u64)
 }
 
 /// For tables in order of time: deletes from the first row up to the first that is young enough, so
 /// that what stays has no gap. The newest row stays: its number must not be given out again.
-fn prune_beginning(transaction: &Transaction<'_>, table: &str, before: i64, rows_max: u32) -> Result<usize, Fault> {
-    let sql = format!("SELECT seq, at FROM {table} WHERE seq < (SELECT max(seq) FROM {table}) ORDER BY seq LIMIT ?1");
+fn prune_beginning(
+    transaction: &Transaction<'_>,
+    table: &str,
+    before: i64,
+    up_to: i64,
+    rows_max: u32,
+) -> Result<usize, Fault> {
+    let sql = format!(
+        "SELECT seq, at FROM {table} WHERE seq <= ?2 AND seq < (SELECT max(seq) FROM {table}) ORDER BY seq LIMIT ?1"
+    );
     let mut oldest = transaction.prepare_cached(&sql)?;
-    let mut rows = oldest.query([rows_max])?;
+    let mut rows = oldest.query(params![rows_max, up_to])?;
     let mut last: Option<i64> = None;
     while let Some(row) = rows.next()? {
         if row.get::<_, i64>(1)? >= before {

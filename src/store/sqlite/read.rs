@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use super::SqliteReader;
 use super::error::Fault;
-use super::load::{body, position};
-use crate::model::audit::AuditEntry;
+use super::load::{body, payload, position};
+use super::timeline;
+use super::write::incident_key;
+use super::{SqliteReader, audit};
+use crate::model::audit::AuditRow;
 use crate::model::{
-    Alert, AlertStatus, Delivery, Fingerprint, Incident, IncidentState, Problem, TimelineEntry, Timestamp,
+    Alert, AlertStatus, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence, TimelineEntry,
+    Timestamp, delivery,
 };
 use crate::store::cursor::{self, Key, List};
 use crate::store::{
@@ -63,9 +65,15 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError> {
+        self.read("list silences", |snapshot| silences(snapshot, page))
+    }
+
     fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        let Some(incident) = delivery::incident_of(id) else { return Ok(None) };
         self.read("read a delivery", |snapshot| {
-            let found = rows(snapshot, DELIVERY, params![id], |row| body("delivery", row, 0, 1))?;
+            let found =
+                rows(snapshot, DELIVERY, params![incident_key(incident), id], |row| body("delivery", row, 0, 1))?;
             Ok(found.into_iter().next())
         })
     }
@@ -75,21 +83,7 @@ impl Reader for SqliteReader {
     }
 
     fn timeline(&self, subject: &Subject, page: &PageQuery) -> Result<Page<TimelineEntry>, StoreError> {
-        self.read("read a timeline", |snapshot| {
-            let after = cursor::decode(List::Timeline, page, Key::FIRST)?.number;
-            let limit = cursor::rows_to_fetch(page);
-            let entry = |row: &Row<'_>| Ok((Key::number(row.get(0)?), body("timeline entry", row, 0, 1)?));
-            let rows = match subject {
-                Subject::Incident(id) => rows(snapshot, TIMELINE_OF_INCIDENT, params![id, after, limit], entry)?,
-                Subject::Alert(id) => match id.parse::<Fingerprint>() {
-                    Ok(alert) => {
-                        rows(snapshot, TIMELINE_OF_ALERT, params![alert.0.cast_signed(), after, limit], entry)?
-                    }
-                    Err(_) => Vec::new(),
-                },
-            };
-            Ok(cursor::cut(List::Timeline, page, rows))
-        })
+        self.read("read a timeline", |snapshot| timeline::page(snapshot, subject, page))
     }
 
     fn find_event(&self, id: &str) -> Result<Option<(Position, Vec<u8>)>, StoreError> {
@@ -97,29 +91,23 @@ impl Reader for SqliteReader {
     }
 
     fn journal(&self, after: Position, limit: u32) -> Result<Vec<JournalEntry>, StoreError> {
-        self.read("read the journal", |snapshot| {
-            let after = i64::try_from(after).unwrap_or(i64::MAX);
-            rows(snapshot, JOURNAL, params![after, limit], |row| {
-                let (seq, at): (i64, i64) = (row.get(0)?, row.get(1)?);
-                Ok((seq.cast_unsigned(), Timestamp::from_millis(at), row.get(2)?, row.get(3)?))
-            })
+        self.read("read the journal", |snapshot| journal(snapshot, after, limit))
+    }
+
+    fn audit(&self, page: &PageQuery) -> Result<Page<AuditRow>, StoreError> {
+        self.read("read the audit", |snapshot| {
+            let before = cursor::decode(List::Audit, page, Key::LAST)?.number;
+            let rows = rows(snapshot, audit::FROM_THE_NEWEST, params![before, cursor::rows_to_fetch(page)], |row| {
+                Ok((Key::number(row.get(0)?), audit::row(row)?))
+            })?;
+            Ok(cursor::cut(List::Audit, page, rows))
         })
     }
 
-    fn audit(&self, page: &PageQuery) -> Result<Page<AuditEntry>, StoreError> {
+    fn audit_after(&self, number: Option<u64>, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         self.read("read the audit", |snapshot| {
-            let before = cursor::decode(List::Audit, page, Key::LAST)?.number;
-            let rows = rows(snapshot, AUDIT, params![before, cursor::rows_to_fetch(page)], |row| {
-                let entry = AuditEntry {
-                    at: Timestamp::from_millis(row.get(1)?),
-                    principal: row.get(2)?,
-                    action: row.get(3)?,
-                    subject: row.get(4)?,
-                    outcome: row.get(5)?,
-                };
-                Ok((Key::number(row.get(0)?), entry))
-            })?;
-            Ok(cursor::cut(List::Audit, page, rows))
+            let after = number.map_or(i64::MIN, u64::cast_signed);
+            rows(snapshot, audit::FROM_THE_OLDEST, params![after, limit], audit::row)
         })
     }
 
@@ -143,11 +131,20 @@ impl Reader for SqliteReader {
 pub(super) const PROBLEMS: &str = "
     SELECT proposed_at, id, body FROM problem WHERE (proposed_at, id) < (?1, ?2)
     ORDER BY proposed_at DESC, id DESC LIMIT ?3";
-pub(super) const TIMELINE_OF_INCIDENT: &str = "
-    SELECT seq, body FROM timeline WHERE incident = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+pub(super) const SILENCES: &str = "SELECT key, value FROM fact WHERE kind = 'silence'";
+
+/// All of them are read for each page: they stand in the engine's memory too, and people made them.
+fn silences(snapshot: &Connection, page: &PageQuery) -> Result<Page<Silence>, Fault> {
+    let before = cursor::decode(List::Silences, page, Key::LAST)?;
+    let key = |silence: &Silence| Key { number: silence.starts_at.as_millis(), id: silence.id.clone() };
+    let all = rows(snapshot, SILENCES, [], |row| body::<Silence>("silence", row, 0, 1))?;
+    let mut rest: Vec<_> = all.into_iter().map(|silence| (key(&silence), silence)).collect();
+    rest.retain(|(key, _)| *key < before);
+    rest.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+    Ok(cursor::cut(List::Silences, page, rest))
+}
+
 pub(super) const JOURNAL: &str = "SELECT seq, at, kind, payload FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-pub(super) const AUDIT: &str = "
-    SELECT seq, at, principal, action, subject, outcome FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
 pub(super) const QUARANTINE: &str =
     "SELECT seq, at, source, reason, body FROM quarantine WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
 
@@ -156,14 +153,14 @@ pub(super) const ALERT_BY_FINGERPRINT: &str = "
     SELECT number, body FROM alert WHERE number = max(
       ifnull((SELECT max(number) FROM alert INDEXED BY alert_live WHERE is_live = 1 AND fingerprint = ?1), 0),
       ifnull((SELECT max(number) FROM alert INDEXED BY alert_past WHERE is_live = 0 AND fingerprint = ?1), 0))";
-/// Every alert that ever had the fingerprint, and the entries whose number was not known.
-pub(super) const TIMELINE_OF_ALERT: &str = "
-    SELECT seq, body FROM timeline WHERE alert_number IN (
-        SELECT number FROM alert INDEXED BY alert_live WHERE is_live = 1 AND fingerprint = ?1
-        UNION ALL SELECT number FROM alert INDEXED BY alert_past WHERE is_live = 0 AND fingerprint = ?1)
-      AND seq > ?2
-    UNION ALL SELECT seq, body FROM timeline WHERE alert_fingerprint = ?1 AND seq > ?2
-    ORDER BY seq LIMIT ?3";
+
+pub(super) fn journal(connection: &Connection, after: Position, limit: u32) -> Result<Vec<JournalEntry>, Fault> {
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    rows(connection, JOURNAL, params![after, limit], |row| {
+        let (seq, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+        Ok((seq.cast_unsigned(), Timestamp::from_millis(at), row.get(2)?, payload(row)?.to_vec()))
+    })
+}
 
 fn rows<T>(
     connection: &Connection,
@@ -193,41 +190,37 @@ pub(super) const INCIDENT_BY_ID: &str = "SELECT id, body FROM incident WHERE id 
 /// One walk down the index for each state, then the bodies of the page alone.
 fn incidents(snapshot: &Connection, query: &IncidentQuery) -> Result<Page<Incident>, Fault> {
     let after = cursor::decode(List::Incidents, &query.page, Key::LAST)?;
+    let (opened_at, key) = (after.number, after.id.parse::<i64>().unwrap_or(0));
     let limit = cursor::rows_to_fetch(&query.page);
     let asked = if query.states.is_empty() { &STATES[..] } else { &query.states[..] };
     let states: BTreeSet<IncidentState> = asked.iter().copied().collect();
-    let mut keys = Vec::new();
+    let mut keys: Vec<(i64, i64)> = Vec::new();
     for state in states {
         let priority = query.priority.map(|priority| priority.as_str());
-        let found = rows(snapshot, INCIDENT_KEYS, params![state.as_str(), after.number, after.id, priority, limit], {
-            |row| Ok(Key { number: row.get(0)?, id: row.get(1)? })
+        let found = rows(snapshot, INCIDENT_KEYS, params![state.as_str(), opened_at, key, priority, limit], |row| {
+            Ok((row.get(0)?, row.get(1)?))
         })?;
         keys.extend(found);
     }
     keys.sort_unstable_by(|a, b| b.cmp(a));
     keys.truncate(limit as usize);
     let mut page = Vec::with_capacity(keys.len());
-    for key in keys {
-        if let Some(incident) = one(snapshot, "incident", INCIDENT_BY_ID, &key.id)? {
-            page.push((key, incident));
+    for (opened_at, key) in keys {
+        if let Some(incident) = incident(snapshot, key)? {
+            page.push((Key { number: opened_at, id: key.to_string() }, incident));
         }
     }
     Ok(cursor::cut(List::Incidents, &query.page, page))
 }
 
-fn one<T: DeserializeOwned>(
-    connection: &Connection,
-    what: &'static str,
-    sql: &str,
-    id: &str,
-) -> Result<Option<T>, Fault> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([id])?;
-    rows.next()?.map(|row| body(what, row, 0, 1)).transpose()
+fn incident(snapshot: &Connection, key: i64) -> Result<Option<Incident>, Fault> {
+    let mut statement = snapshot.prepare_cached(INCIDENT_BY_ID)?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(|row| body("incident", row, 0, 1)).transpose()
 }
 
-/// A range instead of `LIKE`: no wildcards to escape, and it uses the index.
-pub(super) const INCIDENT_IDS: &str = "SELECT id FROM incident WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+/// The beginning of an id says nothing of its key, so all keys are looked at: some ten million a second.
+pub(super) const INCIDENT_IDS: &str = "SELECT id FROM incident INDEXED BY incident_state";
 pub(super) const INCIDENT_MERGED_INTO: &str = "SELECT merged_into FROM incident WHERE id = ?1";
 
 fn find_incidents(snapshot: &Connection, prefix: &str) -> Result<Vec<Incident>, Fault> {
@@ -237,27 +230,42 @@ fn find_incidents(snapshot: &Connection, prefix: &str) -> Result<Vec<Incident>, 
         return Ok(Vec::new());
     }
     let first = format!("inc-{short}");
-    // The last character there is: sorts after whatever an id could go on with.
-    let end = format!("{first}{}", char::MAX);
-    let ids: Vec<String> =
-        rows(snapshot, INCIDENT_IDS, params![first, end, PREFIX_IDS_MAX as i64], |row| Ok(row.get(0)?))?;
-    let mut survivors: Vec<String> = Vec::new();
-    for id in ids {
-        let survivor = survivor(snapshot, id)?;
+    let keys = match first.parse::<IncidentId>() {
+        Ok(id) => vec![incident_key(id)],
+        Err(_) => keys_with_prefix(snapshot, &first)?,
+    };
+    let mut survivors: Vec<i64> = Vec::new();
+    for key in keys {
+        let survivor = survivor(snapshot, key)?;
         if !survivors.contains(&survivor) && survivors.len() < FOUND_MAX {
             survivors.push(survivor);
         }
     }
-    let found = survivors.iter().map(|id| one(snapshot, "incident", INCIDENT_BY_ID, id));
+    let found = survivors.into_iter().map(|key| incident(snapshot, key));
     Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn survivor(snapshot: &Connection, mut id: String) -> Result<String, Fault> {
+fn keys_with_prefix(snapshot: &Connection, first: &str) -> Result<Vec<i64>, Fault> {
+    let mut statement = snapshot.prepare_cached(INCIDENT_IDS)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()?
+        && found.len() < PREFIX_IDS_MAX
+    {
+        let key: i64 = row.get(0)?;
+        if IncidentId::from_key(key.cast_unsigned()).starts_with(first) {
+            found.push(key);
+        }
+    }
+    Ok(found)
+}
+
+fn survivor(snapshot: &Connection, mut id: i64) -> Result<i64, Fault> {
     let mut next = snapshot.prepare_cached(INCIDENT_MERGED_INTO)?;
     let mut target = snapshot.prepare_cached("SELECT 1 FROM incident WHERE id = ?1")?;
     for _ in 0..MERGES_MAX {
-        match next.query_row([&id], |row| row.get::<_, Option<String>>(0)).optional()?.flatten() {
-            Some(into) if target.exists([&into])? => id = into,
+        match next.query_row([id], |row| row.get::<_, Option<i64>>(0)).optional()?.flatten() {
+            Some(into) if target.exists([into])? => id = into,
             _ => break,
         }
     }
@@ -282,9 +290,12 @@ fn alerts(snapshot: &Connection, query: &AlertQuery) -> Result<Page<Alert>, Faul
     let before = cursor::decode(List::Alerts, &query.page, Key::LAST)?.number;
     let is_firing = query.status.map(|status| status == AlertStatus::Firing);
     let limit = cursor::rows_to_fetch(&query.page);
-    let rows = rows(snapshot, &alert_sql(query), params![before, is_firing, query.incident, limit], |row| {
-        Ok((Key::number(row.get(0)?), body("alert", row, 0, 1)?))
-    })?;
+    let rows = rows(
+        snapshot,
+        &alert_sql(query),
+        params![before, is_firing, query.incident.map(incident_key), limit],
+        |row| Ok((Key::number(row.get(0)?), body("alert", row, 0, 1)?)),
+    )?;
     Ok(cursor::cut(List::Alerts, &query.page, rows))
 }
 
@@ -303,12 +314,13 @@ pub(super) fn delivery_sql(query: &DeliveryQuery) -> String {
     )
 }
 
-const DELIVERY: &str = "SELECT id, body FROM delivery WHERE id = ?1";
+const DELIVERY: &str = "SELECT id, body FROM delivery WHERE incident = ?1 AND id = ?2";
 
 fn deliveries(snapshot: &Connection, query: &DeliveryQuery) -> Result<Page<Delivery>, Fault> {
     let Key { number, id } = cursor::decode(List::Deliveries, &query.page, Key::LAST)?;
     let limit = cursor::rows_to_fetch(&query.page);
-    let parameters = params![number, id, query.state, query.sink, query.incident, limit];
+    let incident = query.incident.map(incident_key);
+    let parameters = params![number, id, query.state, query.sink, incident, limit];
     let rows = rows(snapshot, &delivery_sql(query), parameters, |row| {
         Ok((Key { number: row.get(0)?, id: row.get(1)? }, body("delivery", row, 1, 2)?))
     })?;
@@ -316,7 +328,7 @@ fn deliveries(snapshot: &Connection, query: &DeliveryQuery) -> Result<Page<Deliv
 }
 
 pub(super) const EVENT: &str = "
-    SELECT seq, payload FROM journal
+    SELECT seq, at, kind, payload FROM journal
     WHERE seq > ?1 AND kind = 'events' AND instr(payload, ?2) > 0 ORDER BY seq DESC";
 
 /// What the search needs of a payload.
@@ -339,7 +351,7 @@ fn find_event(snapshot: &Connection, id: &str) -> Result<Option<(Position, Vec<u
     let mut candidates = snapshot.prepare_cached(EVENT)?;
     let mut rows = candidates.query(params![oldest, needle])?;
     while let Some(row) = rows.next()? {
-        let payload = row.get_ref(1)?.as_bytes().unwrap_or_default();
+        let payload = payload(row)?;
         let is_hit = serde_json::from_slice::<EventIds>(payload)
             .is_ok_and(|input| input.events.iter().any(|event| event.id == id));
         if is_hit {

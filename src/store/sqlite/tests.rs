@@ -1,5 +1,7 @@
 //! What only a file can get wrong: damage, permissions, foreign files, full disks; and the query plans.
 
+mod damage;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,11 +9,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::read::{alert_sql, delivery_sql};
-use super::{SqliteReader, SqliteStore, load, prune, read};
+use super::{SqliteReader, SqliteStore, audit, load, prune, read, seal, timeline};
 use crate::engine::state::{Changes, Fact};
+use crate::model::incident_id::sample_id;
 use crate::model::{AlertStatus, Timestamp};
 use crate::store::conformance::{CHECKS, Subjects};
-use crate::store::{AlertQuery, Commit, DeliveryQuery, JournalRow, QuarantineRow, Reader, Store, StoreError};
+use crate::store::{AlertQuery, Commit, DeliveryQuery, JournalRow, QuarantineRow, Reader, Rows, Store, StoreError};
 
 fn subjects((mut store, reader): (SqliteStore, SqliteReader)) -> Subjects {
     let rival = reader.writer().unwrap();
@@ -106,7 +109,7 @@ fn files_are_private() {
         names.push(file.file_name().into_string().unwrap());
     }
     names.sort();
-    assert_eq!(names, ["watchbell.db", "watchbell.db-shm", "watchbell.db-wal"]);
+    assert_eq!(names, ["watchbell.db", "watchbell.db-mark", "watchbell.db-shm", "watchbell.db-wal"]);
 }
 
 #[test]
@@ -172,7 +175,7 @@ fn a_commit_that_finds_the_disk_full_changes_nothing() {
     store.connection.query_row(&format!("PRAGMA max_page_count = {}", pages + 2), [], |_| Ok(())).unwrap();
     let fact = Fact { kind: "silence", key: "s-1".into(), value: Some(true.into()) };
     let changes = Changes { facts: vec![fact], ..Changes::default() };
-    let error = store.commit(&Commit { changes, ..rows(1_000) }).unwrap_err();
+    let error = store.commit(&Commit { rows: Some(Rows { changes, ..Rows::default() }), ..rows(1_000) }).unwrap_err();
     assert!(matches!(error, StoreError::Failed { operation: "commit", .. }), "{error:?}");
     assert_eq!(reader.position().unwrap(), 1);
     assert_eq!(store.load().unwrap().facts, []);
@@ -183,11 +186,20 @@ fn a_commit_that_finds_the_disk_full_changes_nothing() {
 #[test]
 fn a_row_that_cannot_be_read_is_named() {
     let (mut store, reader) = SqliteStore::open_in_memory().unwrap();
-    store.connection.execute("INSERT INTO fact VALUES ('silence', 's-1', '{')", []).unwrap();
+    let sealed = |json: &str| {
+        let mut bytes = json.as_bytes().to_vec();
+        seal::put_on(&mut bytes, &[]);
+        String::from_utf8(bytes).unwrap()
+    };
+    store.connection.execute("INSERT INTO fact VALUES ('silence', 's-1', ?1)", [sealed("{")]).unwrap();
     insta::assert_snapshot!(store.load().unwrap_err(), @"cannot read a stored fact (`s-1`)");
-    store.connection.execute("INSERT INTO problem VALUES ('prb-1', 0, '[]')", []).unwrap();
+    store.connection.execute("INSERT INTO problem VALUES ('prb-1', 0, ?1)", [sealed("[]")]).unwrap();
     let error = reader.problems(&Default::default()).unwrap_err();
     insta::assert_snapshot!(error, @"cannot read a stored problem (`prb-1`)");
+    store.connection.execute("UPDATE problem SET body = '{}'", []).unwrap();
+    let error = reader.problems(&Default::default()).unwrap_err();
+    insta::assert_snapshot!(error.to_string().replace(&store.name, "FILE"),
+        @"the store at `FILE` is damaged: the stored problem `prb-1` does not fit its checksum");
 }
 
 #[test]
@@ -209,13 +221,16 @@ fn a_backup_is_a_store_as_of_one_instant() {
     store.acquire().unwrap();
     store.commit(&rows(1)).unwrap();
     let to = directory.path().join("backup.db");
-    reader.backup(&to).unwrap();
+    reader.backup(&to, &mut |_, _| {}).unwrap();
     store.commit(&rows(1)).unwrap();
     assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(matches!(reader.backup(&to), Err(StoreError::Open { .. })), "an existing file is not overwritten");
-    assert!(reader.backup(&directory.path().join("no/such/place.db")).is_err());
-    let (mut restored, _) = SqliteStore::open(&to).unwrap();
-    assert_eq!(restored.load().unwrap().position, 3);
+    assert!(
+        matches!(reader.backup(&to, &mut |_, _| {}), Err(StoreError::Open { .. })),
+        "an existing file is not overwritten"
+    );
+    assert!(reader.backup(&directory.path().join("no/such/place.db"), &mut |_, _| {}).is_err());
+    let (mut restored, reader) = SqliteStore::open(&to).unwrap();
+    assert_eq!(reader.position().unwrap(), 3);
     restored.acquire().unwrap();
     assert_eq!(restored.commit(&rows(1)).unwrap(), 4);
     let mut left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -240,11 +255,11 @@ fn many_readers_share_a_few_connections() {
 /// Every statement that may meet many rows, with what of it is allowed to look at more than it returns.
 fn plans() -> Vec<(&'static str, String)> {
     let alerts = |status, incident: Option<&str>| {
-        alert_sql(&AlertQuery { status, incident: incident.map(String::from), ..Default::default() })
+        alert_sql(&AlertQuery { status, incident: incident.map(sample_id), ..Default::default() })
     };
     let deliveries = |state: Option<&str>, incident: Option<&str>| {
         let own = |text: Option<&str>| text.map(String::from);
-        delivery_sql(&DeliveryQuery { state: own(state), incident: own(incident), ..Default::default() })
+        delivery_sql(&DeliveryQuery { state: own(state), incident: incident.map(sample_id), ..Default::default() })
     };
     vec![
         ("live alerts", load::LIVE_ALERTS.into()),
@@ -264,11 +279,13 @@ fn plans() -> Vec<(&'static str, String)> {
         ("dead letters", deliveries(Some("exhausted"), None)),
         ("deliveries by incident", deliveries(None, Some("inc-a"))),
         ("problems", read::PROBLEMS.into()),
-        ("timeline by incident", read::TIMELINE_OF_INCIDENT.into()),
-        ("timeline by alert", read::TIMELINE_OF_ALERT.into()),
+        ("timeline by incident", timeline::OF_INCIDENT.into()),
+        ("timeline by alert", timeline::OF_ALERT.into()),
+        ("silences", read::SILENCES.into()),
         ("journal", read::JOURNAL.into()),
         ("event", read::EVENT.into()),
-        ("audit", read::AUDIT.into()),
+        ("audit", audit::FROM_THE_NEWEST.into()),
+        ("audit, oldest first", audit::FROM_THE_OLDEST.into()),
         ("quarantine", read::QUARANTINE.into()),
         ("pruned alerts", prune::PAST_ALERTS.into()),
         ("pruned incidents", prune::PAST_INCIDENTS.into()),
@@ -286,9 +303,10 @@ fn no_query_reads_a_whole_table() {
         for step in &steps {
             assert!(!step.starts_with("SCAN") || step.contains("INDEX"), "{what}: {steps:#?}");
         }
-        // Rows come in index order, where only the page may be read.
+        // Rows come in index order, where only the page may be read; those of one incident are few.
         let is_sorted_afterwards = steps.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER BY"));
-        let may_sort = ["pending deliveries, newest first", "timeline by alert"].contains(&what);
+        let may_sort =
+            ["pending deliveries, newest first", "timeline by alert", "deliveries by incident"].contains(&what);
         assert!(may_sort || !is_sorted_afterwards, "{what}: {steps:#?}");
     }
 }

@@ -4,24 +4,30 @@
 //! alert that only counts up touches no index. Never decides what is written, only how.
 
 use std::io;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
 use super::SqliteStore;
 use super::error::Fault;
+use super::seal;
+use super::timeline;
+use crate::crash_point::{CrashPoint, reach};
 use crate::engine::state::{Changes, Snapshot};
 use crate::model::alert::AlertNumber;
-use crate::model::{Alert, Fingerprint, Timestamp};
+use crate::model::{Alert, Fingerprint, IncidentId, Timestamp};
+use crate::mutant::{self, Mutant};
 use crate::store::{
-    Commit, Horizon, JournalRow, Position, QUARANTINE_BYTES_MAX, QuarantineRow, Store, StoreError, is_finished,
+    Commit, Horizon, JournalEntry, JournalRow, Position, QUARANTINE_BYTES_MAX, QuarantineRow, Rows, Store, StoreError,
+    is_finished,
 };
 
 /// Memory kept between commits, so that a commit allocates nothing that the last one had.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    json: Vec<u8>,
-    numbers: Vec<(Fingerprint, AlertNumber)>,
+    pub(super) json: Vec<u8>,
+    pub(super) numbers: Vec<(Fingerprint, AlertNumber)>,
 }
 
 impl Store for SqliteStore {
@@ -37,11 +43,21 @@ impl Store for SqliteStore {
         super::load::load(&self.connection).map_err(|fault| self.explain("load the state", fault))
     }
 
+    fn journal(&mut self, after: Position, limit: u32) -> Result<Vec<JournalEntry>, StoreError> {
+        super::read::journal(&self.connection, after, limit).map_err(|fault| self.explain("read the journal", fault))
+    }
+
     fn commit(&mut self, commit: &Commit) -> Result<Position, StoreError> {
         let written = write(&mut self.connection, self.epoch, self.last_alert, &mut self.scratch, commit);
         let position = written.map_err(|fault| self.explain("commit", fault))?;
-        let highest = commit.changes.alerts.iter().map(|(alert, _)| alert.number).max();
+        if let Some(mark) = &self.mark {
+            mark.set(position);
+        }
+        let highest = commit.rows.iter().flat_map(|rows| &rows.changes.alerts).map(|(alert, _)| alert.number).max();
         self.last_alert = self.last_alert.max(highest.unwrap_or(0));
+        if let Some(checkpointer) = &mut self.checkpointer {
+            checkpointer.after_commit(&self.connection)?;
+        }
         Ok(position)
     }
 
@@ -49,6 +65,11 @@ impl Store for SqliteStore {
         let pruned = super::prune::prune(&mut self.connection, self.epoch, horizon, rows_max);
         pruned.map_err(|fault| self.explain("prune", fault))
     }
+}
+
+/// As the tables hold it.
+pub(super) const fn incident_key(id: IncidentId) -> i64 {
+    id.key().cast_signed()
 }
 
 fn acquire(connection: &mut Connection) -> Result<(u64, AlertNumber), Fault> {
@@ -65,8 +86,10 @@ fn acquire(connection: &mut Connection) -> Result<(u64, AlertNumber), Fault> {
 /// statement of every transaction that writes.
 pub(super) fn fence(transaction: &Transaction<'_>, epoch: u64, rows: usize) -> Result<i64, Fault> {
     transaction
-        .prepare_cached("UPDATE meta SET position = position + ?1 WHERE id = 1 AND epoch = ?2 RETURNING position")?
-        .query_row(params![rows as i64, epoch.cast_signed()], |row| row.get(0))
+        .prepare_cached(
+            "UPDATE meta SET position = position + ?1 WHERE id = 1 AND (epoch = ?2 OR ?3) RETURNING position",
+        )?
+        .query_row(params![rows as i64, epoch.cast_signed(), mutant::is(Mutant::StaleEpochWrites)], |row| row.get(0))
         .optional()?
         .ok_or(Fault::Store(StoreError::Stale { ours: epoch }))
 }
@@ -81,35 +104,66 @@ fn write(
     // Dropping it on any way out but the last undoes everything and leaves the connection usable.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let position = fence(&transaction, epoch, commit.journal.len())?;
-    write_journal(&transaction, position, &commit.journal)?;
-    let json = &mut scratch.json;
-    write_alerts(&transaction, json, last_alert, &commit.changes.alerts)?;
-    write_incidents(&transaction, json, &commit.changes)?;
-    write_deliveries(&transaction, json, &commit.changes)?;
-    write_facts(&transaction, json, &commit.changes)?;
-    write_timeline(&transaction, scratch, commit)?;
-    write_audit(&transaction, commit)?;
+    write_journal(&transaction, &mut scratch.json, position, &commit.journal)?;
+    if let Some(rows) = &commit.rows {
+        write_rows(&transaction, last_alert, scratch, rows)?;
+    }
+    if mutant::is(Mutant::RowsCountAsApplied) {
+        transaction.prepare_cached("UPDATE meta SET applied = position WHERE id = 1")?.execute([])?;
+    }
+    super::audit::append(&transaction, &commit.audit)?;
     write_quarantine(&transaction, &commit.quarantine)?;
+    if commit.rows.is_some() {
+        reach(CrashPoint::RowsWritten);
+    }
     transaction.commit()?;
     Ok(position.cast_unsigned())
 }
 
-/// `value` as text in the reused buffer.
-fn to_json<'a>(json: &'a mut Vec<u8>, value: &impl Serialize) -> Result<&'a str, Fault> {
+fn write_rows(
+    transaction: &Transaction<'_>,
+    last_alert: AlertNumber,
+    scratch: &mut Scratch,
+    rows: &Rows,
+) -> Result<(), Fault> {
+    let json = &mut scratch.json;
+    write_alerts(transaction, json, last_alert, &rows.changes.alerts)?;
+    write_incidents(transaction, json, &rows.changes)?;
+    if !mutant::is(Mutant::DeliveriesNotStored) {
+        write_deliveries(transaction, json, &rows.changes)?;
+    }
+    write_facts(transaction, json, &rows.changes)?;
+    timeline::write(transaction, scratch, rows)?;
+    transaction.prepare_cached("UPDATE meta SET applied = position WHERE id = 1")?.execute([])?;
+    Ok(())
+}
+
+/// `value` as text in the reused buffer, with its checksum.
+pub(super) fn to_json<'a>(json: &'a mut Vec<u8>, value: &impl Serialize) -> Result<&'a str, Fault> {
     let refused = |source: Box<dyn std::error::Error + Send + Sync>| {
         Fault::Store(StoreError::Failed { operation: "serialise a row", source })
     };
     json.clear();
     serde_json::to_writer(&mut *json, value).map_err(|error| refused(error.into()))?;
+    seal::put_on(json, &[]);
     str::from_utf8(json).map_err(|error| refused(io::Error::new(io::ErrorKind::InvalidData, error).into()))
 }
 
-fn write_journal(transaction: &Transaction<'_>, position: i64, rows: &[JournalRow]) -> Result<(), Fault> {
+fn write_journal(
+    transaction: &Transaction<'_>,
+    json: &mut Vec<u8>,
+    position: i64,
+    rows: &[JournalRow],
+) -> Result<(), Fault> {
     let mut insert = transaction
         .prepare_cached("INSERT INTO journal (seq, at, kind, source, payload) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     let before = position - rows.len() as i64;
     for (seq, row) in (before + 1..).zip(rows) {
-        insert.execute(params![seq, row.at.as_millis(), row.kind, row.source, row.payload])?;
+        let at = row.at.as_millis();
+        json.clear();
+        json.extend_from_slice(&row.payload);
+        seal::put_on(json, &[&seq.to_le_bytes(), &at.to_le_bytes(), row.kind.as_bytes()]);
+        insert.execute(params![seq, at, row.kind, row.source, &*json])?;
     }
     Ok(())
 }
@@ -129,7 +183,7 @@ fn write_alerts(
     transaction: &Transaction<'_>,
     json: &mut Vec<u8>,
     last_alert: AlertNumber,
-    alerts: &[(Alert, bool)],
+    alerts: &[(Arc<Alert>, bool)],
 ) -> Result<(), Fault> {
     if alerts.is_empty() {
         return Ok(());
@@ -137,9 +191,9 @@ fn write_alerts(
     let mut count_up = transaction.prepare_cached(ALERT_COUNT_UP)?;
     let mut upsert = transaction.prepare_cached(ALERT_UPSERT)?;
     for (alert, is_live) in alerts {
-        let body = to_json(json, alert)?;
+        let body = to_json(json, &**alert)?;
         let number = alert.number.cast_signed();
-        let incident = alert.incident.as_ref().map(|id| &*id.0);
+        let incident = alert.incident.map(incident_key);
         if *is_live
             && alert.number <= last_alert
             && count_up.execute(params![number, alert.is_firing(), incident, body])? == 1
@@ -167,14 +221,14 @@ fn write_incidents(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &
     let mut upsert = transaction.prepare_cached(INCIDENT_UPSERT)?;
     for (incident, is_live) in &changes.incidents {
         upsert.execute(params![
-            &*incident.id.0,
+            incident_key(incident.id),
             is_live,
             incident.state.as_str(),
             incident.priority.as_str(),
             incident.opened_at.as_millis(),
             incident.updated_at.as_millis(),
-            incident.merged_into.as_ref().map(|id| &*id.0),
-            to_json(json, incident)?,
+            incident.merged_into.map(incident_key),
+            to_json(json, &**incident)?,
         ])?;
     }
     let mut upsert = transaction.prepare_cached(PROBLEM_UPSERT)?;
@@ -187,7 +241,7 @@ fn write_incidents(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &
 const DELIVERY_UPSERT: &str = "
     INSERT INTO delivery (id, incident, sink, state, due_at, created_at, finished_at, body)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-    ON CONFLICT (id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at,
+    ON CONFLICT (incident, id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at,
       finished_at = excluded.finished_at, body = excluded.body";
 
 fn write_deliveries(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &Changes) -> Result<(), Fault> {
@@ -197,7 +251,7 @@ fn write_deliveries(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: 
         let finished_at = is_finished(&delivery.state).then(|| delivery.finished_at.unwrap_or(delivery.created_at));
         upsert.execute(params![
             delivery.id,
-            &*delivery.incident.0,
+            incident_key(delivery.incident),
             delivery.sink,
             delivery.state.as_str(),
             delivery.due_at.as_millis(),
@@ -221,47 +275,6 @@ fn write_facts(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &Chan
             Some(value) => upsert.execute(params![fact.kind, fact.key, to_json(json, value)?])?,
             None => forget.execute(params![fact.kind, fact.key])?,
         };
-    }
-    Ok(())
-}
-
-const TIMELINE_INSERT: &str = "
-    INSERT INTO timeline (at, incident, alert_number, alert_fingerprint, body) VALUES (?1, ?2, ?3, ?4, ?5)";
-
-/// An entry about an alert almost always comes with a change of that alert, which tells its number.
-fn write_timeline(transaction: &Transaction<'_>, scratch: &mut Scratch, commit: &Commit) -> Result<(), Fault> {
-    if commit.timeline.is_empty() {
-        return Ok(());
-    }
-    let Scratch { json, numbers } = scratch;
-    numbers.clear();
-    numbers.extend(commit.changes.alerts.iter().map(|(alert, _)| (alert.fingerprint, alert.number)));
-    numbers.sort_unstable();
-    let mut insert = transaction.prepare_cached(TIMELINE_INSERT)?;
-    for entry in &commit.timeline {
-        let number = entry.alert.and_then(|alert| number_of(numbers, alert));
-        insert.execute(params![
-            entry.at.as_millis(),
-            entry.incident.as_ref().map(|id| &*id.0),
-            number.map(AlertNumber::cast_signed),
-            entry.alert.filter(|_| number.is_none()).map(|alert| alert.0.cast_signed()),
-            to_json(json, entry)?,
-        ])?;
-    }
-    Ok(())
-}
-
-/// The highest number that goes with the fingerprint: an alert that came back has a new one.
-fn number_of(sorted: &[(Fingerprint, AlertNumber)], alert: Fingerprint) -> Option<AlertNumber> {
-    let end = sorted.partition_point(|(fingerprint, _)| *fingerprint <= alert);
-    sorted[..end].last().filter(|(fingerprint, _)| *fingerprint == alert).map(|(_, number)| *number)
-}
-
-fn write_audit(transaction: &Transaction<'_>, commit: &Commit) -> Result<(), Fault> {
-    let mut insert = transaction
-        .prepare_cached("INSERT INTO audit (at, principal, action, subject, outcome) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for entry in &commit.audit {
-        insert.execute(params![entry.at.as_millis(), entry.principal, entry.action, entry.subject, entry.outcome])?;
     }
     Ok(())
 }

@@ -1,5 +1,10 @@
--- Bodies are JSON as the model serialises it; the other columns only find and order them, and stand
--- before the body so that a filter need not read it. Times are milliseconds since the Unix epoch.
+-- Bodies are JSON as the model serialises it, with a checksum behind it (see `seal.rs`), and so are the
+-- journal's payloads; the other columns only find and order them, and stand before the body so that a
+-- filter need not read it. Times are milliseconds since the Unix epoch.
+-- Incidents are filed under the key behind their id, which rises with the time of opening.
+--
+-- The journal is the truth; all other rows say what it led to and may be behind it by `position` minus
+-- `applied` rows. A start steps those again.
 --
 -- What an ingest inserts is appended: to the tables by rising numbers, to the indexes as well. No
 -- index on this path has a key in random order, because each such insert writes a page of its own.
@@ -7,10 +12,11 @@
 CREATE TABLE meta (
   id       INTEGER PRIMARY KEY CHECK (id = 1),
   epoch    INTEGER NOT NULL,
-  position INTEGER NOT NULL
+  position INTEGER NOT NULL,
+  applied  INTEGER NOT NULL CHECK (applied <= position)
 ) STRICT;
 -- `acquire` hands out 2 and up, so a writer that never asked holds no valid epoch.
-INSERT INTO meta (id, epoch, position) VALUES (1, 1, 0);
+INSERT INTO meta (id, epoch, position, applied) VALUES (1, 1, 0, 0);
 
 CREATE TABLE journal (
   seq     INTEGER PRIMARY KEY,
@@ -26,7 +32,7 @@ CREATE TABLE alert (
   is_live     INTEGER NOT NULL,
   is_firing   INTEGER NOT NULL,
   fingerprint INTEGER NOT NULL,
-  incident    TEXT,
+  incident    INTEGER,
   ended_at    INTEGER,
   body        TEXT    NOT NULL
 ) STRICT;
@@ -39,13 +45,13 @@ CREATE INDEX alert_resolved ON alert (number) WHERE is_firing = 0;
 CREATE INDEX alert_incident ON alert (incident, number) WHERE incident IS NOT NULL;
 
 CREATE TABLE incident (
-  id          TEXT    PRIMARY KEY,
+  id          INTEGER PRIMARY KEY,
   is_live     INTEGER NOT NULL,
   state       TEXT    NOT NULL,
   priority    TEXT    NOT NULL,
   opened_at   INTEGER NOT NULL,
   updated_at  INTEGER NOT NULL,
-  merged_into TEXT,
+  merged_into INTEGER,
   body        TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX incident_live ON incident (id) WHERE is_live = 1;
@@ -61,8 +67,9 @@ CREATE INDEX problem_proposed ON problem (proposed_at, id);
 
 -- `finished_at` is absent exactly while the delivery is pending.
 CREATE TABLE delivery (
-  id          TEXT    PRIMARY KEY,
-  incident    TEXT    NOT NULL,
+  seq         INTEGER PRIMARY KEY,
+  id          TEXT    NOT NULL,
+  incident    INTEGER NOT NULL,
   sink        TEXT    NOT NULL,
   state       TEXT    NOT NULL,
   due_at      INTEGER NOT NULL,
@@ -73,7 +80,7 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_pending ON delivery (due_at, id) WHERE state = 'pending';
 CREATE INDEX delivery_exhausted ON delivery (created_at, id) WHERE state = 'exhausted';
 CREATE INDEX delivery_finished ON delivery (finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX delivery_incident ON delivery (incident, created_at, id);
+CREATE UNIQUE INDEX delivery_incident ON delivery (incident, id);
 CREATE INDEX delivery_created ON delivery (created_at, id);
 
 CREATE TABLE fact (
@@ -83,12 +90,13 @@ CREATE TABLE fact (
   PRIMARY KEY (kind, key)
 ) STRICT, WITHOUT ROWID;
 
--- An entry about an alert is found by the alert's number, which rises; only where the writer could
--- not know the number is the entry found by fingerprint.
+-- A row holds the entries that one commit made about one incident, and is about one
+-- alert at most. It is found by the alert's number, which rises; only where the writer could not know
+-- the number is it found by fingerprint. `at` is the time of the last entry.
 CREATE TABLE timeline (
   seq               INTEGER PRIMARY KEY,
   at                INTEGER NOT NULL,
-  incident          TEXT,
+  incident          INTEGER,
   alert_number      INTEGER,
   alert_fingerprint INTEGER,
   body              TEXT    NOT NULL
@@ -97,13 +105,15 @@ CREATE INDEX timeline_incident ON timeline (incident, seq) WHERE incident IS NOT
 CREATE INDEX timeline_alert ON timeline (alert_number, seq) WHERE alert_number IS NOT NULL;
 CREATE INDEX timeline_stray ON timeline (alert_fingerprint, seq) WHERE alert_fingerprint IS NOT NULL;
 
+-- Only ever added to. `hash` seals the row and, through the hash of the row before, all before it.
 CREATE TABLE audit (
   seq       INTEGER PRIMARY KEY,
   at        INTEGER NOT NULL,
   principal TEXT    NOT NULL,
   action    TEXT    NOT NULL,
   subject   TEXT    NOT NULL,
-  outcome   TEXT    NOT NULL
+  outcome   TEXT    NOT NULL,
+  hash      BLOB    NOT NULL
 ) STRICT;
 
 CREATE TABLE quarantine (

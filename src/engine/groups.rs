@@ -1,0 +1,163 @@
+//! Alerts by incident and item: the working index of correlation, derived from the alerts themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::IncidentId;
+use crate::model::alert::{Alert, AlertNumber};
+
+use super::small::{SmallMap, SmallSet};
+use super::topology::{ItemName, Topology};
+
+/// Aggregate alerts (without an item) kept in view.
+const AGGREGATES_MAX: usize = 64;
+
+#[derive(Clone, Debug, Default)]
+pub struct Groups {
+    members: BTreeMap<IncidentId, Members>,
+    /// Incidents with an alert on the item.
+    at: BTreeMap<ItemName, SmallSet<IncidentId>>,
+    /// Incidents with an alert on something that depends on the item, with how many such items.
+    below: BTreeMap<ItemName, SmallMap<IncidentId, u32>>,
+    /// Firing alerts without an item.
+    aggregates: BTreeSet<AlertNumber>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    pub alerts: SmallSet<AlertNumber>,
+    pub firing: SmallSet<AlertNumber>,
+    pub items: SmallMap<ItemName, SmallSet<AlertNumber>>,
+}
+
+impl Groups {
+    pub fn members(&self, id: &IncidentId) -> Option<&Members> {
+        self.members.get(id)
+    }
+
+    /// Incidents with an alert on the item.
+    pub fn on(&self, item: &str) -> impl Iterator<Item = &IncidentId> {
+        self.at.get(item).into_iter().flat_map(SmallSet::iter)
+    }
+
+    /// Incidents with an alert on something that depends on the item, with how many such items.
+    pub fn below(&self, item: &str) -> impl Iterator<Item = (&IncidentId, &u32)> {
+        self.below.get(item).into_iter().flat_map(SmallMap::iter)
+    }
+
+    /// Firing alerts without an item, the oldest of them.
+    pub fn aggregates(&self) -> impl Iterator<Item = &AlertNumber> {
+        self.aggregates.iter()
+    }
+
+    /// Files an alert under its incident, as firing or not.
+    pub fn add(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
+        let members = self.members.entry(*id).or_default();
+        members.alerts.insert(alert.number);
+        if alert.is_unsettled() {
+            members.firing.insert(alert.number);
+        } else {
+            members.firing.remove(&alert.number);
+        }
+        let Some(item) = &alert.configuration_item else {
+            if alert.is_firing() && self.aggregates.len() < AGGREGATES_MAX {
+                self.aggregates.insert(alert.number);
+            } else if !alert.is_firing() {
+                self.aggregates.remove(&alert.number);
+            }
+            return;
+        };
+        if let Some(of_item) = members.items.get_mut(&**item) {
+            of_item.insert(alert.number);
+            return;
+        }
+        let mut of_item = SmallSet::default();
+        of_item.insert(alert.number);
+        members.items.insert(ItemName::clone(item), of_item);
+        self.file(topology, hops_max, id, item);
+    }
+
+    /// Takes one alert out: it begins a new episode elsewhere.
+    pub fn take(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
+        let Some(members) = self.members.get_mut(id) else { return };
+        members.alerts.remove(&alert.number);
+        members.firing.remove(&alert.number);
+        let Some(item) = &alert.configuration_item else { return };
+        let Some(of_item) = members.items.get_mut(&**item) else { return };
+        of_item.remove(&alert.number);
+        if of_item.is_empty() {
+            members.items.remove(&**item);
+            self.unfile(topology, hops_max, id, item);
+        }
+    }
+
+    fn file(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, item: &ItemName) {
+        self.at.entry(item.clone()).or_default().insert(*id);
+        for (ancestor, _) in topology.upstream(item, hops_max) {
+            let below = self.below.entry(ancestor).or_default();
+            match below.get_mut(id) {
+                Some(count) => *count += 1,
+                None => drop(below.insert(*id, 1)),
+            }
+        }
+    }
+
+    fn unfile(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, item: &str) {
+        if let Some(ids) = self.at.get_mut(item) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.at.remove(item);
+            }
+        }
+        for (ancestor, _) in topology.upstream(item, hops_max) {
+            let Some(below) = self.below.get_mut(&ancestor) else { continue };
+            match below.get_mut(id) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(below.remove(id)),
+            }
+            if below.is_empty() {
+                self.below.remove(&ancestor);
+            }
+        }
+    }
+
+    /// Lets go of an incident; returns its alerts.
+    pub fn forget(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId) -> Vec<AlertNumber> {
+        let Some(members) = self.members.remove(id) else { return Vec::new() };
+        for item in members.items.keys() {
+            self.unfile(topology, hops_max, id, item);
+        }
+        self.aggregates.retain(|number| !members.alerts.contains(number));
+        members.alerts.iter().copied().collect()
+    }
+
+    /// Takes items out before a dependency is added above them, because what they are filed under changes.
+    pub fn lift(&mut self, topology: &Topology, hops_max: u8, items: &[ItemName]) -> Vec<(IncidentId, ItemName)> {
+        let filed: Vec<(IncidentId, ItemName)> =
+            items.iter().flat_map(|item| self.on(item).map(|id| (*id, item.clone()))).collect();
+        for (id, item) in &filed {
+            self.unfile(topology, hops_max, id, item);
+        }
+        filed
+    }
+
+    /// Files again what [`Groups::lift`] took out.
+    pub fn put_back(&mut self, topology: &Topology, hops_max: u8, items: Vec<(IncidentId, ItemName)>) {
+        for (id, item) in items {
+            self.file(topology, hops_max, &id, &item);
+        }
+    }
+
+    /// Files everything anew after the topology changed.
+    pub fn reindex(&mut self, topology: &Topology, hops_max: u8) {
+        self.at.clear();
+        self.below.clear();
+        let filed: Vec<(IncidentId, ItemName)> = self
+            .members
+            .iter()
+            .flat_map(|(id, members)| members.items.keys().map(|item| (*id, item.clone())))
+            .collect();
+        for (id, item) in filed {
+            self.file(topology, hops_max, &id, &item);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The name of an incident: `inc-` and ten characters that people read and type.
+//!
+//! Behind the text stands a number, the key: the second in which the incident opened, then a hash of
+//! what opened it. Keys rise with time, so that rows and indexes grow at their end; the text is the key
+//! scrambled, so that the first few characters tell today's incidents apart.
+//!
+//! ```text
+//! key  = seconds since 2024 (31 bits) · hash (19 bits)   ──×ODD mod 2⁵⁰──▶   inc-wrfhkd4vpg
+//! ```
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::str::FromStr;
+
+use super::fingerprint::BASE32;
+use super::{Fingerprint, Timestamp};
+
+/// No second installation and no wiped store hands out an id that a foreign system already knows for
+/// something else: it would have to open an incident in the same second and with the same hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IncidentId(u64);
+
+const PREFIX: &str = "inc-";
+const CHARS: usize = 10;
+const BITS: u32 = 50;
+const MASK: u64 = (1 << BITS) - 1;
+const HASH_BITS: u32 = 19;
+/// 2024-01-01T00:00:00Z; the seconds last until 2092.
+const SINCE_MS: i64 = 1_704_067_200_000;
+/// An odd number has an inverse modulo a power of two; this one spreads low bits over the high ones.
+const ODD: u64 = 0x2_5b1c_9d3f_4e6b;
+const INVERSE: u64 = inverse(ODD);
+
+/// Newton's iteration: each round doubles the number of right bits.
+const fn inverse(odd: u64) -> u64 {
+    let mut inverse = odd;
+    let mut round = 0;
+    while round < 6 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        round += 1;
+    }
+    inverse & MASK
+}
+
+impl IncidentId {
+    /// Of what is about no incident at all.
+    pub const NONE: Self = Self(0);
+
+    /// The id of what `opening` opened at `at`.
+    pub fn new(at: Timestamp, opening: Fingerprint) -> Self {
+        let seconds = (at.as_millis() - SINCE_MS).div_euclid(1_000).cast_unsigned() & (MASK >> HASH_BITS);
+        let hash = opening.mixed() & ((1 << HASH_BITS) - 1);
+        Self(seconds << HASH_BITS | hash)
+    }
+
+    /// Rises with the time of opening; what the store files it under.
+    pub const fn key(self) -> u64 {
+        self.0
+    }
+
+    pub const fn from_key(key: u64) -> Self {
+        Self(key & MASK)
+    }
+
+    /// Whether the text begins with `start`, which may leave `inc-` out.
+    pub fn starts_with(self, start: &str) -> bool {
+        let text = self.text();
+        text.starts_with(start.as_bytes()) || text[PREFIX.len()..].starts_with(start.as_bytes())
+    }
+
+    fn text(self) -> [u8; PREFIX.len() + CHARS] {
+        let scrambled = self.0.wrapping_mul(ODD) & MASK;
+        let mut text = *b"inc-0000000000";
+        for (index, char) in text[PREFIX.len()..].iter_mut().enumerate() {
+            *char = BASE32[(scrambled >> (BITS as usize - 5 * (index + 1))) as usize & 31];
+        }
+        text
+    }
+}
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().iter().try_for_each(|byte| fmt::Write::write_char(f, char::from(*byte)))
+    }
+}
+
+impl fmt::Debug for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an incident id such as `inc-wrfhkd4vpg`, got `{0}`")]
+pub struct ParseIncidentIdError(String);
+
+impl FromStr for IncidentId {
+    type Err = ParseIncidentIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = || ParseIncidentIdError(text.escape_debug().take(80).collect());
+        let chars = text.strip_prefix(PREFIX).filter(|chars| chars.len() == CHARS).ok_or_else(refused)?;
+        let mut scrambled = 0;
+        for byte in chars.bytes() {
+            let digit = BASE32.iter().position(|other| *other == byte).ok_or_else(refused)?;
+            scrambled = scrambled << 5 | digit as u64;
+        }
+        Ok(Self(scrambled.wrapping_mul(INVERSE) & MASK))
+    }
+}
+
+impl Serialize for IncidentId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.text();
+        serializer.serialize_str(str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for IncidentId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// An id for tests: the same for the same name, and later for a later second.
+#[cfg(test)]
+pub(crate) fn sample_id(name: &str) -> IncidentId {
+    IncidentId::new(Timestamp::from_millis(1_795_237_200_000), Fingerprint::of([name]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn text_and_key_are_two_forms_of_one(key in 0..=MASK) {
+            let id = IncidentId::from_key(key);
+            prop_assert_eq!(id.to_string().parse::<IncidentId>().unwrap(), id);
+            prop_assert_eq!(id.key(), key);
+            prop_assert_eq!(serde_json::from_str::<IncidentId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+        }
+    }
+
+    #[test]
+    fn keys_rise_with_time_and_neighbours_do_not_look_alike() {
+        let at = Timestamp::from_millis(1_795_237_200_000);
+        let first = IncidentId::new(at, Fingerprint::of(["a"]));
+        let second = IncidentId::new(at + crate::model::Span::from_secs(1), Fingerprint::of(["a"]));
+        assert!(second.key() > first.key());
+        let starts: std::collections::BTreeSet<String> = (0..1_000)
+            .map(|n| IncidentId::new(at, Fingerprint::of([n.to_string().as_str()])).to_string()[..8].to_owned())
+            .collect();
+        assert!(starts.len() > 990, "{} of 1,000 ids of one second differ in four characters", starts.len());
+    }
+
+    #[test]
+    fn a_beginning_is_recognised_and_what_is_no_id_is_refused() {
+        let id = sample_id("a");
+        let text = id.to_string();
+        assert!(
+            id.starts_with(&text) && id.starts_with(&text[..6]) && id.starts_with(&text[4..7]) && id.starts_with("inc")
+        );
+        assert!(!id.starts_with("inc-i"));
+        for wrong in ["", "inc-", "inc-0", "inc-0000000000x", "inc-000000000i", "INC-0000000000", &text[4..]] {
+            assert!(wrong.parse::<IncidentId>().is_err(), "{wrong}");
+        }
+    }
+}
