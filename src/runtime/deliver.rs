@@ -1,9 +1,10 @@
 //! All outbound calls: HTTP, SMTP, and lines to the terminal. Nothing else opens a connection.
 //!
-//! It never follows redirects, never reads more than `RESPONSE_BYTES_MAX`, never goes to a private address
-//! unless that sink is allowed to, and says of every failure whether the request may have taken effect.
+//! It never follows redirects, never uses a proxy, never reads more than `RESPONSE_BYTES_MAX`, never goes to a
+//! private address unless that sink is allowed to, and says of every failure whether the request may have taken effect.
 
 use std::io::Write;
+use std::pin::Pin;
 use std::time::Duration;
 
 use lettre::address::Envelope;
@@ -12,7 +13,8 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
-use super::guard::{self, GuardError, GuardedResolver};
+use super::guard::{self, GuardError, Resolver};
+use crate::crash_point::{CrashPoint, reach};
 use crate::error::ErrorKind;
 use crate::sinks::{HttpRequest, MailRequest, MailSecurity, MailServer, RESPONSE_BYTES_MAX, Request, Response};
 
@@ -38,21 +40,42 @@ impl SendError {
     }
 }
 
+/// Carries requests out. There is one way to the network, [`Outbound`]; the simulation has another one
+/// that ends in memory.
+pub trait Transport: Send + Sync {
+    /// Sends one request and reads its answer, within `timeout` in all.
+    fn send(&self, request: Request, allow_private: bool, timeout: Duration) -> Answer<'_>;
+}
+
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + 'a>>;
+
+impl Transport for Outbound {
+    fn send(&self, request: Request, allow_private: bool, timeout: Duration) -> Answer<'_> {
+        Box::pin(self.send(request, allow_private, timeout))
+    }
+}
+
 /// The clients; one is made at start and shared.
 #[derive(Clone, Debug)]
 pub struct Outbound {
     guarded: reqwest::Client,
     unguarded: reqwest::Client,
+    resolver: Resolver,
 }
 
 impl Outbound {
     /// # Errors
     /// When the TLS roots of the system cannot be read.
     pub fn new() -> Result<Self, reqwest::Error> {
+        Self::resolving_by(Resolver::System)
+    }
+
+    fn resolving_by(resolver: Resolver) -> Result<Self, reqwest::Error> {
         install_tls();
         let builder = || {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
+                // A proxy would connect for us to where the guard forbids; HTTP_PROXY and the like are not ours.
                 .no_proxy()
                 .connect_timeout(CONNECT_TIMEOUT)
                 .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
@@ -60,8 +83,8 @@ impl Outbound {
                 .tcp_nodelay(true)
                 .user_agent(concat!("watchbell/", env!("CARGO_PKG_VERSION")))
         };
-        let guarded = builder().dns_resolver(std::sync::Arc::new(GuardedResolver)).build()?;
-        Ok(Self { guarded, unguarded: builder().build()? })
+        let guarded = builder().dns_resolver(std::sync::Arc::new(resolver.clone())).build()?;
+        Ok(Self { guarded, unguarded: builder().build()?, resolver })
     }
 
     /// Sends one request and reads its answer, within `timeout` in all.
@@ -71,7 +94,7 @@ impl Outbound {
     pub async fn send(&self, request: Request, allow_private: bool, timeout: Duration) -> Result<Response, SendError> {
         match request {
             Request::Http(request) => self.http(request, allow_private, timeout).await,
-            Request::Mail(request) => match tokio::time::timeout(timeout, mail(request, allow_private)).await {
+            Request::Mail(request) => match tokio::time::timeout(timeout, self.mail(request, allow_private)).await {
                 Ok(result) => result,
                 Err(_) => Err(SendError {
                     kind: ErrorKind::Timeout,
@@ -99,7 +122,24 @@ impl Outbound {
             call = call.header(name.as_ref(), value.expose());
         }
         let response = call.send().await.map_err(|error| http_error(error, timeout))?;
+        reach(CrashPoint::Answering);
         read_response(response, timeout).await
+    }
+
+    /// The name is resolved here, once: the connection goes to an address.
+    async fn mail(&self, request: MailRequest, allow_private: bool) -> Result<Response, SendError> {
+        let server = &request.server;
+        let resolved = self.resolver.resolve(&server.host, server.port, allow_private).await;
+        let mut last = None;
+        for address in resolved.map_err(|error| refused(&error))? {
+            let transport = transport(server, address.ip())?;
+            match submit(&transport, &request, &request.to).await {
+                Ok(response) => return finish_mail(&transport, &request, response).await,
+                Err(error) if error.kind == ErrorKind::Unreachable && !error.is_ambiguous => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| SendError::unsent(ErrorKind::Unreachable, "the server has no address")))
     }
 }
 
@@ -133,6 +173,10 @@ fn http_error(error: reqwest::Error, timeout: Duration) -> SendError {
     let mut reason = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(error) = cause {
+        // What the resolver of the guarded client said.
+        if let Some(error) = error.downcast_ref::<GuardError>() {
+            return refused(error);
+        }
         reason = error.to_string(); // The innermost cause says what happened.
         cause = error.source();
     }
@@ -163,21 +207,6 @@ fn write_line(line: &str) -> Result<Response, SendError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Response::Written),
         Err(error) => Err(SendError::unsent(ErrorKind::Internal, format!("cannot write to the terminal: {error}"))),
     }
-}
-
-async fn mail(request: MailRequest, allow_private: bool) -> Result<Response, SendError> {
-    let server = &request.server;
-    let addresses = guard::resolve(&server.host, server.port, allow_private).await.map_err(|error| refused(&error))?;
-    let mut last = None;
-    for address in addresses {
-        let transport = transport(server, address.ip())?;
-        match submit(&transport, &request, &request.to).await {
-            Ok(response) => return finish_mail(&transport, &request, response).await,
-            Err(error) if error.kind == ErrorKind::Unreachable && !error.is_ambiguous => last = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| SendError::unsent(ErrorKind::Unreachable, "the server has no address")))
 }
 
 /// A server that refuses one recipient refuses the message for all in one go: then each is tried alone, so
@@ -277,3 +306,6 @@ fn smtp_error(error: &lettre::transport::smtp::Error) -> SendError {
     // TLS trouble comes before the message; a connection that breaks may have carried it.
     SendError { kind, reason, is_ambiguous: !(refused || error.is_tls() || error.is_client()) }
 }
+
+#[cfg(test)]
+mod tests;

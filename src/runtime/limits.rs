@@ -82,6 +82,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_of_the_breaker_ends_in_time_on_a_clock_that_was_set_back() {
+        use crate::clock::Clock;
+        use crate::runtime::engine_clock::EngineClock;
+        let clock = Clock::manual("2026-11-21T05:00:00Z".parse().unwrap());
+        let ours = EngineClock::new(clock.clone(), Timestamp::default());
+        let mut breaker = Breaker::default();
+        (0..5).for_each(|_| breaker.failed(ours.now()));
+        clock.set_by(Span::from_hours(-24));
+        clock.advance(BREAKER_MIN);
+        assert!(breaker.open_until(ours.now()).is_some(), "a tenth is left");
+        clock.advance(Span::from_secs(1));
+        assert!(breaker.open_until(ours.now()).is_none());
+    }
+
+    #[test]
     fn the_breaker_opens_probes_and_closes() {
         let start = Timestamp::from_millis(0);
         let mut breaker = Breaker::default();

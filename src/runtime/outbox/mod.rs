@@ -16,10 +16,10 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, watch};
 
-use super::deliver::Outbound;
+use super::deliver::Transport;
 use super::driver::Outgoing;
+use super::engine_clock::EngineClock;
 use super::inbox::Handle;
-use crate::clock::Clock;
 use crate::model::{Delivery, Span};
 use crate::sinks::{Rate, Sink};
 use crate::telemetry::Metrics;
@@ -40,8 +40,8 @@ pub type Sinks = BTreeMap<String, Arc<SinkInstance>>;
 #[derive(Clone)]
 pub struct Context {
     pub driver: Handle,
-    pub clock: Clock,
-    pub outbound: Outbound,
+    pub clock: EngineClock,
+    pub outbound: Arc<dyn Transport>,
     pub metrics: Arc<Metrics>,
     /// Swapped as a whole when the configuration is reloaded.
     pub sinks: Arc<RwLock<Arc<Sinks>>>,
@@ -104,7 +104,7 @@ pub(crate) fn sample_delivery(kind: crate::model::NotificationKind, now: crate::
     let notification = crate::render::sample_notification(kind, now);
     Delivery {
         id: format!("{}.ops/slack", notification.id),
-        incident: notification.incident.id.clone(),
+        incident: notification.incident.id,
         sink: "ops/slack".into(),
         receiver: "ops".into(),
         state: crate::model::DeliveryState::Pending,
@@ -114,6 +114,7 @@ pub(crate) fn sample_delivery(kind: crate::model::NotificationKind, now: crate::
         finished_at: None,
         progress: Default::default(),
         last_error: None,
+        together_with: Vec::new(),
         fallback_for: None,
         notification: Arc::new(notification),
     }

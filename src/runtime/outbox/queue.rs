@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::incident::RemoteId;
 use crate::model::{Delivery, IncidentId, Priority, Timestamp};
+use crate::mutant::{self, Mutant};
 
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -42,8 +43,8 @@ pub struct Pick {
 impl Queue {
     /// Takes in a delivery, or a newer version of one that waits.
     pub fn put(&mut self, delivery: Delivery) {
-        let incident = delivery.incident.clone();
-        let line = self.lines.entry(incident.clone()).or_default();
+        let incident = delivery.incident;
+        let line = self.lines.entry(incident).or_default();
         if line.insert((delivery.notification.number, delivery.id.clone()), delivery).is_none() {
             self.count += 1;
         }
@@ -58,12 +59,16 @@ impl Queue {
         self.place(incident);
     }
 
-    /// The send of a delivery of this incident has ended, in whatever way.
-    pub fn release(&mut self, incident: &IncidentId, remote: Option<&RemoteId>) {
+    /// The send of a delivery of this incident has ended, in whatever way; what it leaves behind is what
+    /// the next one must know.
+    pub fn release(&mut self, incident: &IncidentId, remote: Option<&RemoteId>, is_in_doubt: bool) {
         self.busy.remove(incident);
         // What waits must not create the object again, even before the driver's word of it arrives.
-        if let (Some(remote), Some(line)) = (remote, self.lines.get_mut(incident)) {
-            line.values_mut().for_each(|delivery| delivery.progress.remote = Some(remote.clone()));
+        for delivery in self.lines.get_mut(incident).into_iter().flat_map(Line::values_mut) {
+            delivery.progress.is_ambiguous |= is_in_doubt;
+            if remote.is_some() {
+                delivery.progress.remote = remote.cloned();
+            }
         }
         self.place(incident);
     }
@@ -75,14 +80,14 @@ impl Queue {
     /// The delivery that goes next, if one is due.
     pub fn pick(&mut self, now: Timestamp) -> Option<Pick> {
         while let Some((at, incident)) = self.later.first().filter(|(at, _)| *at <= now).cloned() {
-            self.later.remove(&(at, incident.clone()));
+            self.later.remove(&(at, incident));
             if let Some(line) = self.lines.get(&incident) {
                 let urgency = urgency(line);
-                self.ready.insert((urgency, incident.clone()));
+                self.ready.insert((urgency, incident));
                 self.places.insert(incident, Place::Ready(urgency));
             }
         }
-        let (_, incident) = self.ready.first()?.clone();
+        let (_, incident) = *self.ready.first()?;
         let line = self.lines.get_mut(&incident)?;
         let (key, superseded) = choose(line)?;
         let mut delivery = line.remove(&key)?;
@@ -93,7 +98,7 @@ impl Queue {
             line.retain(|(_, other), _| other != id);
         }
         self.count -= 1 + superseded.len();
-        self.busy.insert(incident.clone());
+        self.busy.insert(incident);
         self.place(&incident);
         Some(Pick { delivery, superseded })
     }
@@ -106,26 +111,28 @@ impl Queue {
     /// Files an incident anew after its line changed.
     fn place(&mut self, incident: &IncidentId) {
         match self.places.remove(incident) {
-            Some(Place::Later(at)) => drop(self.later.remove(&(at, incident.clone()))),
-            Some(Place::Ready(urgency)) => drop(self.ready.remove(&(urgency, incident.clone()))),
+            Some(Place::Later(at)) => drop(self.later.remove(&(at, *incident))),
+            Some(Place::Ready(urgency)) => drop(self.ready.remove(&(urgency, *incident))),
             None => {}
         }
         let Some(line) = self.lines.get(incident) else { return };
         if line.is_empty() {
             self.lines.remove(incident);
-        } else if !self.busy.contains(incident) {
+        } else if !self.busy.contains(incident) || mutant::is(Mutant::OvertakesWhatIsUnderWay) {
             let at = due_at(line);
-            self.later.insert((at, incident.clone()));
-            self.places.insert(incident.clone(), Place::Later(at));
+            self.later.insert((at, *incident));
+            self.places.insert(*incident, Place::Later(at));
         }
     }
 }
 
 type Line = BTreeMap<(u32, String), Delivery>;
 
-/// A back-off of the first holds the whole line: order within an incident is kept.
+/// A back-off of the first holds the whole line: order within an incident is kept. What was never tried
+/// is due at once, also when the clock was put back since it was made.
 fn due_at(line: &Line) -> Timestamp {
-    line.values().next().map_or(Timestamp::default(), |delivery| delivery.due_at)
+    let first = line.values().next().filter(|delivery| delivery.due_at != delivery.created_at);
+    first.map_or(Timestamp::default(), |delivery| delivery.due_at)
 }
 
 fn urgency(line: &Line) -> Urgency {
@@ -161,15 +168,16 @@ mod tests {
     use super::super::sample_delivery;
     use super::*;
     use crate::model::NotificationKind;
+    use crate::model::incident_id::sample_id;
     use NotificationKind::{Acknowledged, Escalated, Opened, Resolved, Updated};
     use std::sync::Arc;
 
     fn delivery(incident: &str, number: u32, kind: NotificationKind) -> Delivery {
         let sample = sample_delivery(kind, Timestamp::from_millis(1_000));
-        let incident = IncidentId(incident.into());
+        let incident = sample_id(incident);
         let mut notification = (*sample.notification).clone();
         notification.number = number;
-        notification.incident.id = incident.clone();
+        notification.incident.id = incident;
         Delivery {
             id: format!("{incident}.{number}.ops/slack"),
             incident,
@@ -188,7 +196,7 @@ mod tests {
         let mut sent = Vec::new();
         while let Some(pick) = queue.pick(now) {
             assert!(queue.pick(now).is_none(), "one at a time within an incident");
-            queue.release(&pick.delivery.incident, None);
+            queue.release(&pick.delivery.incident, None, false);
             sent.push((pick.delivery.notification.number, pick.superseded.len()));
         }
         assert_eq!(sent, expected);
@@ -213,7 +221,7 @@ mod tests {
         queue.put(delivery("inc-a", 2, Resolved));
         queue.put(delivery("inc-b", 1, Opened));
         let now = Timestamp::from_millis(2_000);
-        assert_eq!(queue.pick(now).unwrap().delivery.incident.0.as_ref(), "inc-b");
+        assert_eq!(queue.pick(now).unwrap().delivery.incident, sample_id("inc-b"));
         let last = queue.pick(now).unwrap();
         assert!(last.delivery.progress.is_ambiguous);
         assert_eq!(queue.len(), 0);
@@ -226,8 +234,53 @@ mod tests {
         let now = Timestamp::from_millis(2_000);
         let first = queue.pick(now).unwrap().delivery;
         queue.put(delivery("inc-a", 2, Updated));
-        queue.release(&first.incident, Some(&"ts-1".to_owned()));
+        queue.release(&first.incident, Some(&"ts-1".to_owned()), false);
         assert_eq!(queue.pick(now).unwrap().delivery.progress.remote.as_deref(), Some("ts-1"));
+    }
+
+    #[test]
+    fn a_retry_keeps_its_time_whatever_is_done_to_the_wall_clock() {
+        use crate::clock::Clock;
+        use crate::model::Span;
+        use crate::runtime::engine_clock::EngineClock;
+        let day_ms = 86_400_000;
+        for (set_by_ms, latest_ms) in
+            [(0, 10_000), (-1_000, 11_000), (-3_600_000, 12_000), (-day_ms, 12_000), (day_ms, 1_000)]
+        {
+            let clock = Clock::manual(Timestamp::from_millis(10 * day_ms));
+            let ours = EngineClock::new(clock.clone(), Timestamp::default());
+            let mut queue = Queue::default();
+            let mut first = delivery("inc-a", 1, Opened);
+            first.due_at = ours.now() + Span::from_secs(10);
+            queue.put(first);
+            clock.set_by(Span::from_millis(set_by_ms));
+            let mut waited_ms = 0;
+            while queue.pick(ours.now()).is_none() {
+                clock.advance(Span::from_millis(1_000));
+                waited_ms += 1_000;
+                assert!(waited_ms <= latest_ms, "set by {set_by_ms} ms");
+            }
+            assert!(waited_ms >= 10_000 || set_by_ms > 0, "after {waited_ms} ms, set by {set_by_ms} ms");
+            assert!(queue.pick(ours.now()).is_none(), "once");
+        }
+    }
+
+    #[test]
+    fn what_waits_inherits_the_doubt_of_what_was_given_up_before_it() {
+        let mut queue = Queue::default();
+        queue.put(delivery("inc-a", 1, Opened));
+        let now = Timestamp::from_millis(2_000);
+        let first = queue.pick(now).unwrap().delivery;
+        queue.put(delivery("inc-a", 2, Updated));
+        queue.release(&first.incident, None, true);
+        assert!(queue.pick(now).unwrap().delivery.progress.is_ambiguous);
+    }
+
+    #[test]
+    fn what_was_never_tried_does_not_wait_for_a_clock_that_was_put_back() {
+        let mut queue = Queue::default();
+        queue.put(delivery("inc-a", 1, Opened));
+        assert!(queue.pick(Timestamp::from_millis(10)).is_some());
     }
 
     #[test]

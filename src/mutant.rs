@@ -1,0 +1,96 @@
+//! Planted bugs. The simulation must notice each of them (`tests/sim/mutants.rs`), or it proves nothing.
+//!
+//! Without the feature `mutants` every question is answered `false` by a constant, and the compiler drops
+//! what hangs on it. With the feature one bug at a time can be switched on in the present thread. A
+//! release build refuses the feature.
+//!
+//! ```text
+//! if !mutant::is(Mutant::StaleEpochWrites) { check the epoch }
+//! ```
+
+/// What is done wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// A sender gets its answer when its input is stepped.
+    AcknowledgedBeforeCommit,
+    /// The outbox gets a delivery before its cause is committed.
+    SentBeforeCommit,
+    /// After a failed commit the engine goes on with what it had in memory.
+    FailedCommitKeepsMemory,
+    /// The store says that its rows are up to date when only the journal is.
+    RowsCountAsApplied,
+    /// Deliveries are left out when rows are written.
+    DeliveriesNotStored,
+    /// The store takes commits of a writer that was taken over from.
+    StaleEpochWrites,
+    /// A restart forgets when incidents want to be looked at.
+    TimerLostOnRestart,
+    /// A restart forgets silences.
+    SilenceLostOnRestart,
+    /// After a restart the last level is asked once more.
+    LevelAskedAgainOnRestart,
+    /// After a restart nothing is in doubt: an attempt counts only once it is answered.
+    DoubtLostOnRestart,
+    /// An input on which the engine dies goes into the journal.
+    PoisonInJournal,
+    /// A deadline that is long past is left out: the clock was stepped.
+    LateDeadlineSkipped,
+    /// A receiver that says "later" gets nothing more.
+    TooManyRequestsIsFatal,
+    /// Only our own back-off counts.
+    RetryAfterIgnored,
+    /// Each try has a key of its own.
+    KeyOfItsOwnForEachTry,
+    /// What follows does not wait for what is under way.
+    OvertakesWhatIsUnderWay,
+    /// What a newer delivery made needless is dropped without a word.
+    SupersededInSilence,
+    /// What is given up is given up.
+    ExhaustedWithoutFallback,
+    /// Two deliveries stand in for one.
+    FallbackTwice,
+    /// A stand-in is not told of the end.
+    FallbackHearsNoEnd,
+    /// What no route below the root takes reaches nobody.
+    CatchAllDropped,
+    /// Anyone may do anything.
+    RolesNotChecked,
+    /// What was refused is not in the audit.
+    RefusalNotAudited,
+    /// A repeated event makes another alert.
+    RepeatIsAnotherAlert,
+    /// An event below the threshold disappears without a word.
+    BelowThresholdInSilence,
+    /// A mute names no cause.
+    MuteWithoutCause,
+    /// The end of a silence wakes nobody.
+    SilenceEndsUnnoticed,
+    /// An acknowledgement does not stop the escalation.
+    AcknowledgedIsAskedOn,
+    /// Who heard of an incident does not hear that it is over.
+    EndNotTold,
+}
+
+#[cfg(all(feature = "mutants", not(debug_assertions)))]
+compile_error!("the feature `mutants` plants bugs; it is for tests and never for a release build");
+
+#[cfg(feature = "mutants")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Switches one bug on in this thread, or all off.
+#[cfg(feature = "mutants")]
+pub fn plant(mutant: Option<Mutant>) {
+    PLANTED.set(mutant);
+}
+
+#[cfg(feature = "mutants")]
+pub fn is(mutant: Mutant) -> bool {
+    PLANTED.get() == Some(mutant)
+}
+
+#[cfg(not(feature = "mutants"))]
+pub const fn is(_: Mutant) -> bool {
+    false
+}
