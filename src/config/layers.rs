@@ -13,7 +13,7 @@ use super::read::{is_secret_key, join};
 use super::yaml::{Node, Value, scalar};
 
 /// Sections in which `<key>_file` stands for a secret, and values may be secret.
-const SECRET_SECTIONS: [&str; 3] = ["sources", "receivers", "api"];
+const SECRET_SECTIONS: [&str; 4] = ["sources", "receivers", "api", "heartbeat"];
 const VARIABLE_PREFIX: &str = "WATCHBELL__";
 /// Bytes of a file that holds one secret.
 const SECRET_FILE_BYTES_MAX: u64 = 256 * 1_024;
@@ -164,7 +164,8 @@ fn read_secrets_below(node: &mut Node, path: &str, problems: &mut Problems) {
         }
         Value::Map(entries) => {
             for (key, node) in entries.iter_mut() {
-                if is_secret_key(key) {
+                // The address of a heartbeat is all that it takes to send one.
+                if is_secret_key(key) || path == "heartbeat" && key == "url" {
                     texts(node).for_each(|text| problems.hide(text));
                 }
                 read_secrets_below(node, &join(path, key), problems);
@@ -244,12 +245,12 @@ fn read_secret(file: &Path, key: &str, path: &str, place: &Place, problems: &mut
 }
 
 #[cfg(unix)]
-fn is_world_readable(metadata: &std::fs::Metadata) -> bool {
+pub(super) fn is_world_readable(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
     metadata.is_file() && metadata.permissions().mode() & 0o004 != 0
 }
 
 #[cfg(not(unix))]
-fn is_world_readable(_: &std::fs::Metadata) -> bool {
+pub(super) fn is_world_readable(_: &std::fs::Metadata) -> bool {
     false
 }

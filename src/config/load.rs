@@ -1,5 +1,5 @@
 //! Reads the layers and hands them to `validate.rs`. The only part of the configuration that asks the
-//! system anything: files, and who we are.
+//! system anything: files, who we are, and what time it is.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use super::problem::{Place, Problem, Problems};
 use super::schema::Configuration;
 use super::validate::{Context, Kinds, validate};
 use super::yaml::{self, Node};
+use crate::clock::Clock;
+use crate::model::Timestamp;
 
 /// Reads the configuration: built-in values < `files` in their order < `WATCHBELL__…` variables.
 /// Without a file it is the built-in one: loopback, SQLite in the state directory, sinks to the log.
@@ -20,15 +22,16 @@ pub fn load(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Configuration, Vec<Problem>> {
     let environment: BTreeMap<String, String> = environment.collect();
-    load_with(files, &environment, &Kinds::installed(), is_root())
+    load_with(files, &environment, &Kinds::installed(), is_root(), Clock::System.now())
 }
 
-/// As [`load`], with the integrations and the user given.
+/// As [`load`], with the integrations, the user and the time given.
 pub(super) fn load_with(
     files: &[PathBuf],
     environment: &BTreeMap<String, String>,
     kinds: &Kinds,
     is_root: bool,
+    now: Timestamp,
 ) -> Result<Configuration, Vec<Problem>> {
     let mut problems = Problems::default();
     let mut root = Node::map(Place::BuiltIn);
@@ -44,7 +47,7 @@ pub(super) fn load_with(
     }
     layers::apply_environment(&mut root, environment, &mut problems);
     layers::read_secrets(&mut root, &mut problems);
-    let mut context = Context { environment, kinds, is_root, has_files: !files.is_empty(), problems };
+    let mut context = Context { environment, kinds, is_root, now, has_files: !files.is_empty(), problems };
     // A file that could not be read would make everything else look wrong too.
     let is_readable = !context.problems.has_unreadable();
     let configuration = if is_readable { validate(&root, &mut context) } else { None };

@@ -175,6 +175,9 @@ impl Problems {
                     }
                 }
             }
+            problem.message = visible(&problem.message);
+            problem.path = visible(&problem.path);
+            problem.hint = problem.hint.take().map(|hint| visible(&hint));
         }
         self.list.sort_by(|a, b| {
             (a.file.is_none(), &a.file, a.line.is_none(), a.line).cmp(&(
@@ -187,6 +190,21 @@ impl Problems {
         self.list.dedup();
         self.list
     }
+}
+
+/// Keys and values that a file holds may not steer the terminal or the log that they are shown in.
+fn visible(text: &str) -> String {
+    let is_unseen = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_unseen(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// "did you mean `x`?" when one of `known` is close to `word`.

@@ -9,7 +9,7 @@ use super::read::{Reading, entries, is_map, items, join, read, read_with};
 use super::references::Names;
 use super::schema::{SINK_GIVE_UP_AFTER, SINK_TIMEOUT, SinkSettings};
 use super::sources;
-use super::validate::{Context, check_name, check_span};
+use super::validate::{Context, check_name, check_not_reserved, check_span};
 use super::yaml::{Node, Value};
 use crate::engine::policy::{LOG_RECEIVER, Receiver};
 use crate::error::{Table, read_table};
@@ -60,6 +60,7 @@ pub(super) fn read_all(
     for (name, node) in entries(root, "receivers", &mut context.problems) {
         let path = join("receivers", name);
         check_name(name, "got the name", &path, &node.place, &mut context.problems);
+        check_not_reserved(name, &path, &node.place, &mut context.problems);
         receivers.insert(name.clone(), read_one(name, node, &path, setting, names, &mut sinks, context));
     }
     check_fallback_cycles(root, &receivers, &mut context.problems);

@@ -14,10 +14,13 @@ use crate::error::{Secret, Table};
 use crate::model::Span;
 use crate::render::Language;
 use crate::sinks::Rate;
+use crate::tls::IdentityFiles;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Configuration {
     pub listen: SocketAddr,
+    /// Absent: plain HTTP.
+    pub tls: Option<IdentityFiles>,
     /// Name of this installation; part of keys in foreign systems.
     pub instance: String,
     /// Where people reach this daemon, without a slash at the end.
@@ -31,6 +34,9 @@ pub struct Configuration {
     pub api: ApiSettings,
     pub limits: Limits,
     pub retention: Retention,
+    pub self_check: SelfCheckSettings,
+    /// Absent: nobody is told that we live.
+    pub heartbeat: Option<HeartbeatSettings>,
     pub policy: Policy,
     /// What does not keep the daemon from running but should be known.
     pub warnings: Vec<Problem>,
@@ -49,6 +55,8 @@ pub enum StoreSettings {
 pub struct SourceSettings {
     pub kind: String,
     pub auth: Auth,
+    /// Demanded besides `auth`.
+    pub client_certificate: Option<ClientCertificate>,
     /// Its own keys, for `SourceSpec::build`.
     pub table: Table,
     /// After decompression.
@@ -99,17 +107,30 @@ pub enum Auth {
     AnyOf(Vec<[u8; 32]>),
     Basic {
         user: String,
-        password: Secret<String>,
+        /// Kept as SHA-256, as tokens are.
+        password_sha256: [u8; 32],
     },
     Hmac(HmacSettings),
-    /// Only while listening on loopback.
+    /// Only while listening on loopback, or with a client certificate.
     None,
+}
+
+/// The clients that a source lets in by their certificate; at least one of authority and fingerprints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Authorities that vouch for clients.
+    pub ca_pem: Option<String>,
+    /// Empty, with no fingerprints either: every client of the authorities.
+    pub names: Vec<String>,
+    /// Of a client's own certificate.
+    pub sha256: Vec<[u8; 32]>,
 }
 
 /// A signature over the raw body, HMAC-SHA256.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HmacSettings {
-    pub secret: Secret<String>,
+    /// Any of these; several while one is being replaced.
+    pub secrets: Vec<Secret<String>>,
     /// Lower case.
     pub header: String,
     /// What stands before the signature in the header, `sha256=` for example.
@@ -165,7 +186,7 @@ pub struct ApiToken {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Open connections; the next one waits in the kernel's queue.
+    /// Open connections; the next one waits in the kernel's queue, and idle ones make room for it.
     pub connections_max: u32,
     /// From the first byte of a request to the end of its headers.
     pub header_timeout: Span,
@@ -203,4 +224,34 @@ impl Default for Retention {
     fn default() -> Self {
         Self { history: Span::from_hours(90 * 24), journal: Span::from_hours(7 * 24) }
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SelfCheckSettings {
+    pub enabled: bool,
+    pub every: Span,
+    /// A probe that takes longer has not come through.
+    pub timeout: Span,
+}
+
+impl Default for SelfCheckSettings {
+    fn default() -> Self {
+        Self { enabled: true, every: Span::from_mins(1), timeout: Span::from_secs(10) }
+    }
+}
+
+/// A request to somebody who rings when it stays away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeartbeatSettings {
+    /// Whoever knows it can keep that somebody quiet.
+    pub url: Secret<String>,
+    pub every: Span,
+    pub timeout: Span,
+    pub allow_private: bool,
+}
+
+impl HeartbeatSettings {
+    pub const EVERY: Span = Span::from_mins(1);
+    pub const TIMEOUT: Span = Span::from_secs(10);
 }

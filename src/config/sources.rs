@@ -8,36 +8,61 @@ use std::collections::BTreeMap;
 use super::problem::{Place, Problems, did_you_mean};
 use super::read::{Reading, entries, is_map, join, read_with};
 use super::schema::{Auth, BODY_BYTES_LIMIT, BODY_BYTES_MAX, Encoding, HmacSettings, SourceSettings};
-use super::validate::{Context, check_name};
+use super::tls;
+use super::validate::{Context, check_name, check_not_reserved};
 use super::yaml::{Node, Value};
 use crate::error::{Secret, Table, read_table};
 
 /// Keys of every source.
-pub(super) const KEYS: [&str; 8] =
-    ["kind", "token", "tokens", "user", "password", "hmac", "body_bytes_max", "events_per_second"];
+pub(super) const KEYS: [&str; 10] = [
+    "kind",
+    "token",
+    "tokens",
+    "token_sha256",
+    "user",
+    "password",
+    "hmac",
+    "client_certificate",
+    "body_bytes_max",
+    "events_per_second",
+];
 
 #[derive(Deserialize)]
 struct Keys {
     token: Option<Secret<String>>,
-    tokens: Option<Tokens>,
+    tokens: Option<SecretList>,
+    token_sha256: Option<SecretList>,
     user: Option<String>,
     password: Option<Secret<String>>,
     body_bytes_max: Option<usize>,
     events_per_second: Option<u32>,
 }
 
-/// A list, or text with one token in each line as a file holds it.
+/// A list, or text with one in each line as a file holds it.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a list of tokens, or text with one in each line")]
-enum Tokens {
+#[serde(untagged, expecting = "expected a list of texts, or text with one in each line")]
+enum SecretList {
     Lines(Secret<String>),
     List(Vec<Secret<String>>),
+}
+
+impl SecretList {
+    fn read(&self) -> Vec<Secret<String>> {
+        match self {
+            Self::List(list) => list.clone(),
+            Self::Lines(text) => {
+                let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
+                lines.map(|line| Secret::new(line.to_owned())).collect()
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HmacKeys {
-    secret: Secret<String>,
+    secret: Option<Secret<String>>,
+    secrets: Option<SecretList>,
     header: String,
     #[serde(default)]
     prefix: String,
@@ -50,6 +75,7 @@ pub(super) fn read_all(root: &Node, is_loopback: bool, context: &mut Context<'_>
     if root.get("sources").is_none() {
         return built_in(root, is_loopback, context);
     }
+    let has_tls = root.get("tls").is_some();
     let mut sources = BTreeMap::new();
     if let Some(node) = root.get("sources").filter(|node| node.value == Value::Map(Vec::new())) {
         context.problems.warning(&node.place, "sources", "`sources` is empty: nothing can come in");
@@ -57,7 +83,8 @@ pub(super) fn read_all(root: &Node, is_loopback: bool, context: &mut Context<'_>
     for (name, node) in entries(root, "sources", &mut context.problems) {
         let path = join("sources", name);
         check_name(name, "got the name", &path, &node.place, &mut context.problems);
-        if let Some(source) = read_one(node, &path, is_loopback, context) {
+        check_not_reserved(name, &path, &node.place, &mut context.problems);
+        if let Some(source) = read_one(node, &path, is_loopback, has_tls, context) {
             sources.insert(name.clone(), source);
         }
     }
@@ -84,6 +111,7 @@ fn built_in(root: &Node, is_loopback: bool, context: &mut Context<'_>) -> BTreeM
         let settings = SourceSettings {
             kind: (*kind).to_owned(),
             auth: Auth::None,
+            client_certificate: None,
             table: Table::new(),
             body_bytes_max: BODY_BYTES_MAX,
             events_per_second: None,
@@ -93,7 +121,13 @@ fn built_in(root: &Node, is_loopback: bool, context: &mut Context<'_>) -> BTreeM
     context.kinds.sources.iter().map(source).collect()
 }
 
-fn read_one(node: &Node, path: &str, is_loopback: bool, context: &mut Context<'_>) -> Option<SourceSettings> {
+fn read_one(
+    node: &Node,
+    path: &str,
+    is_loopback: bool,
+    has_tls: bool,
+    context: &mut Context<'_>,
+) -> Option<SourceSettings> {
     let problems = &mut context.problems;
     if !is_map(node, path, problems) {
         return None;
@@ -107,9 +141,13 @@ fn read_one(node: &Node, path: &str, is_loopback: bool, context: &mut Context<'_
     }
     let keys = keys?;
     let auth = auth(node, path, &keys, problems);
-    if auth == Some(Auth::None) {
+    let wanted = node.get("client_certificate");
+    let client_certificate =
+        wanted.and_then(|wanted| tls::client_certificate(wanted, &join(path, "client_certificate"), has_tls, problems));
+    // A faulty one has been reported as that.
+    if auth == Some(Auth::None) && wanted.is_none() {
         let message = format!("`{path}` has no authentication");
-        let hint = "add `token_file`, `user` with `password_file`, or `hmac`".to_owned();
+        let hint = "add `token_file`, `user` with `password_file`, `hmac`, or `client_certificate`".to_owned();
         if is_loopback {
             problems.warning(&node.place, path, format!("{message}: any program on this machine can send")).hint =
                 Some(hint);
@@ -132,6 +170,7 @@ fn read_one(node: &Node, path: &str, is_loopback: bool, context: &mut Context<'_
     Some(SourceSettings {
         kind: kind?,
         auth: auth?,
+        client_certificate,
         table: own.to_table(),
         body_bytes_max,
         events_per_second: keys.events_per_second,
@@ -156,7 +195,7 @@ pub(super) fn kind(node: &Node, path: &str, what: &str, known: &[&str], problems
 }
 
 fn auth(node: &Node, path: &str, keys: &Keys, problems: &mut Problems) -> Option<Auth> {
-    let has_tokens = keys.token.is_some() || keys.tokens.is_some();
+    let has_tokens = keys.token.is_some() || keys.tokens.is_some() || keys.token_sha256.is_some();
     let has_basic = keys.user.is_some() || keys.password.is_some();
     let hmac = node.get("hmac");
     if [has_tokens, has_basic, hmac.is_some()].iter().filter(|is_there| **is_there).count() > 1 {
@@ -174,37 +213,53 @@ fn auth(node: &Node, path: &str, keys: &Keys, problems: &mut Problems) -> Option
             return None;
         };
         return check_secret(password, node.place_of("password"), &join(path, "password"), problems)
-            .then(|| Auth::Basic { user: user.clone(), password: password.clone() });
+            .then(|| Auth::Basic { user: user.clone(), password_sha256: sha256(password) });
     }
     if !has_tokens {
         // Tokens of the wrong form have been reported as that.
-        let is_attempt = node.get("token").or_else(|| node.get("tokens")).is_some();
+        let is_attempt = ["token", "tokens", "token_sha256"].iter().any(|key| node.get(key).is_some());
         return (!is_attempt).then_some(Auth::None);
     }
-    let listed: Vec<Secret<String>> = match &keys.tokens {
-        None => Vec::new(),
-        Some(Tokens::List(list)) => list.clone(),
-        Some(Tokens::Lines(text)) => {
-            let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
-            lines.map(|line| Secret::new(line.to_owned())).collect()
+    let listed = |list: &Option<SecretList>, key: &str, problems: &mut Problems| {
+        let all = list.as_ref().map(SecretList::read);
+        if all.as_ref().is_some_and(Vec::is_empty) {
+            let path = join(path, key);
+            problems.error(node.place_of(key), &path, format!("`{path}`: expected at least one token"));
         }
+        all.unwrap_or_default()
     };
-    if keys.tokens.is_some() && listed.is_empty() {
-        let path = join(path, "tokens");
-        problems.error(node.place_of("tokens"), &path, format!("`{path}`: expected at least one token"));
-        return None;
-    }
+    let (tokens, hashes) =
+        (listed(&keys.tokens, "tokens", problems), listed(&keys.token_sha256, "token_sha256", problems));
     let single = keys.token.iter().map(|token| (token, "token"));
-    let all = single.chain(listed.iter().map(|token| (token, "tokens")));
-    let hashes: Vec<_> =
-        all.map(|(token, key)| hash_token(token, node.place_of(key), &join(path, key), problems)).collect();
-    hashes.into_iter().collect::<Option<_>>().map(Auth::AnyOf)
+    let mut all: Vec<Option<[u8; 32]>> = single
+        .chain(tokens.iter().map(|token| (token, "tokens")))
+        .map(|(token, key)| hash_token(token, node.place_of(key), &join(path, key), problems))
+        .collect();
+    let (place, path) = (node.place_of("token_sha256"), join(path, "token_sha256"));
+    all.extend(hashes.iter().map(|text| read_sha256(text.expose(), place, &path, problems)));
+    let all: Vec<[u8; 32]> = all.into_iter().collect::<Option<_>>()?;
+    (!all.is_empty()).then_some(Auth::AnyOf(all))
 }
 
 fn hmac(node: &Node, path: &str, problems: &mut Problems) -> Option<HmacSettings> {
     let reading = Reading { is_secret: true, ..Reading::default() };
     let keys: HmacKeys = read_with(node, path, reading, problems, read_table)?;
-    let is_good = check_secret(&keys.secret, node.place_of("secret"), &join(path, "secret"), problems);
+    let secrets = match (&keys.secret, &keys.secrets) {
+        (Some(secret), None) => vec![secret.clone()],
+        (None, Some(list)) => list.read(),
+        _ => {
+            let message = format!("`{path}`: expected one of `secret_file`, `secret` and `secrets`");
+            problems.error(&node.place, join(path, "secret"), message);
+            return None;
+        }
+    };
+    let key = if keys.secret.is_some() { "secret" } else { "secrets" };
+    let is_good = !secrets.is_empty()
+        && secrets.iter().all(|secret| check_secret(secret, node.place_of(key), &join(path, key), problems));
+    if secrets.is_empty() {
+        let path = join(path, key);
+        problems.error(node.place_of(key), &path, format!("`{path}`: expected at least one secret"));
+    }
     let mut header = |key: &str, name: &str| {
         let lower = name.to_ascii_lowercase();
         let is_name = http::HeaderName::from_bytes(lower.as_bytes()).is_ok();
@@ -217,7 +272,7 @@ fn hmac(node: &Node, path: &str, problems: &mut Problems) -> Option<HmacSettings
     let signature = header("header", &keys.header);
     let timestamp = keys.timestamp_header.as_ref().map(|name| header("timestamp_header", name));
     Some(HmacSettings {
-        secret: is_good.then_some(keys.secret)?,
+        secrets: is_good.then_some(secrets)?,
         header: signature?,
         prefix: keys.prefix,
         encoding: keys.encoding,
@@ -243,5 +298,32 @@ pub(super) fn hash_token(
     path: &str,
     problems: &mut Problems,
 ) -> Option<[u8; 32]> {
-    check_secret(token, place, path, problems).then(|| Sha256::digest(token.expose().as_bytes()).into())
+    check_secret(token, place, path, problems).then(|| sha256(token))
+}
+
+fn sha256(secret: &Secret<String>) -> [u8; 32] {
+    Sha256::digest(secret.expose().as_bytes()).into()
+}
+
+/// A token's SHA-256 as it is written.
+pub(super) fn read_sha256(text: &str, place: &Place, path: &str, problems: &mut Problems) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    let is_read = base16ct::mixed::decode(text, &mut hash).is_ok_and(|bytes| bytes.len() == 32);
+    if !is_read {
+        problems.error(place, path, format!("`{path}`: expected 64 hexadecimal digits")).hint =
+            Some("printf %s \"$TOKEN\" | sha256sum".to_owned());
+    }
+    is_read.then_some(hash)
+}
+
+/// 64 hexadecimal digits.
+pub(super) fn parse_sha256(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(hash)
 }

@@ -1,19 +1,20 @@
 //! Whether the configuration as a whole makes sense, section by section, each problem reported.
-//! Decides what absent sections mean; never reads secrets or files other than topology.
+//! Decides what absent sections mean; never reads secrets or files other than topology and the listener's
+//! certificate.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problems, quoted};
 use super::read::{Reading, is_map, items, join, read, read_with, require, unknown_hint};
 use super::references::Names;
 use super::schema::*;
 use super::yaml::Node;
-use super::{layers, policy, receivers, sources};
+use super::{layers, policy, receivers, self_check, sources, tls};
 use crate::engine::input::Role;
 use crate::error::{ConfigError, Secret, Table, read_table};
-use crate::model::Span;
+use crate::model::{Span, Timestamp};
 use crate::render::Language;
 use crate::sinks::Setting;
 
@@ -48,17 +49,19 @@ pub(super) struct Context<'a> {
     pub environment: &'a BTreeMap<String, String>,
     pub kinds: &'a Kinds,
     pub is_root: bool,
+    pub now: Timestamp,
     pub has_files: bool,
     pub problems: Problems,
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 24] = [
+pub(super) const SECTIONS: [&str; 27] = [
     "api",
     "correlation",
     "default_sla",
     "escalation_policies",
     "flap",
+    "heartbeat",
     "inhibit_rules",
     "instance",
     "language",
@@ -73,10 +76,12 @@ pub(super) const SECTIONS: [&str; 24] = [
     "retention",
     "route",
     "schedules",
+    "self_check",
     "services",
     "slas",
     "sources",
     "store",
+    "tls",
     "topology",
 ];
 
@@ -108,12 +113,16 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         public_url: public_url.clone(),
     };
     let (receivers, sinks) = receivers::read_all(root, &setting, &names, context);
+    let tls = tls::read(root, context);
     let sources = sources::read_all(root, is_loopback, context);
     let api = api(root, is_loopback, &mut context.problems);
     let mut policy = policy::read_all(root, receivers, &names, &mut context.problems);
     policy.public_url = public_url.clone();
+    let self_check = self_check::self_check(root, &mut context.problems);
+    let heartbeat = self_check::heartbeat(root, self_check.enabled, &mut context.problems);
     Some(Configuration {
         listen: listen?,
+        tls,
         instance,
         public_url,
         language: general.language,
@@ -123,6 +132,8 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         api,
         limits: limits(root, &mut context.problems),
         retention: retention(root, &mut context.problems),
+        self_check,
+        heartbeat,
         policy,
         warnings: Vec::new(),
     })
@@ -150,6 +161,8 @@ fn listen(root: &Node, text: Option<&str>, problems: &mut Problems) -> Option<So
 
 /// Characters of a name that becomes part of keys and paths.
 const NAME_CHARS_MAX: usize = 64;
+/// Source and receiver of the daemon's own alerts and probes.
+const RESERVED: &str = crate::engine::system::SOURCE;
 
 /// Reports a name that could not stand in a URL or in a key of a foreign system.
 pub(super) fn check_name(name: &str, what: &str, path: &str, place: &Place, problems: &mut Problems) {
@@ -158,6 +171,14 @@ pub(super) fn check_name(name: &str, what: &str, path: &str, place: &Place, prob
         let message = format!(
             "`{path}`: {what} `{name}`, expected 1 to {NAME_CHARS_MAX} letters, digits, dots, hyphens and underscores"
         );
+        problems.error(place, path, message);
+    }
+}
+
+/// Reports a name that the daemon keeps for itself.
+pub(super) fn check_not_reserved(name: &str, path: &str, place: &Place, problems: &mut Problems) {
+    if name == RESERVED {
+        let message = format!("`{path}`: the name `{name}` is the daemon's own, expected another one");
         problems.error(place, path, message);
     }
 }
@@ -238,6 +259,9 @@ struct ApiTokenKeys {
     token_sha256: Option<String>,
 }
 
+/// Who stands in the audit log without a token: the machine itself, a signal, and strangers.
+const BUILT_IN_PRINCIPALS: [&str; 3] = ["local", "operator", "(unknown)"];
+
 fn api(root: &Node, is_loopback: bool, problems: &mut Problems) -> ApiSettings {
     let mut settings = ApiSettings::default();
     let node = root.get("api").cloned().unwrap_or_default();
@@ -275,17 +299,18 @@ fn api_token(node: &Node, path: &str, problems: &mut Problems) -> Option<ApiToke
     } else {
         return None;
     };
+    if keys.name.trim().is_empty() || BUILT_IN_PRINCIPALS.contains(&keys.name.as_str()) {
+        let message = format!(
+            "`{path}.name`: expected a name other than {}, which stand for others in the audit log",
+            quoted(BUILT_IN_PRINCIPALS)
+        );
+        problems.error(node.place_of("name"), join(path, "name"), message);
+    }
     let token_sha256 = match (&keys.token, &keys.token_sha256) {
         (Some(token), None) => sources::hash_token(token, node.place_of("token"), &join(path, "token"), problems)?,
-        (None, Some(text)) => match parse_sha256(text) {
-            Some(hash) => hash,
-            None => {
-                let message = format!("`{path}.token_sha256`: expected 64 hexadecimal digits");
-                problems.error(node.place_of("token_sha256"), join(path, "token_sha256"), message).hint =
-                    Some("printf %s \"$TOKEN\" | sha256sum".to_owned());
-                return None;
-            }
-        },
+        (None, Some(text)) => {
+            sources::read_sha256(text, node.place_of("token_sha256"), &join(path, "token_sha256"), problems)?
+        }
         _ => {
             let message = format!("`{path}`: expected one of `token_file`, `token_sha256` and `token`");
             problems.error(&node.place, join(path, "token"), message);
@@ -293,17 +318,6 @@ fn api_token(node: &Node, path: &str, problems: &mut Problems) -> Option<ApiToke
         }
     };
     Some(ApiToken { name: keys.name, role: keys.role, token_sha256 })
-}
-
-fn parse_sha256(text: &str) -> Option<[u8; 32]> {
-    let mut hash = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (at, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(hash)
 }
 
 /// Reads a section that is one struct; its defaults when it is absent or faulty.

@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::error::Problem;
+use super::replay::Stamp;
 use super::{ApiToken, Auth, SignatureEncoding};
 use crate::engine::input::{Principal, Role};
 use crate::error::Secret;
@@ -38,7 +39,7 @@ pub enum SourceAuth {
 }
 
 pub struct Signing {
-    secret: Secret<Vec<u8>>,
+    secrets: Vec<Secret<Vec<u8>>>,
     header: HeaderName,
     prefix: String,
     encoding: SignatureEncoding,
@@ -49,7 +50,14 @@ pub struct Signing {
 pub struct Unverified<'a> {
     signing: &'a Signing,
     signature: Vec<u8>,
-    timestamp: Option<&'a str>,
+    timestamp: Option<SignedAt<'a>>,
+}
+
+/// The time of signing, as it was signed and as it is understood.
+#[derive(Clone, Copy)]
+struct SignedAt<'a> {
+    text: &'a str,
+    valid_until: Timestamp,
 }
 
 impl SourceAuth {
@@ -58,12 +66,12 @@ impl SourceAuth {
             Auth::None => Self::None,
             Auth::Tokens(hashes) => Self::Tokens(hashes),
             Auth::Basic { user, password_sha256 } => Self::Basic { user, password_sha256 },
-            Auth::Hmac { secret, header, prefix, encoding, timestamp_header } => {
+            Auth::Hmac { secrets, header, prefix, encoding, timestamp_header } => {
                 let header = HeaderName::try_from(header);
                 let timestamp_header = timestamp_header.map(HeaderName::try_from).transpose();
                 match (header, timestamp_header) {
                     (Ok(header), Ok(timestamp_header)) => {
-                        Self::Hmac(Box::new(Signing { secret, header, prefix, encoding, timestamp_header }))
+                        Self::Hmac(Box::new(Signing { secrets, header, prefix, encoding, timestamp_header }))
                     }
                     _ => Self::Impossible,
                 }
@@ -150,7 +158,7 @@ impl Signing {
             .as_bytes()
             .strip_prefix(self.prefix.as_bytes())
             .and_then(|text| match self.encoding {
-                SignatureEncoding::Hex => from_hex(text),
+                SignatureEncoding::Hex => base16ct::mixed::decode_vec(text).ok(),
                 SignatureEncoding::Base64 => BASE64_STANDARD.decode(text).ok(),
             })
             .ok_or_else(|| self.refuse(format!("the header `{}` holds no {}", self.header, self.form())))?;
@@ -164,7 +172,7 @@ impl Signing {
         name: &HeaderName,
         headers: &'a HeaderMap,
         now: Timestamp,
-    ) -> Result<&'a str, Problem> {
+    ) -> Result<SignedAt<'a>, Problem> {
         let text = headers.get(name).and_then(|value| value.to_str().ok());
         let seconds = text.and_then(|text| text.parse::<i64>().ok());
         let (Some(text), Some(seconds)) = (text, seconds) else {
@@ -172,13 +180,16 @@ impl Signing {
         };
         let age_ms = i128::from(now.as_millis()) - i128::from(seconds) * 1_000;
         if age_ms.abs() > i128::from(SIGNATURE_AGE_MAX_MS) {
-            let detail = format!(
-                "the time in `{name}` is more than {} s away from ours: an old request, or a clock that is wrong",
-                SIGNATURE_AGE_MAX_MS / 1_000
-            );
-            return Err(self.refuse(detail));
+            return Err(self.out_of_time(name));
         }
-        Ok(text)
+        Ok(SignedAt { text, valid_until: Timestamp::from_millis(seconds * 1_000 + SIGNATURE_AGE_MAX_MS) })
+    }
+
+    fn out_of_time(&self, name: &HeaderName) -> Problem {
+        self.refuse(format!(
+            "the time in `{name}` is more than {} s away from ours: an old request, or a clock that is wrong",
+            SIGNATURE_AGE_MAX_MS / 1_000
+        ))
     }
 
     fn form(&self) -> String {
@@ -199,27 +210,36 @@ impl Signing {
 }
 
 impl Unverified<'_> {
-    /// Over the raw bytes, as they came.
-    pub fn verify(self, body: &[u8]) -> Result<(), Problem> {
-        let refuse =
-            || self.signing.refuse("the signature does not fit the body; is it the same secret on both sides?");
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.signing.secret.expose()).map_err(|_| refuse())?;
-        if let Some(timestamp) = self.timestamp {
-            mac.update(timestamp.as_bytes());
-            mac.update(b":");
+    /// Over the raw bytes, as they came. What comes back tells the request from every other one, where
+    /// its time was signed too; without a time the same body later is another request.
+    pub fn verify(self, body: &[u8], now: Timestamp) -> Result<Option<Stamp>, Problem> {
+        let Self { signing, signature, timestamp } = self;
+        // Every secret is tried, so that the time says nothing about which one fits.
+        let fits =
+            signing.secrets.iter().fold(false, |fits, secret| fits | is_signed(secret, &signature, timestamp, body));
+        if !fits {
+            return Err(signing.refuse("the signature does not fit the body; is it the same secret on both sides?"));
         }
-        mac.update(body);
-        mac.verify_slice(&self.signature).map_err(|_| refuse())
+        let (Some(signed_at), Some(name)) = (timestamp, &signing.timestamp_header) else { return Ok(None) };
+        // A body can take its time to arrive, and the memory of this signature ends with its validity.
+        if now > signed_at.valid_until {
+            return Err(signing.out_of_time(name));
+        }
+        // One that fits has this length.
+        let signature = signature.try_into().unwrap_or_default();
+        Ok(Some(Stamp { signature, valid_until: signed_at.valid_until }))
     }
 }
 
-fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let (pairs, rest) = text.as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
+fn is_signed(secret: &Secret<Vec<u8>>, signature: &[u8], timestamp: Option<SignedAt<'_>>, body: &[u8]) -> bool {
+    // A key of any length will do, so this refuses nothing.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose()) else { return false };
+    if let Some(timestamp) = timestamp {
+        mac.update(timestamp.text.as_bytes());
+        mac.update(b":");
     }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    mac.update(body);
+    mac.verify_slice(signature).is_ok()
 }
 
 /// Who uses the API. Without any token it is open to the machine itself, which is then defended
@@ -313,14 +333,6 @@ mod tests {
         assert_eq!(ask("[::1]:9494").unwrap().role, Role::Admin);
         for listen in ["0.0.0.0:9494", "10.0.0.1:9494", "[::]:9494"] {
             assert_eq!(ask(listen).unwrap_err().status(), http::StatusCode::UNAUTHORIZED, "{listen}");
-        }
-    }
-
-    #[test]
-    fn reads_hex_and_nothing_else() {
-        assert_eq!(from_hex(b"00fFa1"), Some(vec![0, 255, 161]));
-        for text in [&b"0"[..], b"0g", b"+1", b"\xc3\xa4"] {
-            assert_eq!(from_hex(text), None);
         }
     }
 

@@ -12,7 +12,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use super::error::Problem;
-use crate::sources::ParseError;
+use crate::sources::{ParseError, json};
 
 /// Bytes of a command's body.
 const COMMAND_BYTES_MAX: usize = 64 * 1_024;
@@ -150,14 +150,7 @@ pub async fn read_json<T: DeserializeOwned>(request: Request<Body>) -> Result<T,
 }
 
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { "body".to_owned() } else { path };
-        Problem::invalid_json(field, &error.into_inner().to_string())
-    })?;
-    deserializer.end().map_err(|error| Problem::invalid_json("body".into(), &error.to_string()))?;
-    Ok(value)
+    json::text(bytes).and_then(json::read).map_err(Problem::invalid_body)
 }
 
 #[cfg(test)]

@@ -16,14 +16,12 @@ use utoipa::ToSchema;
 use crate::runtime::inbox::SubmitError;
 use crate::sources::ParseError;
 use crate::store::StoreError;
+use crate::tls::ClientRefusal;
 
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Seconds after which a sender may try again when the writer cannot keep up.
 const OVERLOAD_RETRY_AFTER_S: u64 = 1;
-
-/// Of a JSON reader's message, which can repeat what came.
-const MESSAGE_CHARS_MAX: usize = 300;
 
 /// What the client is told instead of an answer. Boxed: it is the rare side of every result.
 #[derive(Debug)]
@@ -115,6 +113,20 @@ impl Problem {
             .with_header(http::header::WWW_AUTHENTICATE, challenge)
     }
 
+    /// A client shows its certificate when it connects, so the connection ends with the refusal: the next
+    /// one may come with the right one.
+    pub fn client_certificate(refusal: ClientRefusal) -> Self {
+        let detail = refusal.to_string();
+        let problem = match refusal {
+            ClientRefusal::NotListed(_) => Self::forbidden(detail),
+            // No scheme is registered for it; the challenge says what is missing at least.
+            ClientRefusal::Missing | ClientRefusal::Untrusted(_) => {
+                Self::unauthenticated(HeaderValue::from_static("ClientCertificate realm=\"watchbell\""), detail)
+            }
+        };
+        problem.with_header(http::header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "not allowed", detail)
     }
@@ -122,15 +134,6 @@ impl Problem {
     pub fn invalid_body(error: ParseError) -> Self {
         let title = "the body does not fit";
         Self::new(StatusCode::BAD_REQUEST, "invalid-body", title, error.to_string()).with_field(error)
-    }
-
-    /// A body of the daemon's own API that its reader did not like; `message` is the reader's.
-    pub fn invalid_json(field: String, message: &str) -> Self {
-        let message: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
-        let title = "the body does not fit";
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-body", title, format!("`{field}`: {message}"));
-        problem.0.body.field = Some(field);
-        problem
     }
 
     pub fn invalid_parameter(name: &str, got: &str, expected: impl Into<String>) -> Self {
@@ -174,6 +177,17 @@ impl Problem {
             "this source is over its quota of {events_per_second} events per second; nothing of this request was taken"
         );
         Self::new(status, "over-quota", "too much at once", detail).retry_after(retry_after_s)
+    }
+
+    pub fn under_way(status: StatusCode) -> Self {
+        let detail = "the same signed request came before and is still being worked on";
+        Self::new(status, "under-way", "too soon", detail).retry_after(OVERLOAD_RETRY_AFTER_S)
+    }
+
+    pub fn too_many_signatures(status: StatusCode, retry_after_s: u64) -> Self {
+        let detail = "this source signed more requests in a short time than are remembered to keep repetitions out; \
+                      nothing of this request was taken";
+        Self::new(status, "too-many-signatures", "too much at once", detail).retry_after(retry_after_s)
     }
 
     pub fn unavailable(detail: impl Into<String>) -> Self {

@@ -1,6 +1,7 @@
 //! Is it alive, is it ready, what does it count, and please read the configuration again. Knows
 //! nothing by itself: the driver and `app.rs` keep [`Status`] up to date.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -9,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
-use super::App;
 use super::error::{Problem, ProblemBody};
+use super::{App, ReloadRequest};
+use crate::engine::input::Principal;
 use crate::model::Timestamp;
 
 /// How the daemon is, in flags that others set.
@@ -18,7 +20,7 @@ use crate::model::Timestamp;
 pub struct Status {
     is_loaded: AtomicBool,
     is_draining: AtomicBool,
-    /// Why the writer does not get on; absent while it does, or has nothing to do.
+    /// Why the daemon is not healthy; absent while it is.
     trouble: Mutex<Option<String>>,
     last_reload: Mutex<Option<Reload>>,
 }
@@ -41,14 +43,18 @@ impl Status {
         self.is_draining.store(true, Ordering::Release);
     }
 
-    /// The writer made progress or has nothing to do.
+    /// The writer made progress or has nothing to do, and the self check passes.
     pub fn healthy(&self) {
         *self.trouble.lock() = None;
     }
 
-    /// The writer does not get on; `reason` is shown to whoever can reach the port.
+    /// Something does not get on; `reason` is shown to whoever can reach the port.
     pub fn unhealthy(&self, reason: impl Into<String>) {
         *self.trouble.lock() = Some(reason.into());
+    }
+
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
     }
 
     pub fn reloaded(&self, at: Timestamp, result: Result<String, String>) {
@@ -60,14 +66,11 @@ impl Status {
     }
 }
 
-/// 200 while the writer gets on or has nothing to do.
+/// 200 while the writer gets on and the self check passes.
 #[utoipa::path(get, path = "/-/healthy", operation_id = "healthy", tag = "operations",
     responses((status = 200, body = String, content_type = "text/plain"), (status = 503, body = ProblemBody)))]
 pub async fn healthy(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
-    match &*app.status.trouble.lock() {
-        None => Ok("healthy\n"),
-        Some(reason) => Err(Problem::unavailable(format!("the writer does not get on: {reason}"))),
-    }
+    app.status.trouble().map_or(Ok("healthy\n"), |reason| Err(Problem::unavailable(reason)))
 }
 
 /// 200 from the moment the store is loaded until the daemon is told to stop.
@@ -96,9 +99,9 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem> {
         (status = 422, body = ProblemBody, description = "Refused; the old configuration stays in force"),
         (status = 503, body = ProblemBody)),
     security((), ("api_token" = [])))]
-pub async fn reload(State(app): State<Arc<App>>) -> Result<String, Problem> {
+pub async fn reload(State(app): State<Arc<App>>, Extension(by): Extension<Principal>) -> Result<String, Problem> {
     let (done, answer) = oneshot::channel();
-    app.reload.try_send(done).map_err(|error| match error {
+    app.reload.try_send(ReloadRequest { by: by.name, done }).map_err(|error| match error {
         mpsc::error::TrySendError::Full(_) => Problem::unavailable("another reload is under way"),
         mpsc::error::TrySendError::Closed(_) => Problem::unavailable("the daemon is stopping"),
     })?;

@@ -1,5 +1,5 @@
-//! Events in. The order is the contract: find the source, authenticate by the headers, look at the
-//! quota, only then read the body, check its signature over the raw bytes, parse all of it or nothing,
+//! Events in. The order is the contract: find the source, authenticate by the connection and the
+//! headers, look at the quota, only then read the body, check its signature over the raw bytes, parse all of it or nothing,
 //! make it durable, answer. A body that cannot be read is kept in quarantine and answered 4xx; a 2xx
 //! is never sent before the commit. Knows no system: `sources/` does.
 
@@ -9,6 +9,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -17,9 +18,12 @@ use super::App;
 use super::body::{self, DecompressError, Encoding};
 use super::error::Problem;
 use super::live::Endpoint;
+use super::replay::{Claim, Ticket};
+use crate::crash_point::{CrashPoint, reach};
 use crate::engine::input::Input;
 use crate::model::{Event, Timestamp};
 use crate::runtime::inbox::SubmitError;
+use crate::runtime::self_check::Refusal;
 use crate::sources::{Inbound, ParseError};
 use crate::store::{QUARANTINE_BYTES_MAX, QuarantineRow};
 
@@ -50,7 +54,7 @@ type PathOf<T> = Result<Path<T>, PathRejection>;
 /// Takes events for the instance named like the kind, or the only one of that kind.
 #[utoipa::path(post, path = "/in/{kind}", operation_id = "ingest", tag = "ingest",
     params(("kind" = String, Path, description = "Kind of source, `zabbix` for example")),
-    request_body(content = String, content_type = "application/json", description = "As the monitor sends it"),
+    request_body(content = serde_json::Value, description = "As the monitor sends it; `watchbell integrations` describes each"),
     responses((status = 200, body = Accepted), (status = "4XX", body = super::error::ProblemBody),
         (status = 503, body = super::error::ProblemBody)),
     security((), ("source_token" = []), ("source_password" = [])))]
@@ -62,7 +66,7 @@ pub async fn by_kind(State(app): State<Arc<App>>, kind: PathOf<String>, request:
 /// Takes events for one source instance.
 #[utoipa::path(post, path = "/in/{kind}/{name}", operation_id = "ingest_named", tag = "ingest",
     params(("kind" = String, Path, description = "Kind of source"), ("name" = String, Path, description = "Name of the instance")),
-    request_body(content = String, content_type = "application/json", description = "As the monitor sends it"),
+    request_body(content = serde_json::Value, description = "As the monitor sends it; `watchbell integrations` describes each"),
     responses((status = 200, body = Accepted), (status = "4XX", body = super::error::ProblemBody),
         (status = 503, body = super::error::ProblemBody)),
     security((), ("source_token" = []), ("source_password" = [])))]
@@ -120,8 +124,12 @@ async fn receive(
         Err(problem) => return problem.into_response(),
     };
     match take(app, &endpoint, request).await {
-        Ok(count) => {
-            endpoint.count_accepted(count);
+        Ok(taken) => {
+            match taken {
+                Taken::Now(count) => endpoint.count_accepted(count),
+                Taken::Before(_) => endpoint.count_repeated(),
+            }
+            let (Taken::Now(count) | Taken::Before(count)) = taken;
             match style {
                 AnswerStyle::Empty => StatusCode::OK.into_response(),
                 AnswerStyle::Count => Json(Accepted { accepted: count }).into_response(),
@@ -140,10 +148,19 @@ async fn receive(
     }
 }
 
-/// From request to durable; returns how many events it held.
-async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<usize, Problem> {
+/// How many events of a request are durable, and since when.
+#[derive(Clone, Copy)]
+enum Taken {
+    Now(usize),
+    /// The same signed request came before.
+    Before(usize),
+}
+
+/// From request to durable.
+async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<Taken, Problem> {
     let now = app.clock.now();
     let (parts, body) = request.into_parts();
+    endpoint.check_client(&parts.extensions, now)?;
     let signature = endpoint.auth.check(&parts.headers, now)?;
     if let Some(quota) = &endpoint.quota {
         quota
@@ -152,9 +169,17 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<u
     }
     let encoding = Encoding::of(&parts.headers)?;
     let raw = body::read(body, &parts.headers, endpoint.body_bytes_max).await?;
-    if let Some(signature) = signature {
-        signature.verify(&raw)?;
-    }
+    let stamp = match signature {
+        Some(signature) => signature.verify(&raw, app.clock.now())?,
+        None => None,
+    };
+    let ticket = match stamp.map(|stamp| endpoint.replays.claim(stamp, app.clock.now())) {
+        None => None,
+        Some(Claim::First(ticket)) => Some(ticket),
+        Some(Claim::Repeated(count)) => return Ok(Taken::Before(count)),
+        Some(Claim::UnderWay) => return Err(Problem::under_way(endpoint.overload_status())),
+        Some(Claim::Full(wait_s)) => return Err(Problem::too_many_signatures(endpoint.overload_status(), wait_s)),
+    };
     let content_type = body::content_type(&parts.headers);
     let parsed = parse(endpoint, encoding, raw, content_type, now).await;
     if let Some(quota) = &endpoint.quota {
@@ -171,14 +196,42 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<u
         Err(Unreadable::Other(problem)) => return Err(problem),
     };
     let count = events.len();
+    reach(CrashPoint::BodyRead);
     if count > 0 {
-        let submitted = app.driver.submit(Input::Events { events }, Some(endpoint.name.clone())).await;
-        submitted.map_err(|error| match error {
+        submit(app, endpoint, events, ticket).await.map_err(|error| match error {
             SubmitError::Overloaded => Problem::overloaded(endpoint.overload_status()),
             SubmitError::Unavailable(_) => error.into(),
         })?;
     }
-    Ok(count)
+    Ok(Taken::Now(count))
+}
+
+/// Hands the events to the writer. With a ticket that is seen to its end even when the sender hangs up
+/// meanwhile: its next try must find out what became of this one.
+async fn submit(app: &App, endpoint: &Endpoint, events: Vec<Event>, ticket: Option<Ticket>) -> Result<(), SubmitError> {
+    let (driver, source, count) = (app.driver.clone(), Some(endpoint.name.clone()), events.len());
+    let input = Input::Events { events };
+    let Some(ticket) = ticket else { return driver.submit(input, source).await.map(drop) };
+    let work = async move {
+        driver.submit(input, source).await?;
+        ticket.taken(count);
+        Ok(())
+    };
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(SubmitError::Unavailable(error.to_string())))
+}
+
+/// A probe of the self check, from request to durable, as any other body; no path leads here.
+pub async fn probe(app: &App, endpoint: &Arc<Endpoint>, body: String) -> Result<(), Refusal> {
+    let request = Request::post("/").header(CONTENT_TYPE, "application/json").body(body.into());
+    let request = request.map_err(|error| Refusal::Refused(error.to_string()))?;
+    match take(app, endpoint, request).await {
+        Ok(Taken::Now(count) | Taken::Before(count)) => {
+            endpoint.count_accepted(count);
+            Ok(())
+        }
+        Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => Err(Refusal::Busy),
+        Err(problem) => Err(Refusal::Refused(problem.detail().to_owned())),
+    }
 }
 
 /// What stands between a body and its events.

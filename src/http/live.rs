@@ -1,7 +1,7 @@
 //! What every handler shares: the driver, the readers, and the sources and tokens in force. Those
 //! two are swapped as a whole on reload; a request that has begun ends with what it began with.
 
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 use parking_lot::RwLock;
 use prometheus::IntCounter;
 use std::collections::BTreeMap;
@@ -13,14 +13,19 @@ use tokio::sync::mpsc;
 use super::auth::SourceAuth;
 use super::error::Problem;
 use super::quota::Quota;
+use super::replay::Replays;
+use super::strangers::Strangers;
 use super::{ApiToken, ReloadRequest, Setup, SourceInstance, Status};
 use crate::clock::Clock;
+use crate::engine::system::SOURCE;
 use crate::model::Timestamp;
 use crate::model::audit::AuditEntry;
 use crate::runtime::inbox::Handle;
+use crate::runtime::self_check::Door;
 use crate::sources::{self, Overload, Source, SourceSpec};
 use crate::store::{QuarantineRow, Reader};
 use crate::telemetry::Metrics;
+use crate::tls::{ClientChain, ClientRule};
 
 /// How long a refusal waits for its own record (quarantine, audit) before it is sent without.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,6 +39,7 @@ pub struct App {
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<Status>,
     pub(super) reload: mpsc::Sender<ReloadRequest>,
+    pub(super) strangers: Strangers,
     live: RwLock<Arc<Live>>,
 }
 
@@ -50,15 +56,18 @@ pub struct Endpoint {
     pub kind: &'static SourceSpec,
     pub source: Box<dyn Source>,
     pub auth: SourceAuth,
+    pub client_certificate: Option<ClientRule>,
     pub body_bytes_max: usize,
     pub quota: Option<Quota>,
+    pub replays: Arc<Replays>,
     events: IntCounter,
+    repeated: IntCounter,
     accepted: IntCounter,
 }
 
 impl App {
     pub fn new(setup: Setup) -> Arc<Self> {
-        let live = Live::new(setup.sources, setup.tokens, &setup.metrics);
+        let live = Live::new(setup.sources, setup.tokens, &setup.metrics, None);
         Arc::new(Self {
             listen: setup.listen,
             started_at: setup.clock.now(),
@@ -68,14 +77,25 @@ impl App {
             metrics: setup.metrics,
             status: setup.status,
             reload: setup.reload,
+            strangers: Strangers::default(),
             live: RwLock::new(Arc::new(live)),
         })
     }
 
-    /// Puts other sources and tokens in force. Quotas start anew.
+    /// Puts other sources and tokens in force. Quotas start anew; what was signed and taken stays so.
     pub fn replace(&self, sources: BTreeMap<String, SourceInstance>, tokens: Vec<ApiToken>) {
-        let live = Arc::new(Live::new(sources, tokens, &self.metrics));
-        *self.live.write() = live;
+        let mut live = self.live.write();
+        *live = Arc::new(Live::new(sources, tokens, &self.metrics, Some(&live)));
+    }
+
+    /// The door for the probes of the self check: the way of every other body, but reached from here only.
+    pub fn probe_door(self: &Arc<Self>, instance: SourceInstance) -> Door {
+        let app = Arc::clone(self);
+        let endpoint = Arc::new(Endpoint::new(SOURCE.to_owned(), instance, Arc::default(), &self.metrics));
+        Box::new(move |body| {
+            let (app, endpoint) = (Arc::clone(&app), Arc::clone(&endpoint));
+            Box::pin(async move { super::ingest::probe(&app, &endpoint, body).await })
+        })
     }
 
     pub(super) fn live(&self) -> Arc<Live> {
@@ -112,11 +132,18 @@ impl App {
 }
 
 impl Live {
-    fn new(sources: BTreeMap<String, SourceInstance>, tokens: Vec<ApiToken>, metrics: &Metrics) -> Self {
+    fn new(
+        sources: BTreeMap<String, SourceInstance>,
+        tokens: Vec<ApiToken>,
+        metrics: &Metrics,
+        before: Option<&Self>,
+    ) -> Self {
         let mut by_name = BTreeMap::new();
         let mut by_kind: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (name, instance) in sources {
-            let endpoint = Arc::new(Endpoint::new(name.clone(), instance, metrics));
+            let before = before.and_then(|before| before.by_name.get(&name));
+            let replays = before.map_or_else(Arc::default, |endpoint| Arc::clone(&endpoint.replays));
+            let endpoint = Arc::new(Endpoint::new(name.clone(), instance, replays, metrics));
             by_kind.entry(endpoint.kind.name).or_default().push(endpoint.clone());
             by_name.insert(name, endpoint);
         }
@@ -152,12 +179,15 @@ fn clip(text: &str) -> String {
 }
 
 impl Endpoint {
-    fn new(name: String, instance: SourceInstance, metrics: &Metrics) -> Self {
+    fn new(name: String, instance: SourceInstance, replays: Arc<Replays>, metrics: &Metrics) -> Self {
         Self {
+            repeated: metrics.ingest_repeated.with_label_values(&[name.as_str()]),
             events: metrics.ingest_events.with_label_values(&[name.as_str(), instance.kind.name]),
             accepted: metrics.ingest_requests.with_label_values(&[name.as_str(), "200"]),
             auth: SourceAuth::new(instance.auth),
+            client_certificate: instance.client_certificate,
             quota: instance.events_per_second.map(Quota::new),
+            replays,
             kind: instance.kind,
             source: instance.source,
             body_bytes_max: instance.body_bytes_max,
@@ -165,9 +195,21 @@ impl Endpoint {
         }
     }
 
+    /// Whether the client of this connection is one that the source lets in.
+    pub fn check_client(&self, connection: &Extensions, now: Timestamp) -> Result<(), Problem> {
+        let Some(rule) = &self.client_certificate else { return Ok(()) };
+        rule.check(connection.get::<ClientChain>(), now).map_err(Problem::client_certificate)
+    }
+
     pub fn count_accepted(&self, events: usize) {
         self.accepted.inc();
         self.events.inc_by(events as u64);
+    }
+
+    /// Answered 200 a second time.
+    pub fn count_repeated(&self) {
+        self.accepted.inc();
+        self.repeated.inc();
     }
 
     pub fn count_refused(&self, status: StatusCode, metrics: &Metrics) {

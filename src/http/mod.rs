@@ -10,16 +10,18 @@
 //! ```
 
 mod api;
-mod auth;
-mod body;
+pub mod auth;
+pub mod body;
 mod error;
 mod health;
 mod ingest;
 mod live;
 mod openapi;
 mod quota;
+mod replay;
 mod router;
 pub mod server;
+mod strangers;
 
 pub use error::Problem;
 pub use health::Status;
@@ -40,6 +42,7 @@ use crate::runtime::inbox::Handle;
 use crate::sources::{Source, SourceSpec};
 use crate::store::Reader;
 use crate::telemetry::Metrics;
+use crate::tls::ClientRule;
 
 /// What `app.rs` hands over; made from the configuration, free of its form.
 pub struct Setup {
@@ -56,13 +59,20 @@ pub struct Setup {
     pub reload: mpsc::Sender<ReloadRequest>,
 }
 
-/// Asks `app.rs` to load the configuration again; it answers with one line, or with why it refused.
-pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
+/// Asks `app.rs` to load the configuration again.
+pub struct ReloadRequest {
+    /// Who asks, for the audit.
+    pub by: String,
+    /// Gets one line, or why it was refused.
+    pub done: oneshot::Sender<Result<String, String>>,
+}
 
 pub struct SourceInstance {
     pub kind: &'static SourceSpec,
     pub source: Box<dyn Source>,
     pub auth: Auth,
+    /// Demanded besides `auth`, and looked at before it.
+    pub client_certificate: Option<ClientRule>,
     /// Of the body, decompressed.
     pub body_bytes_max: usize,
     /// Absent: as fast as the writer keeps up.
@@ -81,12 +91,13 @@ pub enum Auth {
     },
     /// HMAC-SHA256 of the raw body, or of `<timestamp>:<body>` where a timestamp header is named.
     Hmac {
-        secret: Secret<Vec<u8>>,
+        /// Any of these; several while one is being replaced.
+        secrets: Vec<Secret<Vec<u8>>>,
         header: String,
         /// Before the signature in the header: `sha256=`, or nothing.
         prefix: String,
         encoding: SignatureEncoding,
-        /// Holds Unix seconds.
+        /// Holds Unix seconds. Where it is named a request that was signed once is taken once.
         timestamp_header: Option<String>,
     },
 }

@@ -4,13 +4,16 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use std::sync::LazyLock;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Document, RefOr};
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{alerts, deliveries, incidents, problems, records, silences};
+use super::error::PROBLEM_JSON;
 use super::{health, ingest};
+use crate::model::audit::AuditHash;
 use crate::model::problem::ProblemId;
 use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
 
@@ -42,6 +45,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         problems::list,
         deliveries::list,
         deliveries::redrive,
+        silences::list,
         silences::create,
         silences::expire,
         records::event,
@@ -77,6 +81,43 @@ impl Modify for Finish {
             components.security_schemes.insert(name.to_owned(), scheme);
         }
         document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+        for item in document.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+                describe_problems(operation);
+                describe_what_may_be_left_out(operation);
+            }
+        }
+    }
+}
+
+/// A body that is only a note may be left out altogether.
+fn describe_what_may_be_left_out(operation: &mut Operation) {
+    let Some(body) = &mut operation.request_body else { return };
+    let note = Ref::from_schema_name("Note").ref_location;
+    let is_note = |content: &Content| matches!(&content.schema, Some(RefOr::Ref(of)) if of.ref_location == note);
+    if body.content.values().any(is_note) {
+        body.required = Some(Required::False);
+    }
+}
+
+/// What every operation can be answered, and the media type in which every problem is written.
+fn describe_problems(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    for (status, description) in
+        [("500", "Failed on our side"), ("503", "Not able to answer at present, or not in time")]
+    {
+        let problem = Ref::from_schema_name("ProblemDetails");
+        let response =
+            ResponseBuilder::new().description(description).content("application/json", Content::new(Some(problem)));
+        responses.entry(status.to_owned()).or_insert_with(|| response.build().into());
+    }
+    for (status, response) in responses {
+        if let RefOr::T(response) = response
+            && !status.starts_with('2')
+            && let Some(content) = response.content.shift_remove("application/json")
+        {
+            response.content.insert(PROBLEM_JSON.to_owned(), content);
+        }
     }
 }
 
@@ -115,6 +156,7 @@ text_schema!(
 text_schema!(Span, ObjectBuilder::new().description(Some("A duration")).examples([serde_json::json!("1h30m")]));
 text_schema!(IncidentId, ObjectBuilder::new().examples([serde_json::json!("inc-7k2m9q4x1a")]));
 text_schema!(ProblemId, ObjectBuilder::new());
+text_schema!(AuditHash, ObjectBuilder::new().pattern(Some("^[0-9a-f]{64}$")));
 text_schema!(Fingerprint, ObjectBuilder::new().pattern(Some("^[0-9a-f]{16}$")));
 text_schema!(
     Matcher,

@@ -15,6 +15,7 @@ use super::error::Problem;
 use super::{App, auth, health, ingest, openapi};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
 use crate::engine::input::{Principal, Role};
+use crate::model::Timestamp;
 use crate::model::audit::AuditEntry;
 
 /// Who may use a path.
@@ -72,6 +73,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/problems", For(Viewer), "problem.list", || get(problems::list)),
     route("GET", "/api/v1/deliveries", For(Viewer), "delivery.list", || get(deliveries::list)),
     route("POST", "/api/v1/deliveries/{id}/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive)),
+    route("GET", "/api/v1/silences", For(Viewer), "silence.list", || get(silences::list)),
     route("POST", "/api/v1/silences", For(Responder), "silence.create", || post(silences::create)),
     route("DELETE", "/api/v1/silences/{id}", For(Responder), "silence.expire", || delete(silences::expire)),
     route("GET", "/api/v1/events/{id}", For(Viewer), "event.read", || get(records::event)),
@@ -106,26 +108,30 @@ struct Gate {
     action: &'static str,
 }
 
-/// Lets a request through to its handler, with the principal beside it.
+/// Lets a request through to its handler, with the principal beside it. Who is refused a change is
+/// written down.
 async fn admit(State(gate): State<Gate>, params: RawPathParams, mut request: Request, next: Next) -> Response {
     let app = &gate.app;
+    let is_mutation = request.method() != Method::GET && request.method() != Method::HEAD;
+    let subject = params.iter().next().map_or(request.uri().path(), |(_, value)| value);
     let by = match auth::principal(&app.live().tokens, app.listen, request.uri(), request.headers()) {
         Ok(by) => by,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => {
+            if is_mutation && let Some(unwritten) = app.strangers.note(app.clock.now()) {
+                let more = match unwritten {
+                    0 => String::new(),
+                    count => format!("; {count} more attempts before this one are not written down"),
+                };
+                let why = format!("{}{more}", problem.detail());
+                app.audit(refused(app.clock.now(), STRANGER, gate.action, subject, &why)).await;
+            }
+            return problem.into_response();
+        }
     };
     if by.role < gate.role {
-        let is_mutation = request.method() != Method::GET && request.method() != Method::HEAD;
         let problem = too_low(&by, gate.role);
         if is_mutation {
-            let subject = params.iter().next().map_or(request.uri().path(), |(_, value)| value);
-            let entry = AuditEntry {
-                at: app.clock.now(),
-                principal: by.name,
-                action: gate.action.to_owned(),
-                subject: subject.chars().take(SUBJECT_CHARS_MAX).collect(),
-                outcome: format!("refused: {}", problem.detail()),
-            };
-            app.audit(entry).await;
+            app.audit(refused(app.clock.now(), &by.name, gate.action, subject, problem.detail())).await;
         }
         return problem.into_response();
     }
@@ -133,8 +139,22 @@ async fn admit(State(gate): State<Gate>, params: RawPathParams, mut request: Req
     next.run(request).await
 }
 
+/// The principal of an attempt without credentials, or with wrong ones. No token can have this name.
+const STRANGER: &str = "(unknown)";
+
 /// Of an audited subject, which is whatever the path held.
 const SUBJECT_CHARS_MAX: usize = 256;
+
+/// The audit's row about a change that was refused before it reached the engine.
+pub(super) fn refused(at: Timestamp, principal: &str, action: &str, subject: &str, why: &str) -> AuditEntry {
+    AuditEntry {
+        at,
+        principal: principal.to_owned(),
+        action: action.to_owned(),
+        subject: subject.chars().take(SUBJECT_CHARS_MAX).collect(),
+        outcome: format!("refused: {why}"),
+    }
+}
 
 fn too_low(by: &Principal, needed: Role) -> Problem {
     let word = |role| match role {

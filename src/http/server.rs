@@ -1,5 +1,5 @@
 //! Connections: how many, how long they may take, what happens to them when the daemon stops. HTTP/1
-//! only. Knows no path; a handler that panics costs its own request a 500, never the connection.
+//! only, over TLS where that is configured. Knows no path; a handler that panics costs its own request a 500, never the connection.
 //!
 //! Deadlines are kept by a coarse tick for each connection that looks whether anything changed since
 //! the last one, so a request pays for two atomic writes and no timer; they are late by one tick at most.
@@ -12,22 +12,28 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 use tower::Service;
 
 use super::Limits;
 use super::error::Problem;
+use crate::tls::{ClientChain, TlsConfiguration};
+
+mod handshake;
 
 /// Longest wait for requests in flight once the daemon is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,17 +41,26 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Ticks in the shortest deadline of a connection.
 const TICKS: u32 = 4;
+/// Of a request's headers, the first line included; past it the answer is 431. At most 100 of them.
+const HEADER_BYTES_MAX: usize = 32 * 1_024;
+/// Between two lines in the log about too many connections.
+const CROWDED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Serves until `shutdown` ends, then lets requests in flight finish, for [`DRAIN_TIMEOUT`] at most.
-pub async fn serve(listener: TcpListener, app: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
-    let connections_max = limits.connections_max.clamp(1, u32::MAX as usize) as u32;
-    let slots = Arc::new(Semaphore::new(connections_max as usize));
+pub async fn serve(
+    listener: TcpListener,
+    tls: TlsConfiguration,
+    app: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let slots = Slots::new(&limits);
     let (stop, stopping) = watch::channel(false);
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = async {
             // Over the limit nothing is accepted: the kernel's queue holds the next ones back.
-            let slot = slots.clone().acquire_owned().await;
+            let slot = slots.next().await;
             (listener.accept().await, slot)
         };
         let (accepted, slot) = tokio::select! {
@@ -64,68 +79,161 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, shutdown:
         };
         // Small answers should not wait for more bytes; a socket that refuses still works.
         let _ = stream.set_nodelay(true);
-        let (app, stopping) = (app.clone(), stopping.clone());
+        let connection = Connection {
+            app: app.clone(),
+            limits,
+            stopping: stopping.clone(),
+            is_crowded: slots.is_crowded.clone(),
+            begun: Instant::now(),
+        };
+        let tls = tls.borrow().clone();
         tokio::spawn(async move {
-            connection(stream, app, limits, stopping).await;
+            match tls {
+                Some(tls) => connection.secure(stream, tls).await,
+                None => connection.serve(stream, None).await,
+            }
             drop(slot);
         });
     }
     drop(listener);
     stop.send_replace(true);
-    if tokio::time::timeout(DRAIN_TIMEOUT, slots.acquire_many(connections_max)).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, slots.all()).await.is_err() {
         tracing::warn!("requests in flight did not finish in time and are cut off");
     }
 }
 
-async fn connection(stream: TcpStream, app: Router, limits: Limits, mut stopping: watch::Receiver<bool>) {
-    let phase = Arc::new(Phase::new());
-    let request_timeout = limits.request_timeout.to_std();
-    let service = service_fn(|request: Request<Incoming>| {
-        let (app, phase) = (app.clone(), phase.clone());
-        async move {
-            phase.set(Phase::BUSY);
-            let response = answer(app, request, request_timeout).await;
-            phase.set(Phase::IDLE);
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let io = TokioIo::new(Watched { stream, phase: phase.clone() });
-    let mut connection = pin!(http1::Builder::new().header_read_timeout(None).serve_connection(io, service));
+/// Places for connections.
+struct Slots {
+    count: u32,
+    free: Arc<Semaphore>,
+    /// Set while none is free: those that use theirs for nothing then give it up.
+    is_crowded: Arc<AtomicBool>,
+    said_at: Mutex<Option<Instant>>,
+}
 
-    let (header_timeout, idle_timeout) = (limits.header_timeout.to_std(), limits.idle_timeout.to_std());
-    let tick = (header_timeout.min(idle_timeout) / TICKS).max(Duration::from_millis(1));
-    let mut seen = phase.get();
-    let mut unchanged = Duration::ZERO;
-    let mut next_tick = pin!(tokio::time::sleep(tick));
-    let mut is_ending = *stopping.borrow();
-    if is_ending {
-        connection.as_mut().graceful_shutdown();
+impl Slots {
+    fn new(limits: &Limits) -> Self {
+        let count = limits.connections_max.clamp(1, u32::MAX as usize) as u32;
+        Self {
+            count,
+            free: Arc::new(Semaphore::new(count as usize)),
+            is_crowded: Arc::default(),
+            said_at: Mutex::default(),
+        }
     }
-    loop {
-        tokio::select! {
-            // An error here is the peer's: it went away, or what it sent is no HTTP.
-            _ = connection.as_mut() => return,
-            _ = stopping.wait_for(|is_stopping| *is_stopping), if !is_ending => {
-                is_ending = true;
-                connection.as_mut().graceful_shutdown();
+
+    async fn next(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = self.free.clone().try_acquire_owned() {
+            return Some(slot);
+        }
+        self.is_crowded.store(true, Ordering::Relaxed);
+        self.say_crowded();
+        let slot = self.free.clone().acquire_owned().await.ok();
+        self.is_crowded.store(false, Ordering::Relaxed);
+        slot
+    }
+
+    fn say_crowded(&self) {
+        let mut said_at = self.said_at.lock();
+        if said_at.is_none_or(|said_at| said_at.elapsed() >= CROWDED_AGAIN_AFTER) {
+            *said_at = Some(Instant::now());
+            tracing::warn!(
+                connections_max = self.count,
+                "as many connections as allowed are open: the next ones wait, and idle ones are closed for them"
+            );
+        }
+    }
+
+    /// Waits until every connection is gone.
+    async fn all(&self) {
+        let _ = self.free.acquire_many(self.count).await;
+    }
+}
+
+/// What one connection needs besides its stream.
+struct Connection {
+    app: Router,
+    limits: Limits,
+    stopping: watch::Receiver<bool>,
+    is_crowded: Arc<AtomicBool>,
+    begun: Instant,
+}
+
+impl Connection {
+    /// The handshake, within the time that the first request's headers have, and then as without it.
+    async fn secure(mut self, stream: TcpStream, tls: Arc<ServerConfig>) {
+        let stopping = self.stopping.wait_for(|is_stopping| *is_stopping);
+        let secured = tokio::select! {
+            secured = tokio::time::timeout(self.limits.header_timeout.to_std(), handshake::secure(stream, tls)) => secured,
+            _ = stopping => return,
+        };
+        if let Ok(Some((stream, client))) = secured {
+            self.serve(stream, client).await;
+        }
+    }
+
+    async fn serve<S>(mut self, stream: S, client: Option<ClientChain>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let phase = Arc::new(Phase::new());
+        let request_timeout = self.limits.request_timeout.to_std();
+        let app = self.app;
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let (app, phase) = (app.clone(), phase.clone());
+            if let Some(client) = &client {
+                request.extensions_mut().insert(client.clone());
             }
-            () = next_tick.as_mut() => {
-                next_tick.set(tokio::time::sleep(tick));
-                let current = phase.get();
-                unchanged = if current == seen { unchanged + tick } else { Duration::ZERO };
-                seen = current;
-                match current & Phase::MASK {
-                    Phase::HEAD if unchanged >= header_timeout => return,
-                    // The first time it is asked to end, the next time it is cut: it may be stuck
-                    // in writing an answer that nobody reads.
-                    Phase::IDLE if unchanged >= idle_timeout => {
-                        if is_ending {
-                            return;
+            async move {
+                phase.set(Phase::BUSY);
+                let response = answer(app, request, request_timeout).await;
+                phase.set(Phase::IDLE);
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let io = TokioIo::new(Watched { stream, phase: phase.clone() });
+        let mut http = http1::Builder::new();
+        http.header_read_timeout(None).max_header_size(HEADER_BYTES_MAX);
+        let mut connection = pin!(http.serve_connection(io, service));
+
+        let (header_timeout, idle_timeout) = (self.limits.header_timeout.to_std(), self.limits.idle_timeout.to_std());
+        let tick = (header_timeout.min(idle_timeout) / TICKS).max(Duration::from_millis(1));
+        let mut seen = phase.get();
+        // A handshake has used up some of the time for the first headers.
+        let mut unchanged = self.begun.elapsed();
+        let mut next_tick = pin!(tokio::time::sleep(tick));
+        let mut is_ending = *self.stopping.borrow();
+        if is_ending {
+            connection.as_mut().graceful_shutdown();
+        }
+        loop {
+            tokio::select! {
+                // An error here is the peer's: it went away, or what it sent is no HTTP.
+                _ = connection.as_mut() => return,
+                _ = self.stopping.wait_for(|is_stopping| *is_stopping), if !is_ending => {
+                    is_ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = next_tick.as_mut() => {
+                    next_tick.set(tokio::time::sleep(tick));
+                    let current = phase.get();
+                    unchanged = if current == seen { unchanged + tick } else { Duration::ZERO };
+                    seen = current;
+                    // Others wait for this place.
+                    let is_crowded = self.is_crowded.load(Ordering::Relaxed);
+                    let (ends_after, cut_after) =
+                        if is_crowded { (tick, header_timeout) } else { (idle_timeout, idle_timeout) };
+                    match current & Phase::MASK {
+                        Phase::HEAD if unchanged >= header_timeout => return,
+                        // The first time it is asked to end, the next time it is cut: it may be stuck
+                        // in writing an answer that nobody reads.
+                        Phase::IDLE if is_ending && unchanged >= cut_after => return,
+                        Phase::IDLE if !is_ending && unchanged >= ends_after => {
+                            is_ending = true;
+                            connection.as_mut().graceful_shutdown();
                         }
-                        is_ending = true;
-                        connection.as_mut().graceful_shutdown();
+                        _ => {}
                     }
-                    _ => {}
                 }
             }
         }
@@ -182,12 +290,12 @@ impl Phase {
 }
 
 /// The stream, telling when the first bytes of a request come.
-struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     phase: Arc<Phase>,
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -202,7 +310,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

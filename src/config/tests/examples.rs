@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::config::load::load_with;
 use crate::config::validate::Kinds;
-use crate::config::{Configuration, Limits, Problem, Retention, SINK_GIVE_UP_AFTER, SINK_TIMEOUT};
+use crate::config::{
+    Configuration, HeartbeatSettings, Limits, Problem, Retention, SINK_GIVE_UP_AFTER, SINK_TIMEOUT, SelfCheckSettings,
+};
 use crate::engine::policy::{Policy, Route};
+use crate::tls::pki::{ALWAYS, Authority};
 
 /// Good for every integration: a token, a password and a signing secret.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -20,12 +23,20 @@ fn load_text(text: &str) -> Result<Configuration, Vec<Problem>> {
     for name in ["topology.yaml", "examples/topology.yaml"] {
         std::fs::write(folder.path().join(name), topology).unwrap();
     }
+    let text = text.replace("/etc/watchbell/heartbeat.url", "./heartbeat.url");
+    write_private(&folder.path().join("heartbeat.url"), "https://hc.example.org/5f2c");
     let text = text.replace("/etc/watchbell/", "./secret-").replace("/var/cache/nagios4/", "./");
     std::fs::write(folder.path().join("objects.cache"), "define host {\n\thost_name\thv-9\n\t}\n").unwrap();
+    let server = Authority::new("ca").server(&["watchbell.example.org"], ALWAYS);
     let secret = regex::Regex::new(r"\./secret-[a-z.-]+").unwrap();
     for found in secret.find_iter(&text) {
         let path = folder.path().join(found.as_str());
-        std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+        let content = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("crt") => server.certificate.clone(),
+            Some("key") => server.key.clone(),
+            _ => format!("{SECRET}\n"),
+        };
+        std::fs::write(&path, content).unwrap();
         super::set_mode(&path, 0o600);
     }
     let variable = regex::Regex::new(r"\$\{([A-Z_]+)\}").unwrap();
@@ -33,7 +44,12 @@ fn load_text(text: &str) -> Result<Configuration, Vec<Problem>> {
         variable.captures_iter(&text).map(|found| (found[1].to_owned(), SECRET.to_owned())).collect();
     let file = folder.path().join("watchbell.yaml");
     std::fs::write(&file, &text).unwrap();
-    load_with(&[file], &variables, &Kinds::installed(), false)
+    load_with(&[file], &variables, &Kinds::installed(), false, super::NOW)
+}
+
+fn write_private(path: &Path, secret: &str) {
+    std::fs::write(path, format!("{secret}\n")).unwrap();
+    super::set_mode(path, 0o600);
 }
 
 fn load(text: &str) -> Configuration {
@@ -100,6 +116,10 @@ fn the_annotated_file_shows_true_defaults() {
     assert_eq!(configuration.language, crate::render::Language::default());
     assert_eq!(configuration.limits, Limits::default());
     assert_eq!(configuration.retention, Retention::default());
+    assert_eq!(configuration.self_check, SelfCheckSettings::default());
+    let heartbeat = configuration.heartbeat.unwrap();
+    assert_eq!((heartbeat.every, heartbeat.timeout), (HeartbeatSettings::EVERY, HeartbeatSettings::TIMEOUT));
+    assert!(!heartbeat.allow_private && heartbeat.url.expose() == "https://hc.example.org/5f2c");
     assert_eq!(given.correlation, default.correlation);
     assert_eq!(given.flap, default.flap);
     assert_eq!(given.priority, default.priority);
@@ -130,6 +150,7 @@ fn the_annotated_file_has_every_key() {
         serde_json::to_value(crate::engine::policy::Receiver::default()).unwrap(),
         serde_json::to_value(Limits::default()).unwrap(),
         serde_json::to_value(Retention::default()).unwrap(),
+        serde_json::to_value(SelfCheckSettings::default()).unwrap(),
     ];
     let keys = structs.iter().filter_map(|value| value.as_object()).flat_map(|object| object.keys());
     let common = crate::config::sources::KEYS.iter().chain(&crate::config::receivers::KEYS).copied();

@@ -4,6 +4,7 @@ mod examples;
 mod layering;
 mod secrets;
 mod sections;
+mod tls;
 mod topology_files;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use super::load::load_with;
 use super::validate::Kinds;
 use super::{Configuration, Problem};
 use crate::error::{ConfigError, Secret, Table, read_table};
+use crate::model::Timestamp;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,16 +72,20 @@ fn kinds() -> Kinds {
     }
 }
 
+/// 2026-11-21.
+const NOW: Timestamp = Timestamp::from_millis(1_795_237_200_000);
+
 /// A folder with files, and variables; what a load of it gives.
 struct Scene {
     folder: tempfile::TempDir,
     variables: BTreeMap<String, String>,
+    now: Timestamp,
 }
 
 impl Scene {
     fn new() -> Self {
         let variables = BTreeMap::from([("HOME".to_owned(), "/home/ada".to_owned())]);
-        Self { folder: tempfile::tempdir().unwrap(), variables }
+        Self { folder: tempfile::tempdir().unwrap(), variables, now: NOW }
     }
 
     /// Writes a file that only its owner can read.
@@ -102,7 +108,7 @@ impl Scene {
 
     fn load(&self, names: &[&str]) -> Result<Configuration, Vec<Problem>> {
         let files: Vec<_> = names.iter().map(|name| self.folder.path().join(name)).collect();
-        load_with(&files, &self.variables, &kinds(), false)
+        load_with(&files, &self.variables, &kinds(), false, self.now)
     }
 
     /// Every problem as `watchbell check` prints it, with the folder's name left out.

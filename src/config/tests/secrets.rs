@@ -31,7 +31,7 @@ receivers: { ops: { sinks: [{ kind: slack, channel: '#ops', token_file: slack.to
     assert_eq!(configuration.sources["b"].auth, Auth::AnyOf(vec![hash("one"), hash("two")]));
     let Auth::Hmac(hmac) = &configuration.sources["c"].auth else { panic!() };
     assert_eq!(
-        (hmac.secret.expose().as_str(), hmac.header.as_str(), hmac.prefix.as_str()),
+        (hmac.secrets[0].expose().as_str(), hmac.header.as_str(), hmac.prefix.as_str()),
         ("s3cret", "x-signature", "v1=")
     );
     assert_eq!(configuration.sinks["ops/slack"].table["token"], "xoxb-1");
@@ -115,30 +115,81 @@ api: { tokens: [{ name: [hush-hush-a], role: admin, token: hush-hush-b, token_sh
     );
     let said = scene.said(&["watchbell.yaml"]);
     assert!(!said.contains("hush-hush") && !said.contains("123456789"), "{said}");
-    assert_snapshot!(said, @r#"
-error: `sources.a.hmac`: expected a map, got text
-  --> watchbell.yaml:2
-error: `sources.b.token`: expected text (its value is not shown)
-  --> watchbell.yaml:3
-error: `sources.b.user`: expected text, got a list
-  --> watchbell.yaml:3
-error: `sources.c.password`: expected text (its value is not shown)
-  --> watchbell.yaml:4
-error: `sources.d.tokens`: expected a list of tokens, or text with one in each line
-  --> watchbell.yaml:5
-error: `receivers.ops.sinks[0].secret`: expected text (its value is not shown)
-  --> watchbell.yaml:9
-error: `receivers.ops.sinks[0].url`: expected a URL, got `<secret>`
-  --> watchbell.yaml:9
-error: `receivers.ops.sinks[1].url`: expected a URL, got `<secret>`
-  --> watchbell.yaml:10
-error: `receivers.ops.sinks[2].channel`: expected text, got a list
-  --> watchbell.yaml:11
-error: `receivers.ops.sinks[2].token`: expected text (its value is not shown)
-  --> watchbell.yaml:11
-error: `api.tokens[0].name`: expected text, got a list
-  --> watchbell.yaml:12
-"#);
+    assert_snapshot!(said, @"
+    error: `sources.a.hmac`: expected a map, got text
+      --> watchbell.yaml:2
+    error: `sources.b.token`: expected text (its value is not shown)
+      --> watchbell.yaml:3
+    error: `sources.b.user`: expected text, got a list
+      --> watchbell.yaml:3
+    error: `sources.c.password`: expected text (its value is not shown)
+      --> watchbell.yaml:4
+    error: `sources.d.tokens`: expected a list of texts, or text with one in each line
+      --> watchbell.yaml:5
+    error: `receivers.ops.sinks[0].secret`: expected text (its value is not shown)
+      --> watchbell.yaml:9
+    error: `receivers.ops.sinks[0].url`: expected a URL, got `<secret>`
+      --> watchbell.yaml:9
+    error: `receivers.ops.sinks[1].url`: expected a URL, got `<secret>`
+      --> watchbell.yaml:10
+    error: `receivers.ops.sinks[2].channel`: expected text, got a list
+      --> watchbell.yaml:11
+    error: `receivers.ops.sinks[2].token`: expected text (its value is not shown)
+      --> watchbell.yaml:11
+    error: `api.tokens[0].name`: expected text, got a list
+      --> watchbell.yaml:12
+    ");
+}
+
+#[test]
+fn a_token_may_be_given_as_its_hash_and_secrets_several_at_once() {
+    let hex: String = hash("s3cret").iter().map(|byte| format!("{byte:02X}")).collect();
+    let yaml = format!(
+        "\
+sources:
+  a: {{ kind: zabbix, token_sha256: {hex} }}
+  b: {{ kind: zabbix, token: other, token_sha256: [{hex}, {hex}] }}
+  c: {{ kind: zabbix, hmac: {{ secrets: [new, old], header: X-Signature }} }}
+  d: {{ kind: zabbix, hmac: {{ secrets_file: both, header: X-Signature }} }}
+  e: {{ kind: zabbix, user: u, password: s3cret }}
+"
+    );
+    let scene = Scene::new().file("both", "new\nold\n").file("watchbell.yaml", &yaml);
+    let sources =
+        scene.load(&["watchbell.yaml"]).unwrap_or_else(|_| panic!("{}", scene.said(&["watchbell.yaml"]))).sources;
+    assert_eq!(sources["a"].auth, Auth::AnyOf(vec![hash("s3cret")]));
+    assert_eq!(sources["b"].auth, Auth::AnyOf(vec![hash("other"), hash("s3cret"), hash("s3cret")]));
+    for name in ["c", "d"] {
+        let Auth::Hmac(hmac) = &sources[name].auth else { panic!("{name}") };
+        assert_eq!(hmac.secrets.iter().map(|secret| secret.expose().as_str()).collect::<Vec<_>>(), ["new", "old"]);
+    }
+    assert_eq!(sources["e"].auth, Auth::Basic { user: "u".into(), password_sha256: hash("s3cret") });
+    assert_snapshot!(said("\
+sources:
+  a: { kind: zabbix, token_sha256: hush-hush }
+  b: { kind: zabbix, token_sha256: [] }
+  c: { kind: zabbix, token_sha256: +1 }
+  d: { kind: zabbix, hmac: { secrets: [], header: X-Signature } }
+  e: { kind: zabbix, hmac: { secrets: [''], header: X-Signature } }
+  f: { kind: zabbix, hmac: { secret: hush-hush, secrets: [hush-hush], header: X-Signature } }
+  g: { kind: zabbix, hmac: { header: X-Signature } }
+"), @r#"
+    error: `sources.a.token_sha256`: expected 64 hexadecimal digits
+      --> watchbell.yaml:2
+      hint: printf %s "$TOKEN" | sha256sum
+    error: `sources.b.token_sha256`: expected at least one token
+      --> watchbell.yaml:3
+    error: `sources.c.token_sha256`: expected a list of texts, or text with one in each line
+      --> watchbell.yaml:4
+    error: `sources.d.hmac.secrets`: expected at least one secret
+      --> watchbell.yaml:5
+    error: `sources.e.hmac.secrets` is empty
+      --> watchbell.yaml:6
+    error: `sources.f.hmac`: expected one of `secret_file`, `secret` and `secrets`
+      --> watchbell.yaml:7
+    error: `sources.g.hmac`: expected one of `secret_file`, `secret` and `secrets`
+      --> watchbell.yaml:8
+    "#);
 }
 
 #[test]
@@ -171,4 +222,21 @@ error: `sources.f.body_bytes_max`: expected 1 to 33554432 bytes, got 0
 error: `sources.f.events_per_second`: expected 1 or more, got 0
   --> watchbell.yaml:7
 "#);
+}
+
+#[test]
+fn the_address_of_a_heartbeat_is_a_secret() {
+    let scene = Scene::new()
+        .file("url", "https://hc.example.org/s3cret\n")
+        .file("watchbell.yaml", "sources: { a: { kind: zabbix, token: abcdef } }\nheartbeat: { url_file: url }\n");
+    let configuration = scene.load(&["watchbell.yaml"]).unwrap();
+    assert_eq!(configuration.heartbeat.as_ref().unwrap().url.expose(), "https://hc.example.org/s3cret");
+    assert!(!format!("{configuration:?}").contains("s3cret"));
+    for value in ["'hc.example.org/s3cret'", "{ s3cret: 1 }", "[s3cret]"] {
+        let problems = said_of(&format!("heartbeat: {{ url: {value} }}"));
+        assert!(problems.contains("heartbeat.url") && !problems.contains("s3cret"), "{problems}");
+    }
+    let elsewhere =
+        said_of("heartbeat: { url: 'https://hc.example.org/s3cret' }\ninstance: 'https://hc.example.org/s3cret'");
+    assert!(elsewhere.contains("`instance`") && !elsewhere.contains("s3cret"), "{elsewhere}");
 }

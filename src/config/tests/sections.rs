@@ -41,52 +41,52 @@ receivers:
   nothing:
 route: { receiver: opps }
 ";
-    assert_snapshot!(said(yaml), @r#"
-error: `listen`: expected an address and a port such as `127.0.0.1:9494`, got `localhost:9494`
-  --> watchbell.yaml:1
-  hint: for this machine only: `127.0.0.1:9494`
-error: unknown key `sorces`
-  --> watchbell.yaml:2
-  hint: did you mean `sources`?
-error: `instance`: got the name `two words`, expected 1 to 64 letters, digits, dots, hyphens and underscores
-  --> watchbell.yaml:3
-error: `public_url`: expected a URL such as `https://watchbell.example.org`, got `watchbell.example.org`
-  --> watchbell.yaml:4
-error: unknown source `zabix` in `sources.a.kind`
-  --> watchbell.yaml:11
-  hint: did you mean `zabbix`? `watchbell integrations` lists all sources
-error: unknown value `bad` in `sources.b.severities.page`
-  --> watchbell.yaml:12
-  hint: known values: `critical`, `major`, `minor`, `warning`, `info`
-error: `sources.b.body_bytes_max`: expected 1 to 33554432 bytes, got 99999999
-  --> watchbell.yaml:12
-error: `sources.c/d`: got the name `c/d`, expected 1 to 64 letters, digits, dots, hyphens and underscores
-  --> watchbell.yaml:13
-error: unknown key `tokn` in `sources.c/d`
-  --> watchbell.yaml:13
-  hint: did you mean `token`? known keys: `body_bytes_max`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `tokens`, `user`
-error: missing key `password` in `sources.c/d`
-  --> watchbell.yaml:13
-error: unknown key `falback` in `receivers.ops`
-  --> watchbell.yaml:15
-  hint: did you mean `fallback`? known keys: `fallback`, `loud_per_minute_max`, `sinks`
-error: unknown key `chanel` in `receivers.ops.sinks[0]`
-  --> watchbell.yaml:15
-  hint: did you mean `channel`? known keys: `allow_private`, `channel`, `give_up_after`, `kind`, `language`, `mentions`, `name`, `rate`, `timeout`, `token`
-error: `receivers.ops.sinks[0].mentions.a`: expected text, got a number
-  --> watchbell.yaml:15
-error: `receivers.ops.sinks[0].mentions.b`: expected text, got a number
-  --> watchbell.yaml:15
-error: `receivers.ops.sinks[0].timeout`: expected 1s to 10m, got 0s
-  --> watchbell.yaml:15
-error: `receivers.empty.sinks`: expected at least one sink
-  --> watchbell.yaml:16
-error: `receivers.nothing.sinks`: expected at least one sink
-  --> watchbell.yaml:17
-error: unknown receiver `opps` in `route.receiver`
-  --> watchbell.yaml:18
-  hint: did you mean `ops`?
-"#);
+    assert_snapshot!(said(yaml), @"
+    error: `listen`: expected an address and a port such as `127.0.0.1:9494`, got `localhost:9494`
+      --> watchbell.yaml:1
+      hint: for this machine only: `127.0.0.1:9494`
+    error: unknown key `sorces`
+      --> watchbell.yaml:2
+      hint: did you mean `sources`?
+    error: `instance`: got the name `two words`, expected 1 to 64 letters, digits, dots, hyphens and underscores
+      --> watchbell.yaml:3
+    error: `public_url`: expected a URL such as `https://watchbell.example.org`, got `watchbell.example.org`
+      --> watchbell.yaml:4
+    error: unknown source `zabix` in `sources.a.kind`
+      --> watchbell.yaml:11
+      hint: did you mean `zabbix`? `watchbell integrations` lists all sources
+    error: unknown value `bad` in `sources.b.severities.page`
+      --> watchbell.yaml:12
+      hint: known values: `critical`, `major`, `minor`, `warning`, `info`
+    error: `sources.b.body_bytes_max`: expected 1 to 33554432 bytes, got 99999999
+      --> watchbell.yaml:12
+    error: `sources.c/d`: got the name `c/d`, expected 1 to 64 letters, digits, dots, hyphens and underscores
+      --> watchbell.yaml:13
+    error: unknown key `tokn` in `sources.c/d`
+      --> watchbell.yaml:13
+      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_sha256`, `tokens`, `user`
+    error: missing key `password` in `sources.c/d`
+      --> watchbell.yaml:13
+    error: unknown key `falback` in `receivers.ops`
+      --> watchbell.yaml:15
+      hint: did you mean `fallback`? known keys: `fallback`, `loud_per_minute_max`, `sinks`
+    error: unknown key `chanel` in `receivers.ops.sinks[0]`
+      --> watchbell.yaml:15
+      hint: did you mean `channel`? known keys: `allow_private`, `channel`, `give_up_after`, `kind`, `language`, `mentions`, `name`, `rate`, `timeout`, `token`
+    error: `receivers.ops.sinks[0].mentions.a`: expected text, got a number
+      --> watchbell.yaml:15
+    error: `receivers.ops.sinks[0].mentions.b`: expected text, got a number
+      --> watchbell.yaml:15
+    error: `receivers.ops.sinks[0].timeout`: expected 1s to 10m, got 0s
+      --> watchbell.yaml:15
+    error: `receivers.empty.sinks`: expected at least one sink
+      --> watchbell.yaml:16
+    error: `receivers.nothing.sinks`: expected at least one sink
+      --> watchbell.yaml:17
+    error: unknown receiver `opps` in `route.receiver`
+      --> watchbell.yaml:18
+      hint: did you mean `ops`?
+    ");
 }
 
 #[test]
@@ -357,7 +357,7 @@ error: `api.tokens` is empty, but `listen` is reachable from other machines
   hint: add `api: { tokens: [{ name: …, role: responder, token_file: … }] }`
 error: `sources.prod` has no authentication, but `listen` is reachable from other machines
   --> watchbell.yaml:2
-  hint: add `token_file`, `user` with `password_file`, or `hmac`
+  hint: add `token_file`, `user` with `password_file`, `hmac`, or `client_certificate`
 "#);
     assert_snapshot!(said("listen: 0.0.0.0:9494"), @r#"
 error: `api.tokens` is empty, but `listen` is reachable from other machines
@@ -370,7 +370,7 @@ warning: `sources` is missing: nothing can come in
     assert_snapshot!(said("sources: { prod: { kind: zabbix } }"), @r#"
 warning: `sources.prod` has no authentication: any program on this machine can send
   --> watchbell.yaml:1
-  hint: add `token_file`, `user` with `password_file`, or `hmac`
+  hint: add `token_file`, `user` with `password_file`, `hmac`, or `client_certificate`
 "#);
     let sound = "listen: '[::]:9494'
 sources: { prod: { kind: zabbix, user: z, password: abcdef } }
@@ -409,4 +409,55 @@ error: missing key `name` in `api.tokens[3]`
 error: `api.tokens[4].token`: expected text (its value is not shown)
   --> watchbell.yaml:9
 "#);
+}
+
+#[test]
+fn the_daemon_keeps_its_own_name() {
+    let yaml = "\
+sources: { watchbell: { kind: generic, token: abcdef } }
+receivers: { watchbell: { sinks: [{ kind: log }] } }
+route: { receiver: watchbell }
+";
+    assert_snapshot!(said(yaml), @"
+    error: `sources.watchbell`: the name `watchbell` is the daemon's own, expected another one
+      --> watchbell.yaml:1
+    error: `receivers.watchbell`: the name `watchbell` is the daemon's own, expected another one
+      --> watchbell.yaml:2
+    ");
+}
+
+#[test]
+fn the_watch_over_the_daemon_makes_sense() {
+    assert_snapshot!(said_of("self_check: { every: 1s, timeout: 2m }"), @"
+    error: `self_check.every`: expected 10s to 1h, got 1s
+      --> watchbell.yaml:3
+    error: `self_check.timeout`: expected 1s to 1s, got 2m
+      --> watchbell.yaml:3
+    ");
+    assert_snapshot!(said_of("self_check: { enabled: false }\nheartbeat: { url: 'ftp://s3cret.example.org', timeout: 2m }"), @"
+    error: `heartbeat.timeout`: expected 1s to 1m, got 2m
+      --> watchbell.yaml:4
+    error: `heartbeat.url`: expected a URL such as `https://hc-ping.com/…` (its value is not shown)
+      --> watchbell.yaml:4
+    error: `heartbeat` goes out only while the self check passes, but `self_check.enabled` is `false`
+      --> watchbell.yaml:4
+    ");
+    assert_snapshot!(said_of("heartbeat: { every: 1m }"), @"
+    error: missing key `url` in `heartbeat`
+      --> watchbell.yaml:3
+    ");
+    assert_snapshot!(said_of("heartbeat: { url: 5, evry: 1m }"), @"
+    error: unknown key `evry` in `heartbeat`
+      --> watchbell.yaml:3
+      hint: did you mean `every`? known keys: `allow_private`, `every`, `timeout`, `url`
+    error: `heartbeat.url`: expected text (its value is not shown)
+      --> watchbell.yaml:3
+    ");
+}
+
+#[test]
+fn what_a_file_holds_does_not_steer_the_terminal() {
+    let said = said_of(r#""\e[31m\0key\u202e": 1"#);
+    assert!(said.contains(r"unknown key `\u{1b}[31m\u{0}key\u{202e}`"), "{said}");
+    assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
 }

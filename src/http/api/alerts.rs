@@ -6,7 +6,7 @@ use http::Uri;
 use std::sync::Arc;
 
 use super::parameters::Parameters;
-use super::{Id, PageOf, query};
+use super::{Id, PageOf, incident_id, query};
 use crate::http::App;
 use crate::http::error::{Problem, ProblemBody};
 use crate::model::{Alert, AlertStatus, Fingerprint, TimelineEntry};
@@ -26,7 +26,7 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Pro
         "resolved" => Some(AlertStatus::Resolved),
         _ => None,
     })?;
-    let wanted = AlertQuery { status, incident: parameters.text("incident"), page: parameters.page()? };
+    let wanted = AlertQuery { status, incident: incident_id(&parameters, "incident")?, page: parameters.page()? };
     query(&app, move |reader| Ok(reader.alerts(&wanted)?)).await
 }
 
@@ -41,7 +41,7 @@ fn fingerprint(text: &str) -> Result<String, Problem> {
 
 /// The newest alert with this fingerprint.
 #[utoipa::path(get, path = "/api/v1/alerts/{fingerprint}", operation_id = "read_alert", tag = "alerts",
-    params(("fingerprint" = String, Path, description = "16 hex digits")),
+    params(("fingerprint" = String, Path, description = "16 hex digits", pattern = "^[0-9a-fA-F]{16}$")),
     responses((status = 200, body = Alert), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
         (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)),
     security((), ("api_token" = [])))]
@@ -56,7 +56,7 @@ pub async fn read(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, P
 
 /// What was decided about it and why, oldest first.
 #[utoipa::path(get, path = "/api/v1/alerts/{fingerprint}/timeline", operation_id = "read_alert_timeline", tag = "alerts",
-    params(("fingerprint" = String, Path, description = "16 hex digits"),
+    params(("fingerprint" = String, Path, description = "16 hex digits", pattern = "^[0-9a-fA-F]{16}$"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = PageOf<TimelineEntry>), (status = 400, body = ProblemBody),
         (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)),

@@ -7,10 +7,11 @@ use http::Uri;
 use std::sync::Arc;
 
 use super::parameters::Parameters;
-use super::{Id, Outcome, PageOf, command, query};
+use super::{Id, Outcome, PageOf, command, incident_id, query};
 use crate::engine::input::{Command, Principal};
 use crate::http::App;
 use crate::http::error::{Problem, ProblemBody};
+use crate::http::router::refused;
 use crate::model::{Delivery, DeliveryState};
 use crate::store::DeliveryQuery;
 
@@ -18,7 +19,7 @@ const STATES: [&str; 5] = ["pending", "delivered", "superseded", "cancelled", "e
 
 /// Deliveries, newest first.
 #[utoipa::path(get, path = "/api/v1/deliveries", operation_id = "list_deliveries", tag = "deliveries",
-    params(("state" = Option<String>, Query, description = "pending, delivered, superseded, cancelled or exhausted"),
+    params(("state" = Option<String>, Query, pattern = "^(pending|delivered|superseded|cancelled|exhausted)$"),
         ("incident" = Option<String>, Query, description = "Whole id of an incident"),
         ("sink" = Option<String>, Query, description = "Name of a sink instance, `ops/slack`"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
@@ -29,7 +30,7 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Pro
     let parameters = Parameters::read(&uri, &["state", "incident", "sink"], &[])?;
     let expected = "`pending`, `delivered`, `superseded`, `cancelled` or `exhausted`";
     let state = parameters.word("state", expected, |text| STATES.contains(&text).then(|| text.to_owned()))?;
-    let (incident, sink) = (parameters.text("incident"), parameters.text("sink"));
+    let (incident, sink) = (incident_id(&parameters, "incident")?, parameters.text("sink"));
     let wanted = DeliveryQuery { state, incident, sink, page: parameters.page()? };
     query(&app, move |reader| Ok(reader.deliveries(&wanted)?)).await
 }
@@ -49,14 +50,17 @@ pub async fn redrive(
         tracing::error!(%error, "a query panicked");
         Problem::internal()
     })??;
-    let Some(found) = found else {
-        return Err(Problem::not_found(format!("no delivery has the id `{delivery}`")));
+    let refusal = match &found {
+        None => Problem::not_found(format!("no delivery has the id `{delivery}`")),
+        Some(other) if !matches!(other.state, DeliveryState::Exhausted { .. }) => Problem::conflict(format!(
+            "`{delivery}` is {}; only an exhausted delivery can be tried again",
+            other.state.as_str()
+        )),
+        Some(exhausted) => {
+            let command = Command::Redrive { delivery: Box::new(exhausted.clone()) };
+            return self::command(&app, by, command).await;
+        }
     };
-    if !matches!(found.state, DeliveryState::Exhausted { .. }) {
-        let state = found.state.as_str();
-        return Err(Problem::conflict(format!(
-            "`{delivery}` is {state}; only an exhausted delivery can be tried again"
-        )));
-    }
-    command(&app, by, Command::Redrive { delivery: Box::new(found) }).await
+    app.audit(refused(app.clock.now(), &by.name, "delivery.redrive", &delivery, refusal.detail())).await;
+    Err(refusal)
 }

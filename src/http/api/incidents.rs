@@ -5,6 +5,7 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use http::Uri;
 use serde::Deserialize;
+use serde::de::{IntoDeserializer, value};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -19,9 +20,22 @@ use crate::store::{AlertQuery, IncidentQuery, Reader, Subject};
 const STATES: &str =
     "`pending`, `open`, `acknowledged`, `active` (open and acknowledged), `resolved`, `closed` or `merged`";
 
+/// A state, or several under one name.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum StateWord {
+    Pending,
+    Open,
+    Acknowledged,
+    Active,
+    Resolved,
+    Closed,
+    Merged,
+}
+
 /// Incidents, newest first; those that never became one (`pending`) only when asked for.
 #[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents",
-    params(("state" = Option<Vec<String>>, Query, description = "Any of these; `active` is open and acknowledged"),
+    params(("state" = inline(Option<Vec<StateWord>>), Query, description = "Any of these; `active` is open and acknowledged"),
         ("priority" = Option<Priority>, Query), ("limit" = Option<u32>, Query, minimum = 1, maximum = 500),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, body = PageOf<Incident>), (status = 400, body = ProblemBody),
@@ -31,15 +45,16 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Pro
     let parameters = Parameters::read(&uri, &["priority"], &["state"])?;
     let mut states = Vec::new();
     for word in parameters.all("state") {
-        match word {
-            "pending" => states.push(IncidentState::Pending),
-            "open" => states.push(IncidentState::Open),
-            "acknowledged" => states.push(IncidentState::Acknowledged),
-            "active" => states.extend([IncidentState::Open, IncidentState::Acknowledged]),
-            "resolved" => states.push(IncidentState::Resolved),
-            "closed" => states.push(IncidentState::Closed),
-            "merged" => states.push(IncidentState::Merged),
-            _ => return Err(Problem::invalid_parameter("state", word, STATES)),
+        let state = StateWord::deserialize(word.into_deserializer());
+        let state = state.map_err(|_: value::Error| Problem::invalid_parameter("state", word, STATES))?;
+        match state {
+            StateWord::Pending => states.push(IncidentState::Pending),
+            StateWord::Open => states.push(IncidentState::Open),
+            StateWord::Acknowledged => states.push(IncidentState::Acknowledged),
+            StateWord::Active => states.extend([IncidentState::Open, IncidentState::Acknowledged]),
+            StateWord::Resolved => states.push(IncidentState::Resolved),
+            StateWord::Closed => states.push(IncidentState::Closed),
+            StateWord::Merged => states.push(IncidentState::Merged),
         }
     }
     states.sort();
@@ -80,7 +95,7 @@ pub async fn read(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, P
 pub async fn timeline(State(app): State<Arc<App>>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
     let page = Parameters::read(&uri, &[], &[])?.page()?;
     query(&app, move |reader| {
-        let subject = Subject::Incident(find(reader, &id)?.id.to_string());
+        let subject = Subject::Incident(find(reader, &id)?.id);
         Ok(reader.timeline(&subject, &page)?)
     })
     .await
@@ -96,7 +111,7 @@ pub async fn timeline(State(app): State<Arc<App>>, Id(id): Id, uri: Uri) -> Resu
 pub async fn alerts(State(app): State<Arc<App>>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
     let page = Parameters::read(&uri, &[], &[])?.page()?;
     query(&app, move |reader| {
-        let incident = Some(find(reader, &id)?.id.to_string());
+        let incident = Some(find(reader, &id)?.id);
         Ok(reader.alerts(&AlertQuery { status: None, incident, page })?)
     })
     .await

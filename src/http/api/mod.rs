@@ -25,7 +25,9 @@ use utoipa::ToSchema;
 use super::error::Problem;
 use super::{App, body};
 use crate::engine::input::{Command, Input, Principal, Reply};
+use crate::model::IncidentId;
 use crate::store::Reader;
+use parameters::Parameters;
 
 /// Bytes of an id in a path.
 const ID_BYTES_MAX: usize = 512;
@@ -51,6 +53,11 @@ pub struct Outcome {
 enum OutcomeWord {
     Done,
     Already,
+}
+
+/// A parameter that names an incident.
+fn incident_id(parameters: &Parameters, name: &str) -> Result<Option<IncidentId>, Problem> {
+    parameters.word(name, "the whole id of an incident, `inc-` and ten characters", |text| text.parse().ok())
 }
 
 /// The id in the path, its percent-encoding undone.
@@ -92,6 +99,10 @@ async fn query<T: Serialize>(
     app: &App,
     ask: impl FnOnce(&dyn Reader) -> Result<T, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
+    // Whoever was told that something is accepted finds it here. While nothing can be written, what is there is shown.
+    if let Err(error) = app.driver.catch_up().await {
+        tracing::debug!(%error, "answering a query from what the store has");
+    }
     let reader = app.reader.clone();
     let work = move || {
         let answer = ask(&*reader)?;

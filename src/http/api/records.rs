@@ -12,7 +12,7 @@ use super::{Id, PageOf, query};
 use crate::engine::input::Input;
 use crate::http::App;
 use crate::http::error::{Problem, ProblemBody};
-use crate::model::audit::AuditEntry;
+use crate::model::audit::AuditRow;
 use crate::model::{Event, Timestamp};
 use crate::store::{Position, QuarantineRow, StoreError};
 
@@ -53,7 +53,7 @@ pub async fn event(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, 
 /// Who changed what, and who was refused; newest first.
 #[utoipa::path(get, path = "/api/v1/audit", operation_id = "list_audit", tag = "records",
     params(("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = PageOf<AuditEntry>), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+    responses((status = 200, body = PageOf<AuditRow>), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
         (status = 403, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn audit(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {

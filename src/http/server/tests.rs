@@ -1,5 +1,8 @@
 //! Real connections on loopback; every wait is for something that happens, never for a time to pass.
 
+mod limits;
+mod tls;
+
 use super::*;
 use crate::model::Span;
 use axum::routing::{get, post};
@@ -22,10 +25,14 @@ struct Running {
 }
 
 async fn start(app: Router, limits: Limits) -> Running {
+    start_with(watch::Sender::new(None).subscribe(), app, limits).await
+}
+
+async fn start_with(tls: TlsConfiguration, app: Router, limits: Limits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let served = tokio::spawn(serve(listener, app, limits, async {
+    let served = tokio::spawn(serve(listener, tls, app, limits, async {
         let _ = stopped.await;
     }));
     Running { address, stop, served }
@@ -36,12 +43,12 @@ async fn connect(running: &Running) -> TcpStream {
 }
 
 /// Sends one request and reads one answer, up to the end of a body that is shorter than one packet.
-async fn ask(stream: &mut TcpStream, request: &str) -> String {
+async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     answer_of(stream).await
 }
 
-async fn answer_of(stream: &mut TcpStream) -> String {
+async fn answer_of(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = String::new();
     let mut piece = [0; 4_096];
     loop {

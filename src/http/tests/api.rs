@@ -50,6 +50,7 @@ async fn filters_reach_the_store() {
         "/api/v1/alerts?status=firing&incident=inc-aaaaaaaaaa",
         "/api/v1/alerts/00000000000000FF/timeline",
         "/api/v1/problems",
+        "/api/v1/silences?limit=7&cursor=abc",
         "/api/v1/deliveries?state=exhausted&incident=inc-aaaaaaaaaa&sink=ops%2Fslack",
     ] {
         assert_eq!(world.get(path).await.status, StatusCode::OK, "{path}");
@@ -57,12 +58,13 @@ async fn filters_reach_the_store() {
     insta::assert_snapshot!(world.reader.take_asked().join("\n"), @r#"
     IncidentQuery { states: [Open, Resolved], priority: Some(P2), page: PageQuery { cursor: Some("abc"), limit: 5 } }
     IncidentQuery { states: [Open, Acknowledged], priority: None, page: PageQuery { cursor: None, limit: 50 } }
-    AlertQuery { status: None, incident: Some("inc-aaaaaaaaaa"), page: PageQuery { cursor: None, limit: 500 } }
-    Incident("inc-aaaaaaaaaa")
-    AlertQuery { status: Some(Firing), incident: Some("inc-aaaaaaaaaa"), page: PageQuery { cursor: None, limit: 50 } }
+    AlertQuery { status: None, incident: Some(inc-aaaaaaaaaa), page: PageQuery { cursor: None, limit: 500 } }
+    Incident(inc-aaaaaaaaaa)
+    AlertQuery { status: Some(Firing), incident: Some(inc-aaaaaaaaaa), page: PageQuery { cursor: None, limit: 50 } }
     Alert("00000000000000ff")
     PageQuery { cursor: None, limit: 50 }
-    DeliveryQuery { state: Some("exhausted"), incident: Some("inc-aaaaaaaaaa"), sink: Some("ops/slack"), page: PageQuery { cursor: None, limit: 50 } }
+    PageQuery { cursor: Some("abc"), limit: 7 }
+    DeliveryQuery { state: Some("exhausted"), incident: Some(inc-aaaaaaaaaa), sink: Some("ops/slack"), page: PageQuery { cursor: None, limit: 50 } }
     "#);
 }
 
@@ -161,8 +163,13 @@ async fn only_a_delivery_that_was_given_up_is_redriven() {
     let recorded = format!("{:?}", world.take_recorded());
     assert!(recorded.contains("Redrive"), "{recorded}");
     let pending = crate::model::Delivery { state: DeliveryState::Pending, ..exhausted };
+    world.take_recorded();
     *world.reader.delivery.lock() = Some(pending);
     assert_eq!(ask().await.status, 409);
+    let recorded = world.take_recorded();
+    let [Recorded::Audit(entry)] = &recorded[..] else { panic!("{recorded:?}") };
+    assert_eq!((entry.principal.as_str(), entry.subject.as_str()), ("admin-token", "inc-a.3.ops/slack two"));
+    assert!(entry.outcome.starts_with("refused: `inc-a.3.ops/slack two` is pending"), "{entry:?}");
 }
 
 #[tokio::test]
@@ -207,25 +214,21 @@ async fn a_body_that_does_not_fit_is_named() {
         ("silences", r#"{"matchers":["team"],"duration":"2h","comment":"x"}"#),
         ("silences", r#"{"matchers":["team=ops"],"duration":"soon","comment":"x"}"#),
         ("silences", r#"{"matchers":["team=ops"],"comment":"x"}"#),
-        ("silences", r#"{"matchers":["team=ops"],"ends_at":"2001-01-01T00:00:00Z","comment":"x"}"#),
         ("silences", r#"{"matchers":[],"duration":"2h","comment":"x"}"#),
-        ("silences", r#"{"matchers":["team=~\".*\""],"duration":"2h","comment":"x"}"#),
         ("silences", r#"{"matchers":["team=ops"],"duration":"2h","comment":" "}"#),
     ] {
         refusals.push(world.ask("admin", "POST", &format!("/api/v1/{path}"), body).await.problem());
     }
     insta::assert_snapshot!(refusals.join("\n"), @r#"
-    400 `body`: missing field `to` at line 1 column 2
-    400 `to`: invalid type: integer `3`, expected a string at line 1 column 7
-    400 `from`: unknown field `from`, expected `to` at line 1 column 16
-    400 `body`: trailing characters at line 1 column 12
-    400 `body`: expected value at line 1 column 1
-    400 `matchers[0]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `team` at line 1 column 20
-    400 `duration`: expected a duration such as `30s`, `15m` or `1h30m`, got `soon` at line 1 column 42
+    400 `to`: expected a value, got nothing
+    400 `to`: expected a string, got integer `3`
+    400 `from`: expected `to`, got a name that is not known here
+    400 `body`: expected valid JSON, got a mistake at line 1, column 12 (trailing characters)
+    400 `body`: expected valid JSON, got a mistake at line 1, column 1 (expected value)
+    400 `matchers[0]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `team`
+    400 `duration`: expected a duration such as `30s`, `15m` or `1h30m`, got `soon`
     400 `ends_at`: expected either `ends_at` or `duration`, got neither
-    400 `ends_at`: expected a time after 2026-11-21T05:00:00.000Z, got 2001-01-01T00:00:00.000Z
     400 `matchers`: expected 1 to 32 matchers, got 0
-    400 `matchers`: expected at least one matcher that an absent label does not fit: this would silence everything, got none
     400 `comment`: expected a word on why, got nothing
     "#);
     let form = Request::post("/api/v1/incidents/inc-a/comment")

@@ -5,6 +5,7 @@ mod api;
 mod ingest;
 mod operations;
 mod roles;
+mod signed;
 
 use axum::Router;
 use axum::body::Body;
@@ -24,8 +25,8 @@ use super::{ApiToken, App, Auth, Limits, ReloadRequest, Setup, SourceInstance, S
 use crate::clock::Clock;
 use crate::engine::input::{Input, Reply, Role};
 use crate::error::ConfigError;
-use crate::model::audit::AuditEntry;
-use crate::model::{Alert, Delivery, Event, Incident, Problem, TimelineEntry, Timestamp};
+use crate::model::audit::{AuditEntry, AuditRow};
+use crate::model::{Alert, Delivery, Event, Incident, Problem, Silence, TimelineEntry, Timestamp};
 use crate::runtime::inbox::{Handle, Job, Queue, Receipt, SubmitError};
 use crate::sources::{Inbound, Overload, ParseError, Source, SourceSpec};
 use crate::store::{
@@ -73,6 +74,7 @@ pub fn source(kind: &'static SourceSpec, auth: Auth) -> SourceInstance {
         kind,
         source: Box::new(CountingSource),
         auth,
+        client_certificate: None,
         body_bytes_max: 256 * 1_024,
         events_per_second: None,
     }
@@ -106,6 +108,8 @@ pub struct World {
     pub status: Arc<Status>,
     pub reader: Arc<FakeReader>,
     pub reloads: mpsc::Receiver<ReloadRequest>,
+    /// While a test holds it the driver answers nobody.
+    pub gate: Arc<tokio::sync::Mutex<()>>,
     recorded: Arc<Mutex<Vec<Recorded>>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
 }
@@ -115,7 +119,8 @@ impl World {
         let clock = Clock::manual(Timestamp::from_millis(NOW_MS));
         let (driver, jobs) = Handle::channel(16);
         let (recorded, answers) = (Arc::<Mutex<Vec<Recorded>>>::default(), Arc::<Mutex<VecDeque<Answer>>>::default());
-        tokio::spawn(record(jobs, recorded.clone(), answers.clone()));
+        let gate = Arc::<tokio::sync::Mutex<()>>::default();
+        tokio::spawn(record(jobs, recorded.clone(), answers.clone(), gate.clone()));
         let (reload, reloads) = mpsc::channel(1);
         let (reader, status) = (Arc::new(FakeReader::default()), Arc::new(Status::default()));
         let app = App::new(Setup {
@@ -130,7 +135,7 @@ impl World {
             status: status.clone(),
             reload,
         });
-        Self { router: router(app.clone()), app, clock, status, reader, reloads, recorded, answers }
+        Self { router: router(app.clone()), app, clock, status, reader, reloads, gate, recorded, answers }
     }
 
     /// The next job gets this instead of a success.
@@ -140,6 +145,10 @@ impl World {
 
     pub fn reply_next(&self, reply: Reply) {
         self.answer_next(Ok(Receipt { position: 1, reply: Some(reply) }));
+    }
+
+    pub fn recorded_count(&self) -> usize {
+        self.recorded.lock().len()
     }
 
     pub fn take_recorded(&self) -> Vec<Recorded> {
@@ -165,14 +174,25 @@ impl World {
     }
 }
 
-async fn record(mut jobs: Queue, recorded: Arc<Mutex<Vec<Recorded>>>, answers: Arc<Mutex<VecDeque<Answer>>>) {
+async fn record(
+    mut jobs: Queue,
+    recorded: Arc<Mutex<Vec<Recorded>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    gate: Arc<tokio::sync::Mutex<()>>,
+) {
     while let Some(job) = jobs.recv().await {
         let (entry, done) = match job {
+            // A query; it changes nothing.
+            Job::CatchUp { done } => {
+                let _ = done.send(Ok(Receipt { position: 1, reply: None }));
+                continue;
+            }
             Job::Input { input, source, done, .. } => (Recorded::Input(*input, source), done),
             Job::Quarantine { row, done } => (Recorded::Quarantine(row), done),
             Job::Audit { entry, done } => (Recorded::Audit(entry), done),
         };
         recorded.lock().push(entry);
+        drop(gate.lock().await);
         let usual = Ok(Receipt { position: 1, reply: Some(Reply::Done("the-id".into())) });
         let answer = answers.lock().pop_front().unwrap_or(usual);
         // A client that gave up does not wait for it.
@@ -269,6 +289,9 @@ impl Reader for FakeReader {
     fn problems(&self, page: &PageQuery) -> Result<Page<Problem>, StoreError> {
         self.note(page, page)
     }
+    fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError> {
+        self.note(page, page)
+    }
     fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
         Ok(self.delivery.lock().clone().filter(|delivery| delivery.id == id))
     }
@@ -288,8 +311,11 @@ impl Reader for FakeReader {
     fn journal(&self, _after: Position, _limit: u32) -> Result<Vec<JournalEntry>, StoreError> {
         Ok(Vec::new())
     }
-    fn audit(&self, page: &PageQuery) -> Result<Page<AuditEntry>, StoreError> {
+    fn audit(&self, page: &PageQuery) -> Result<Page<AuditRow>, StoreError> {
         self.note(page, page)
+    }
+    fn audit_after(&self, _number: Option<u64>, _limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        Ok(Vec::new())
     }
     fn quarantine(&self, _page: &PageQuery) -> Result<Page<QuarantineRow>, StoreError> {
         let at = Timestamp::from_millis(NOW_MS);

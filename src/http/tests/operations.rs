@@ -27,8 +27,8 @@ async fn is_ready_between_loading_and_draining() {
 async fn is_healthy_while_the_writer_gets_on() {
     let world = World::new([], tokens());
     assert_eq!(open(&world, "/-/healthy").await.body, "healthy\n");
-    world.status.unhealthy("no commit for 30 s");
-    insta::assert_snapshot!(open(&world, "/-/healthy").await.problem(), @"503 the writer does not get on: no commit for 30 s");
+    world.status.unhealthy("the writer shows no progress for 30 s");
+    insta::assert_snapshot!(open(&world, "/-/healthy").await.problem(), @"503 the writer shows no progress for 30 s");
     world.status.healthy();
     assert_eq!(open(&world, "/-/healthy").await.status, StatusCode::OK);
 }
@@ -43,12 +43,19 @@ async fn a_reload_reports_what_came_of_it() {
         tokio::spawn(async move { Answered::read(router.oneshot(request).await.unwrap()).await })
     };
     let asked = reload();
-    world.reloads.recv().await.unwrap().send(Ok("3 sources, 2 sinks".into())).unwrap();
+    world.reloads.recv().await.unwrap().done.send(Ok("3 sources, 2 sinks".into())).unwrap();
     let answer = asked.await.unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "3 sources, 2 sinks\n"));
 
     let asked = reload();
-    world.reloads.recv().await.unwrap().send(Err("unknown sink `slak` in `receivers.ops` (line 14)".into())).unwrap();
+    world
+        .reloads
+        .recv()
+        .await
+        .unwrap()
+        .done
+        .send(Err("unknown sink `slak` in `receivers.ops` (line 14)".into()))
+        .unwrap();
     insta::assert_snapshot!(asked.await.unwrap().problem(), @"422 the new configuration is refused, the old one stays in force: unknown sink `slak` in `receivers.ops` (line 14)");
 
     let asked = reload();

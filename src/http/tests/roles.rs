@@ -17,8 +17,8 @@ async fn every_route_lets_in_its_role_and_higher_ones_only() {
     let mut world = world;
     let mut reloads = std::mem::replace(&mut world.reloads, mpsc::channel(1).1);
     tokio::spawn(async move {
-        while let Some(done) = reloads.recv().await {
-            let _ = done.send(Ok("reloaded".into()));
+        while let Some(request) = reloads.recv().await {
+            let _ = request.done.send(Ok("reloaded".into()));
         }
     });
     let roles = [None, Some(Role::Viewer), Some(Role::Responder), Some(Role::Admin)];
@@ -44,10 +44,30 @@ async fn refused_changes_are_audited_and_refused_reads_are_not() {
     let answer = world.ask("viewer", "POST", "/api/v1/incidents/inc-a%2Fb/acknowledge", "").await;
     insta::assert_snapshot!(answer.problem(), @"403 this takes the role responder, and the token `viewer-token` has the role viewer");
     assert_eq!(world.ask("responder", "GET", "/api/v1/audit", "").await.status, StatusCode::FORBIDDEN);
-    assert_eq!(world.ask("wrong", "POST", "/-/reload", "").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.ask("wrong", "GET", "/api/v1/audit", "").await.status, StatusCode::UNAUTHORIZED);
     let recorded = world.take_recorded();
     let [Recorded::Audit(entry)] = &recorded[..] else { panic!("{recorded:?}") };
     insta::assert_snapshot!(serde_json::to_string(entry).unwrap(), @r#"{"at":"2026-11-21T05:00:00.000Z","principal":"viewer-token","action":"incident.acknowledge","subject":"inc-a/b","outcome":"refused: this takes the role responder, and the token `viewer-token` has the role viewer"}"#);
+}
+
+#[tokio::test]
+async fn strangers_who_try_to_change_something_are_audited_but_cannot_fill_the_log() {
+    let world = World::new([], tokens());
+    for route in ROUTES.iter().filter(|route| matches!(route.access, Access::Role(_)) && route.method != "GET") {
+        assert_eq!(world.ask("wrong", route.method, &filled(route.path), "").await.status, StatusCode::UNAUTHORIZED);
+        let recorded = world.take_recorded();
+        let [Recorded::Audit(entry)] = &recorded[..] else { panic!("{recorded:?}") };
+        assert_eq!((entry.principal.as_str(), entry.action.as_str()), ("(unknown)", route.action));
+        assert!(entry.outcome.starts_with("refused: the token is not one of those"), "{entry:?}");
+        world.clock.advance(crate::model::Span::from_mins(1));
+    }
+    for _ in 0..100 {
+        assert_eq!(world.ask("wrong", "POST", "/-/reload", "").await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(world.take_recorded().len(), 10);
+    world.clock.advance(crate::model::Span::from_mins(1));
+    assert_eq!(world.ask("wrong", "POST", "/-/reload", "").await.status, StatusCode::UNAUTHORIZED);
+    insta::assert_snapshot!(format!("{:?}", world.take_recorded()), @r#"[Audit(AuditEntry { at: Timestamp(1795237800000), principal: "(unknown)", action: "configuration.reload", subject: "/-/reload", outcome: "refused: the token is not one of those configured here; 90 more attempts before this one are not written down" })]"#);
 }
 
 #[tokio::test]
@@ -78,7 +98,9 @@ async fn without_tokens_the_machine_itself_may_do_all_but_its_browser_nothing() 
             assert_eq!(ask(method, headers).await.status, StatusCode::FORBIDDEN, "{method} {headers:?}");
         }
     }
-    assert_eq!(world.take_recorded(), []);
+    let recorded = world.take_recorded();
+    let of_strangers = |one: &Recorded| matches!(one, Recorded::Audit(entry) if entry.principal == "(unknown)");
+    assert!(recorded.len() == 4 && recorded.iter().all(of_strangers), "{recorded:?}");
     insta::assert_snapshot!(ask("GET", &[("host", "evil.example")]).await.problem(), @"403 without a token the API answers only under a loopback name (`localhost`, `127.0.0.1`, `[::1]`), and the header `Host` holds another one");
     insta::assert_snapshot!(ask("GET", &[("origin", "null")]).await.problem(), @"403 the request comes from a web page, and no token protects this address; configure one to allow it");
 }
