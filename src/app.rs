@@ -5,36 +5,45 @@
 //! listener ─▶ outbox (drains) ─▶ driver ─▶ store            stop
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use parking_lot::RwLock;
-use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::config::{self, Auth, Configuration, Encoding, Problem, StoreSettings};
+use crate::config::{self, Auth, ClientCertificate, Configuration, Encoding, Problem, StoreSettings};
+use crate::crash_point::{CrashPoint, reach};
 use crate::engine::input::Input;
+use crate::engine::self_check::SINK;
+use crate::error::Secret;
 use crate::http::{self, ReloadRequest, Setup, SourceInstance, Status};
+use crate::model::Timestamp;
 use crate::model::audit::AuditEntry;
+use crate::runtime::audit;
+use crate::runtime::certificate;
 use crate::runtime::deliver::Outbound;
 use crate::runtime::driver::{Driver, DriverError};
+use crate::runtime::heartbeat::Heartbeat;
 use crate::runtime::inbox::{Handle, Queue};
 use crate::runtime::outbox::{self, SinkInstance, Sinks};
+use crate::runtime::self_check::{self, SelfCheck};
 use crate::sinks::{self, Setting};
 use crate::sources;
-use crate::store::{SqliteReader, SqliteStore};
+use crate::store::{Reader, SqliteReader, SqliteStore};
 use crate::telemetry::Metrics;
+use crate::tls::{self, ClientRule};
+use crate::watchdog::{Watchdog, notify};
 
 /// How long sends that are due may take once the daemon is told to stop. With the listener's own ten
 /// seconds this stays below systemd's default of 90.
 const DRAIN_GRACE: Duration = Duration::from_secs(20);
-/// The writer shows progress at least once a second; after this long without, it hangs.
-const WRITER_PATIENCE: Duration = Duration::from_secs(15);
-const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+/// Who asked for a reload by a signal: whoever may send one on this machine.
+const OPERATOR: &str = "operator";
 
 /// A daemon that runs. Dropping it does not stop it; [`Daemon::stop`] does.
 pub struct Daemon {
@@ -44,8 +53,11 @@ pub struct Daemon {
     stop_outbox: watch::Sender<bool>,
     listener: tokio::task::JoinHandle<()>,
     outbox: tokio::task::JoinHandle<()>,
-    watcher: tokio::task::JoinHandle<()>,
+    certificate: tokio::task::JoinHandle<()>,
+    /// Watch over the rest, and end before it.
+    watchers: tokio::task::JoinSet<()>,
     reloader: tokio::task::JoinHandle<()>,
+    announcer: tokio::task::JoinHandle<()>,
     driver: Handle,
     driver_ended: oneshot::Receiver<Result<(), DriverError>>,
     status: Arc<Status>,
@@ -68,7 +80,9 @@ impl Daemon {
         let metrics = Arc::new(Metrics::new());
         let status = Arc::new(Status::default());
         let (store, reader) = open_store(&configuration.store)?;
-        let sinks = Arc::new(RwLock::new(Arc::new(build_sinks(&configuration)?)));
+        let check = &configuration.self_check;
+        let self_check = check.enabled.then(|| SelfCheck::new(check, clock.clone(), Arc::clone(&metrics)));
+        let sinks = Arc::new(RwLock::new(Arc::new(build_sinks(&configuration, self_check.as_ref())?)));
 
         let (driver, queue) = Handle::channel(configuration.limits.queue_events_max as usize);
         let (outgoing, committed) = mpsc::unbounded_channel();
@@ -79,55 +93,70 @@ impl Daemon {
             Driver::start(Box::new(store), thread_clock, &policy, outgoing, thread_metrics, retention)
         });
         let writer = started.await?.context("cannot start the writer")?;
-        let progress = writer.progress();
+        let (progress, engine_clock) = (writer.progress(), writer.clock());
         let driver_ended = run_writer(writer, queue)?;
 
         let outbound = Outbound::new().context("cannot set up outbound calls")?;
         let context = outbox::Context {
             driver: driver.clone(),
-            clock: clock.clone(),
-            outbound,
+            clock: engine_clock,
+            outbound: Arc::new(outbound.clone()),
             metrics: Arc::clone(&metrics),
             sinks: Arc::clone(&sinks),
         };
         let (stop_outbox, stopping_outbox) = watch::channel(false);
         let outbox = tokio::spawn(outbox::run(context, committed, stopping_outbox, DRAIN_GRACE));
 
+        let sources = build_sources(&configuration)?;
+        let offer = tls_offer(&configuration, &sources)?;
+        metrics.certificate_expires(expiry(offer.as_ref()));
+        let tls = Arc::new(tls::Listener::new(offer));
+        let reader: Arc<dyn Reader> = Arc::new(reader);
+        let announcer = tokio::spawn(audit::announce_head(Arc::clone(&reader), Arc::clone(&metrics)));
         let (reload, reloads) = mpsc::channel(1);
         let app = http::App::new(Setup {
             listen: address,
-            sources: build_sources(&configuration)?,
+            sources,
             tokens: api_tokens(&configuration),
             limits: limits(&configuration),
             clock: clock.clone(),
             driver: driver.clone(),
-            reader: Arc::new(reader),
+            reader,
             metrics: Arc::clone(&metrics),
             status: Arc::clone(&status),
             reload: reload.clone(),
         });
+        let has_tls = configuration.tls.is_some();
         let (stop_listener, mut stopping) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
-        let listener = tokio::spawn(http::server::serve(listener, router, limits(&configuration), async move {
+        let serving = http::server::serve(listener, tls.configuration(), router, limits(&configuration), async move {
             // An error means that the sender is gone, which is a stop as well.
             let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
-        }));
+        });
+        let listener = tokio::spawn(serving);
+        let certificate = tokio::spawn(certificate::watch(Arc::clone(&tls), Arc::clone(&metrics)));
+        let mut watchers = tokio::task::JoinSet::new();
+        watchers.spawn(Watchdog::new(progress, self_check.clone(), Arc::clone(&status)).run());
+        if let Some(check) = &self_check {
+            watch(&mut watchers, check, &app, &configuration, outbound)?;
+        }
         let reloader = Reloader {
             files,
             app,
+            tls,
             sinks,
             driver: driver.clone(),
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
             status: Arc::clone(&status),
+            self_check,
             current: configuration,
         };
         let reloader = tokio::spawn(reloader.run(reloads));
-        let watcher = tokio::spawn(watch_writer(progress, Arc::clone(&status)));
         metrics.reloaded(true, clock.now());
         status.loaded();
         notify(&[sd_notify::NotifyState::Ready]);
-        tracing::info!(%address, "ready");
+        tracing::info!(%address, has_tls, "ready");
         Ok(Self {
             address,
             reload,
@@ -135,8 +164,10 @@ impl Daemon {
             stop_outbox,
             listener,
             outbox,
-            watcher,
+            certificate,
+            watchers,
             reloader,
+            announcer,
             driver,
             driver_ended,
             status,
@@ -149,7 +180,8 @@ impl Daemon {
     /// Why it was refused.
     pub async fn reload(&self) -> Result<String, String> {
         let (done, answer) = oneshot::channel();
-        self.reload.send(done).await.map_err(|_| "the daemon is stopping".to_owned())?;
+        let request = ReloadRequest { by: OPERATOR.to_owned(), done };
+        self.reload.send(request).await.map_err(|_| "the daemon is stopping".to_owned())?;
         answer.await.unwrap_or_else(|_| Err("the daemon is stopping".to_owned()))
     }
 
@@ -162,16 +194,19 @@ impl Daemon {
     }
 
     /// Stops in reverse order, each part in bounded time. What could not be sent goes out after the next start.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.status.draining();
         notify(&[sd_notify::NotifyState::Stopping]);
         tracing::info!("stopping");
+        self.watchers.shutdown().await;
         let _ = self.stop_listener.send(true);
         let _ = self.listener.await;
+        reach(CrashPoint::Draining);
         self.reloader.abort();
         let _ = self.stop_outbox.send(true);
         let _ = self.outbox.await;
-        self.watcher.abort();
+        self.certificate.abort();
+        self.announcer.abort();
         let _ = self.reloader.await;
         drop(self.driver);
         // The last handle is gone with it, so the writer finishes what it holds and ends.
@@ -190,6 +225,30 @@ fn run_writer(writer: Driver, queue: Queue) -> anyhow::Result<oneshot::Receiver<
     Ok(driver_ended)
 }
 
+/// Starts the self check, and the heartbeat that depends on it.
+fn watch(
+    watchers: &mut tokio::task::JoinSet<()>,
+    check: &Arc<SelfCheck>,
+    app: &Arc<http::App>,
+    configuration: &Configuration,
+    outbound: Outbound,
+) -> anyhow::Result<()> {
+    let door = app.probe_door(SourceInstance {
+        kind: &self_check::SOURCE,
+        source: Box::new(self_check::ProbeSource::new(Arc::clone(check))?),
+        auth: http::Auth::None,
+        client_certificate: None,
+        body_bytes_max: config::BODY_BYTES_MAX,
+        events_per_second: None,
+    });
+    if let Some(settings) = &configuration.heartbeat {
+        watchers.spawn(Heartbeat::new(settings, outbound, Arc::clone(check)).run());
+    }
+    let check = Arc::clone(check);
+    watchers.spawn(async move { check.run(door).await });
+    Ok(())
+}
+
 fn open_store(settings: &StoreSettings) -> anyhow::Result<(SqliteStore, SqliteReader)> {
     match settings {
         StoreSettings::Sqlite { path } => Ok(SqliteStore::open(path)?),
@@ -198,8 +257,13 @@ fn open_store(settings: &StoreSettings) -> anyhow::Result<(SqliteStore, SqliteRe
 
 /// # Errors
 /// What `config::load` would have refused; it has built every sink once already.
-fn build_sinks(configuration: &Configuration) -> anyhow::Result<Sinks> {
+/// The sinks of a configuration, ready to be sent to.
+///
+/// # Errors
+/// Names the sink that cannot be set up.
+pub fn build_sinks(configuration: &Configuration, self_check: Option<&Arc<SelfCheck>>) -> anyhow::Result<Sinks> {
     let mut built = Sinks::new();
+    built.extend(self_check.map(|check| (SINK.to_owned(), Arc::new(self_check::sink(check)))));
     for (name, settings) in &configuration.sinks {
         let spec = sinks::find(&settings.kind).with_context(|| format!("unknown sink kind `{}`", settings.kind))?;
         let setting = Setting {
@@ -222,8 +286,8 @@ fn build_sinks(configuration: &Configuration) -> anyhow::Result<Sinks> {
     Ok(built)
 }
 
-fn build_sources(configuration: &Configuration) -> anyhow::Result<std::collections::BTreeMap<String, SourceInstance>> {
-    let mut built = std::collections::BTreeMap::new();
+fn build_sources(configuration: &Configuration) -> anyhow::Result<BTreeMap<String, SourceInstance>> {
+    let mut built = BTreeMap::new();
     for (name, settings) in &configuration.sources {
         let kind = sources::find(&settings.kind).with_context(|| format!("unknown source kind `{}`", settings.kind))?;
         let source = (kind.build)(&settings.table).with_context(|| format!("cannot set up the source `{name}`"))?;
@@ -231,6 +295,7 @@ fn build_sources(configuration: &Configuration) -> anyhow::Result<std::collectio
             kind,
             source,
             auth: source_auth(&settings.auth),
+            client_certificate: settings.client_certificate.as_ref().map(client_rule).transpose()?,
             body_bytes_max: settings.body_bytes_max,
             events_per_second: settings.events_per_second,
         };
@@ -239,16 +304,33 @@ fn build_sources(configuration: &Configuration) -> anyhow::Result<std::collectio
     Ok(built)
 }
 
+fn client_rule(settings: &ClientCertificate) -> anyhow::Result<ClientRule> {
+    Ok(ClientRule::new(settings.ca_pem.as_deref(), &settings.names, settings.sha256.clone())?)
+}
+
+/// What the listener's new connections will get; reads the certificate's files.
+fn tls_offer(
+    configuration: &Configuration,
+    sources: &BTreeMap<String, SourceInstance>,
+) -> anyhow::Result<Option<tls::Offer>> {
+    let rules = sources.values().filter_map(|source| source.client_certificate.as_ref());
+    let offer = configuration.tls.clone().map(|files| tls::Offer::load(files, tls::Clients::of(rules)));
+    offer.transpose().context("cannot set up TLS")
+}
+
+fn expiry(offer: Option<&tls::Offer>) -> Option<Timestamp> {
+    offer.map(|offer| offer.certificate().not_after)
+}
+
 fn source_auth(auth: &Auth) -> http::Auth {
     match auth {
         Auth::None => http::Auth::None,
         Auth::AnyOf(tokens) => http::Auth::Tokens(tokens.clone()),
-        Auth::Basic { user, password } => {
-            let password_sha256 = Sha256::digest(password.expose().as_bytes()).into();
-            http::Auth::Basic { user: user.clone(), password_sha256 }
+        Auth::Basic { user, password_sha256 } => {
+            http::Auth::Basic { user: user.clone(), password_sha256: *password_sha256 }
         }
         Auth::Hmac(hmac) => http::Auth::Hmac {
-            secret: crate::error::Secret::new(hmac.secret.expose().as_bytes().to_vec()),
+            secrets: hmac.secrets.iter().map(|secret| Secret::new(secret.expose().as_bytes().to_vec())).collect(),
             header: hmac.header.clone(),
             prefix: hmac.prefix.clone(),
             encoding: match hmac.encoding {
@@ -283,17 +365,19 @@ fn limits(configuration: &Configuration) -> http::Limits {
 struct Reloader {
     files: Vec<PathBuf>,
     app: Arc<http::App>,
+    tls: Arc<tls::Listener>,
     sinks: Arc<RwLock<Arc<Sinks>>>,
     driver: Handle,
     clock: Clock,
     metrics: Arc<Metrics>,
     status: Arc<Status>,
+    self_check: Option<Arc<SelfCheck>>,
     current: Configuration,
 }
 
 impl Reloader {
     async fn run(mut self, mut requests: mpsc::Receiver<ReloadRequest>) {
-        while let Some(request) = requests.recv().await {
+        while let Some(ReloadRequest { by, done }) = requests.recv().await {
             let result = self.reload().await;
             let now = self.clock.now();
             match &result {
@@ -307,7 +391,7 @@ impl Reloader {
             let outcome = result.as_ref().map_or_else(|reason| format!("refused: {reason}"), |_| "done".to_owned());
             let entry = AuditEntry {
                 at: now,
-                principal: "operator".to_owned(),
+                principal: by,
                 action: "configuration.reload".to_owned(),
                 subject: "configuration".to_owned(),
                 outcome,
@@ -316,7 +400,7 @@ impl Reloader {
                 tracing::warn!(%error, "cannot record the reload in the audit log");
             }
             // Whoever asked over HTTP may have hung up.
-            let _ = request.send(result);
+            let _ = done.send(result);
         }
     }
 
@@ -335,9 +419,11 @@ impl Reloader {
         let configuration = loaded.map_err(|problems| describe(&problems))?;
         configuration.warnings.iter().for_each(Problem::log);
         // Everything that can fail comes before anything is changed.
-        let sinks = build_sinks(&configuration).map_err(|error| format!("{error:#}"))?;
+        let sinks = build_sinks(&configuration, self.self_check.as_ref()).map_err(|error| format!("{error:#}"))?;
         let sources = build_sources(&configuration).map_err(|error| format!("{error:#}"))?;
+        let offer = tls_offer(&configuration, &sources).map_err(|error| format!("{error:#}"))?;
         let before = std::mem::replace(&mut *self.sinks.write(), Arc::new(sinks));
+        reach(CrashPoint::Reloading);
         if configuration.policy != self.current.policy {
             let input = Input::Configured { policy: Box::new(configuration.policy.clone()) };
             if let Err(error) = self.driver.submit(input, None).await {
@@ -345,7 +431,10 @@ impl Reloader {
                 return Err(format!("the store did not take it: {error}"));
             }
         }
+        reach(CrashPoint::Reloaded);
         self.app.replace(sources, api_tokens(&configuration));
+        self.metrics.certificate_expires(expiry(offer.as_ref()));
+        self.tls.put(offer);
         let needs_restart = needs_restart(&self.current, &configuration);
         self.current = configuration;
         match needs_restart.as_slice() {
@@ -361,6 +450,8 @@ fn needs_restart(old: &Configuration, new: &Configuration) -> Vec<&'static str> 
         ("`store`", old.store != new.store),
         ("`limits`", old.limits != new.limits),
         ("`retention`", old.retention != new.retention),
+        ("`self_check`", old.self_check != new.self_check),
+        ("`heartbeat`", old.heartbeat != new.heartbeat),
     ];
     changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(key, _)| key).collect()
 }
@@ -373,37 +464,4 @@ fn describe(problems: &[Problem]) -> String {
 /// The environment as text; a variable that is no text cannot be one of ours.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
-
-/// Health and the service manager's watchdog depend on the writer getting on.
-async fn watch_writer(mut progress: watch::Receiver<u64>, status: Arc<Status>) {
-    let mut silent = Duration::ZERO;
-    loop {
-        tokio::time::sleep(WATCH_INTERVAL).await;
-        match progress.has_changed() {
-            Ok(true) => {
-                progress.mark_unchanged();
-                silent = Duration::ZERO;
-                status.healthy();
-                notify(&[sd_notify::NotifyState::Watchdog]);
-            }
-            Ok(false) => {
-                silent += WATCH_INTERVAL;
-                if silent >= WRITER_PATIENCE {
-                    status.unhealthy(format!("no progress for {} s", silent.as_secs()));
-                }
-            }
-            Err(_) => {
-                status.unhealthy("it has ended");
-                return;
-            }
-        }
-    }
-}
-
-/// Without a service manager there is nobody to tell.
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "cannot tell the service manager");
-    }
 }

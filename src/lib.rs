@@ -18,19 +18,27 @@
 //! | [`store`] | journal, state, outbox, history |
 //! | [`runtime`] | the one writer, the outbox, outbound calls |
 //! | [`http`] | the daemon's own endpoints; thin |
+//! | [`tls`] | what the listener shows, and which clients it believes |
+//! | [`crash_point`] | where tests kill it; nothing in a release |
+//! | [`mutant`] | planted bugs for the simulation; nothing in a normal build |
 //! | [`config`], [`cli`], [`app`] | what the operator writes and types; how it is all wired |
+//! | [`clock`], [`watchdog`] | what time it is; whether the daemon is well |
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash_point;
 pub mod engine;
 pub mod error;
 pub mod http;
 pub mod model;
+pub mod mutant;
 pub mod render;
 pub mod runtime;
 pub mod sinks;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
+pub mod watchdog;

@@ -18,6 +18,7 @@ pub struct Metrics {
     registry: Registry,
     pub ingest_events: IntCounterVec,
     pub ingest_requests: IntCounterVec,
+    pub ingest_repeated: IntCounterVec,
     pub quarantined: IntCounterVec,
     pub queue_depth: IntGauge,
     pub commit_seconds: Histogram,
@@ -31,8 +32,16 @@ pub struct Metrics {
     pub incidents_opened: IntCounter,
     pub incidents_muted: IntCounter,
     pub sla_breaches: IntCounter,
+    pub clock_ahead_seconds: Gauge,
+    pub clock_jumps: IntCounter,
+    pub self_check_seconds: Histogram,
+    pub self_check_failures: IntCounterVec,
+    pub self_check_last_success_timestamp_seconds: Gauge,
+    pub heartbeats: IntCounterVec,
+    pub audit_rows: IntGauge,
     pub config_last_reload_successful: IntGauge,
     pub config_last_reload_success_timestamp_seconds: Gauge,
+    pub tls_certificate_expires_timestamp_seconds: IntGaugeVec,
 }
 
 impl Metrics {
@@ -45,6 +54,7 @@ impl Metrics {
         let metrics = Self {
             ingest_events: counters(r, "watchbell_ingest_events_total", "Events accepted and durable.", &["source", "kind"]),
             ingest_requests: counters(r, "watchbell_ingest_requests_total", "Requests to a source by the HTTP status they got.", &["source", "status"]),
+            ingest_repeated: counters(r, "watchbell_ingest_repeated_total", "Signed requests that came once more and were answered without being taken again.", &["source"]),
             quarantined: counters(r, "watchbell_quarantined_total", "Bodies that could not be read, or inputs the engine failed on.", &["source"]),
             queue_depth: gauge(r, "watchbell_queue_depth", "Inputs that wait for the writer."),
             commit_seconds: histogram(r, "watchbell_commit_seconds", "Time of one durable commit.", doubling(0.000_1, 15)),
@@ -62,8 +72,16 @@ impl Metrics {
                 "Times that an incident rang nobody, for a named cause.",
             ),
             sla_breaches: counter(r, "watchbell_sla_breaches_total", "Service level targets that were missed."),
+            clock_ahead_seconds: gauge_f64(r, "watchbell_clock_ahead_seconds", "How far our time is ahead of a wall clock that was set back; 0 when it was not."),
+            clock_jumps: counter(r, "watchbell_clock_jumps_total", "Times that the wall clock went ahead by a minute or more at once: it was set, or the machine stood still."),
+            self_check_seconds: histogram(r, "watchbell_self_check_seconds", "Time of a probe's trip through ingest, commit and outbox.", doubling(0.000_5, 15)),
+            self_check_failures: counters(r, "watchbell_self_check_failures_total", "Probes that did not come through, by the stage they were in.", &["stage"]),
+            self_check_last_success_timestamp_seconds: gauge_f64(r, "watchbell_self_check_last_success_timestamp_seconds", "When a probe last came through, Unix time; 0 before the first."),
+            heartbeats: counters(r, "watchbell_heartbeats_total", "Heartbeats by what came of them: sent, withheld (the self check does not pass), or the kind of failure.", &["outcome"]),
+            audit_rows: gauge(r, "watchbell_audit_rows", "Rows of the audit log; it only grows, so a fall means that its end was cut off."),
             config_last_reload_successful: gauge(r, "watchbell_config_last_reload_successful", "1 when the last load of the configuration took effect, 0 when it was refused."),
             config_last_reload_success_timestamp_seconds: gauge_f64(r, "watchbell_config_last_reload_success_timestamp_seconds", "When a configuration last took effect, Unix time."),
+            tls_certificate_expires_timestamp_seconds: gauges(r, "watchbell_tls_certificate_expires_timestamp_seconds", "Until when the certificate of the listener is valid, Unix time; absent without TLS.", &[]),
             registry: registry.clone(),
         };
         gauges(r, "watchbell_build_info", "Always 1; the label says which version runs.", &["version"])
@@ -79,6 +97,17 @@ impl Metrics {
         self.config_last_reload_successful.set(i64::from(is_successful));
         if is_successful {
             self.config_last_reload_success_timestamp_seconds.set(at.as_millis() as f64 / 1_000.0);
+        }
+    }
+
+    /// Records until when the certificate in force is valid; none without TLS.
+    pub fn certificate_expires(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self
+                .tls_certificate_expires_timestamp_seconds
+                .with_label_values(&[] as &[&str])
+                .set(at.as_millis() / 1_000),
+            None => self.tls_certificate_expires_timestamp_seconds.reset(),
         }
     }
 
@@ -221,7 +250,10 @@ mod tests {
         let shown: Vec<&str> =
             text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket")).collect();
         insta::assert_snapshot!(shown.join("\n"), @r#"
+        watchbell_audit_rows 0
         watchbell_build_info{version="0.1.0"} 1
+        watchbell_clock_ahead_seconds 0
+        watchbell_clock_jumps_total 0
         watchbell_commit_inputs_sum 0
         watchbell_commit_inputs_count 0
         watchbell_commit_seconds_sum 0
@@ -237,6 +269,9 @@ mod tests {
         watchbell_open_incidents{priority="P4"} 0
         watchbell_open_incidents{priority="P5"} 0
         watchbell_queue_depth 0
+        watchbell_self_check_last_success_timestamp_seconds 0
+        watchbell_self_check_seconds_sum 0
+        watchbell_self_check_seconds_count 0
         watchbell_sla_breaches_total 0
         "#);
     }

@@ -161,7 +161,7 @@ mod tests {
         assert_snapshot!(out, @r#"
 warning: `sources.a` has no authentication: any program on this machine can send
   --> watchbell.yaml:2
-  hint: add `token_file`, `user` with `password_file`, or `hmac`
+  hint: add `token_file`, `user` with `password_file`, `hmac`, or `client_certificate`
 error: unknown sink `slak` in `receivers.ops.sinks[0].kind`
   --> watchbell.yaml:5
   hint: did you mean `slack`? `watchbell integrations` lists all sinks
@@ -181,7 +181,7 @@ ok: 1 source, 1 receiver, 1 sink, 1 service
         assert_snapshot!(check("sources: { a: { kind: generic } }").0, @r#"
 warning: `sources.a` has no authentication: any program on this machine can send
   --> watchbell.yaml:1
-  hint: add `token_file`, `user` with `password_file`, or `hmac`
+  hint: add `token_file`, `user` with `password_file`, `hmac`, or `client_certificate`
 ok: 1 source, 1 receiver, 1 sink, 1 warning
 "#);
     }

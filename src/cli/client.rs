@@ -6,6 +6,10 @@
 //! watchbell --server https://bell.example ack 7h3k   →   POST https://bell.example/api/v1/incidents/7h3k/acknowledge
 //! ```
 
+mod tls;
+
+pub use tls::{Proof, Trust};
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +44,8 @@ pub struct Connection {
     /// File with a token of the API [else the variable WATCHBELL_TOKEN]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub trust: Trust,
 }
 
 pub struct Client {
@@ -58,7 +64,12 @@ impl Client {
             Some(file) => Some(read_token(file)?),
             None => token_from(TOKEN_VARIABLE)?,
         };
-        Ok(Self { runtime: runtime()?, http: http_client(&server)?, server, token })
+        Ok(Self {
+            runtime: runtime()?,
+            http: http_client(&server, &connection.trust, &Proof::default())?,
+            server,
+            token,
+        })
     }
 
     /// Reads one thing.
@@ -215,6 +226,9 @@ impl From<reqwest::Error> for Broken {
         while let Some(next) = cause.source() {
             cause = next;
         }
+        if let Some(words) = tls::words(&cause.to_string()) {
+            return Self(words);
+        }
         let reason = cause.to_string().to_lowercase();
         Self(match (is_timeout, is_connect) {
             (true, _) => "no answer in time".to_owned(),
@@ -270,8 +284,8 @@ pub fn shown(url: &Url) -> String {
 }
 
 /// # Errors
-/// When the system's certificates cannot be read.
-pub fn http_client(server: &Url) -> Result<reqwest::Client, Failure> {
+/// When certificates cannot be read: the system's, or those that were given.
+pub fn http_client(server: &Url, trust: &Trust, proof: &Proof) -> Result<reqwest::Client, Failure> {
     install_tls();
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -283,6 +297,8 @@ pub fn http_client(server: &Url) -> Result<reqwest::Client, Failure> {
         // Reading the system's certificates takes longer than the whole call, and a machine without any
         // can still talk to its own daemon.
         builder = builder.tls_certs_only([]);
+    } else {
+        builder = tls::showing(tls::trusting(builder, trust)?, proof)?;
     }
     builder.build().map_err(|error| Failure::new("cannot set up TLS").cause(error))
 }

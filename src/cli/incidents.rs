@@ -95,7 +95,7 @@ fn rows(incidents: &[Incident], now: Timestamp) -> Vec<Vec<String>> {
     for incident in incidents {
         let cause = incident.root_cause.as_ref().map_or("-", |cause| cause.configuration_item.as_str());
         rows.push(vec![
-            output::line(&incident.id.0),
+            incident.id.to_string(),
             incident.priority.to_string(),
             incident.state.as_str().to_owned(),
             output::age(now, incident.opened_at),
@@ -132,9 +132,9 @@ fn next_step(args: &Args, incidents: &[Incident], is_cut: bool) -> String {
     if is_cut {
         let _ = write!(text, ", and more: `--limit {}` shows them", args.limit.saturating_mul(4));
     }
-    let _ = write!(text, "; `watchbell explain {}` says why", output::line(&first.id.0));
+    let _ = write!(text, "; `watchbell explain {}` says why", first.id);
     if first.acknowledged_at.is_none() && first.resolved_at.is_none() {
-        let _ = write!(text, ", `watchbell ack {}` takes it", output::line(&first.id.0));
+        let _ = write!(text, ", `watchbell ack {}` takes it", first.id);
     }
     text
 }

@@ -8,6 +8,8 @@
 pub mod ack;
 pub mod act;
 pub mod assign;
+pub mod audit;
+pub mod backup;
 pub mod check;
 pub mod client;
 pub mod comment;
@@ -19,9 +21,12 @@ pub mod incidents;
 pub mod integrations;
 pub mod output;
 pub mod resolve;
+pub mod restore;
 pub mod run;
 pub mod send;
 pub mod silence;
+pub mod silences;
+pub mod store;
 pub mod test_sink;
 
 use std::process::ExitCode;
@@ -57,12 +62,20 @@ pub enum Command {
     ConfirmRootCause(confirm_root_cause::Args),
     /// Keep people from hearing about what matches, for a time
     Silence(silence::Args),
+    /// List what is silenced, now or later
+    Silences(silences::Args),
+    /// Who changed what, and whether that record is as it was written
+    Audit(audit::Args),
     /// Hand a monitor's notification or own events to the daemon, and keep them while it is away
     Send(send::Args),
     /// Try one configured sink with a sample notification
     TestSink(test_sink::Args),
     /// List every source and sink, and how to set each up
     Integrations(integrations::Args),
+    /// Copy the store while the daemon goes on
+    Backup(backup::Args),
+    /// Put a copy of the store in its place
+    Restore(restore::Args),
 }
 
 /// Carries out what was typed.
@@ -81,9 +94,13 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Comment(args) => comment::run(&args),
         Command::ConfirmRootCause(args) => confirm_root_cause::run(&args),
         Command::Silence(args) => silence::run(&args),
+        Command::Silences(args) => silences::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Send(args) => send::run(args),
         Command::TestSink(args) => test_sink::run(args),
         Command::Integrations(args) => integrations::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::demo::{self, Show, Stage};
 use super::failure::Failure;
+use super::store;
 use crate::app::{Daemon, environment};
 use crate::clock::Clock;
 use crate::config::{self, Configuration};
@@ -57,7 +58,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn start(configuration: Configuration, files: Vec<PathBuf>, demo: Option<(&Stage, &Args)>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(configuration, files, demo))
+    let result = runtime.block_on(serve(configuration, files, demo));
+    if result.is_err() {
+        // The last connection to close would move the log into the file. After a sync that failed the log
+        // itself may not be on the disk, which the next start sees to first.
+        std::mem::forget(runtime);
+    }
+    result
 }
 
 async fn serve(
@@ -68,7 +75,7 @@ async fn serve(
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut daemon = Daemon::start(configuration, files).await?;
+    let mut daemon = Daemon::start(configuration, files).await.map_err(store::with_way_out)?;
     let mut show = pin!(show(demo, daemon.address));
     let mut is_showing = demo.is_some();
     let ends_after = demo.is_some_and(|(_, args)| args.exit_after_demo);
@@ -77,7 +84,7 @@ async fn serve(
             _ = hangup.recv() => drop(daemon.reload().await), // The reloader has logged what came of it.
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
-            error = daemon.failed() => return Err(error),
+            error = daemon.failed() => return Err(store::with_way_out(error)),
             shown = &mut show, if is_showing => {
                 is_showing = false;
                 if shown.is_err() || ends_after {

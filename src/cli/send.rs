@@ -16,7 +16,7 @@
 
 mod events;
 mod forward;
-mod macros;
+pub mod macros;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use self::forward::{Summary, Target};
 use self::macros::Kind;
 use self::spool::Spool;
-use super::client;
+use super::client::{self, Proof, Trust};
 use super::failure::{FAILED, Failure, warn};
 use super::output;
 use crate::clock::Clock;
@@ -69,6 +69,10 @@ pub struct TargetArgs {
     /// Variable with the source's token
     #[arg(long, value_name = "VAR", conflicts_with = "token_file")]
     pub token_env: Option<String>,
+    #[command(flatten)]
+    pub trust: Trust,
+    #[command(flatten)]
+    pub proof: Proof,
     /// Directory that keeps what cannot be sent; one for each address
     #[arg(long, value_name = "DIR")]
     pub spool: Option<PathBuf>,
@@ -147,7 +151,10 @@ fn hand_over(
     deadline: Instant,
 ) -> Result<Summary, Failure> {
     let spool = args.spool.as_deref().map(|directory| Spool::open(directory, kind, args.spool_max as usize));
-    let target = client::http_url(&args.url, "--url").and_then(|url| Target::new(url, token(args)?, content_type));
+    let target = client::http_url(&args.url, "--url").and_then(|url| {
+        let http = client::http_client(&url, &args.trust, &args.proof)?;
+        Target::new(url, http, token(args)?, content_type)
+    });
     match (target, spool) {
         (Ok(target), Some(spool)) => {
             if let (true, Ok(spool)) = (args.retry_rejected, &spool) {

@@ -38,6 +38,7 @@ pub fn texts() -> Vec<String> {
         "line\u{2028}separator\u{2029}and\u{85}next\u{b}tab\u{c}feed\0nul",
         "\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7} \u{9b}2J \u{1b}[",
         "user\u{202e}gnp.exe\u{2066}x\u{2069}",
+        "no\u{fffe}character\u{ffff}at\u{1ffff}all\u{fdd0}",
         "{{ 7 * 7 }} {% for x in range(9) %}{{ x }}{% endfor %} ${jndi:ldap://x} %s %n",
         "=cmd|' /C calc'!A0",
         "^ORstate=1^NQsys_idISNOTEMPTY",
@@ -96,5 +97,6 @@ pub fn is_forbidden(c: char) -> bool {
     (c.is_control() && c != '\n')
         || ('\u{202a}'..='\u{202e}').contains(&c)
         || ('\u{2066}'..='\u{2069}').contains(&c)
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{200b}')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{200b}' | '\u{fdd0}'..='\u{fdef}')
+        || u32::from(c) & 0xfffe == 0xfffe
 }

@@ -91,7 +91,10 @@ impl Document {
             sections: sections.into_iter().filter(|section| !section.lines.is_empty()).collect(),
             footer: writer.message(
                 "footer",
-                &[("incident", (&*incident.id.0).into()), ("number", (&notification.number.to_string()).into())],
+                &[
+                    ("incident", (&incident.id.to_string()).into()),
+                    ("number", (&notification.number.to_string()).into()),
+                ],
             ),
         }
     }
@@ -158,7 +161,7 @@ impl Writer {
                 self.by_person("news-resolved", "news-resolved-by", incident.resolved_by.as_ref(), &arguments)
             }
             NotificationKind::Merged => match &incident.merged_into {
-                Some(other) => self.message("news-merged-into", &[("incident", (&*other.0).into())]),
+                Some(other) => self.message("news-merged-into", &[("incident", (&other.to_string()).into())]),
                 None => self.message("news-merged", &[]),
             },
             NotificationKind::ProblemProposed => self.message("news-problem-proposed", &[]),
@@ -337,7 +340,7 @@ impl Writer {
     fn links(&self, incident: &IncidentView) -> Section {
         let mut lines = Vec::new();
         if let Some(address) = &incident.url {
-            let text = self.message("link-incident", &[("incident", (&*incident.id.0).into())]);
+            let text = self.message("link-incident", &[("incident", (&incident.id.to_string()).into())]);
             lines.push(Line::link(text, address));
         }
         for alert in incident.alerts.iter().take(EVIDENCE_MAX) {

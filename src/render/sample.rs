@@ -3,8 +3,6 @@
 //! Invents one incident, a router that took two services with it, and tells each kind of news about
 //! it. All of it is fixed but the time.
 
-use std::sync::Arc;
-
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::notification::{AlertView, ClockView, IncidentView, ProblemView};
 use crate::model::sla::Target;
@@ -43,7 +41,7 @@ pub fn sample_notification(kind: NotificationKind, now: Timestamp) -> Notificati
         }
         NotificationKind::Merged => {
             incident.state = IncidentState::Merged;
-            incident.merged_into = Some(IncidentId(Arc::from("inc-4q9w2m7kxe")));
+            incident.merged_into = Some(incident_id("inc-4q9w2m7kxe"));
             "one fault explains both"
         }
         NotificationKind::ProblemProposed => "the third incident of this kind within 30 days",
@@ -64,7 +62,7 @@ pub(super) fn full() -> Notification {
     let now = Timestamp::from_millis(1_795_237_200_000);
     let mut notification = sample_notification(NotificationKind::Resolved, now);
     notification.incident.resolved_by = Some("anna".into());
-    notification.incident.merged_into = Some(IncidentId(Arc::from("inc-4q9w2m7kxe")));
+    notification.incident.merged_into = Some(incident_id("inc-4q9w2m7kxe"));
     notification
 }
 
@@ -105,11 +103,15 @@ fn acknowledge(incident: &mut IncidentView, at: Timestamp) {
     }
 }
 
+fn incident_id(text: &str) -> IncidentId {
+    text.parse().unwrap_or(IncidentId::NONE)
+}
+
 fn incident(now: Timestamp) -> IncidentView {
     let started_at = now - Span::from_mins(12);
     let opened_at = started_at + Span::from_secs(20);
     IncidentView {
-        id: IncidentId(Arc::from("inc-7h3kq0v9zd")),
+        id: incident_id("inc-7h3kq0v9zd"),
         state: IncidentState::Open,
         title: "rtr1: Host down".into(),
         priority: Priority::P1,

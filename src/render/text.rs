@@ -268,7 +268,7 @@ fn clean(text: &str) -> String {
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 kept.push_str(&format!("[U+{:04X}]", u32::from(c)));
             }
-            c if c.is_control() || is_invisible(c) => {}
+            c if c.is_control() || is_invisible(c) || is_no_character(c) => {}
             c => kept.push(c),
         }
     }
@@ -287,6 +287,11 @@ const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Code points that Unicode keeps free of meaning: XML refuses them, and with it the systems that keep XML.
+const fn is_no_character(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || c as u32 & 0xfffe == 0xfffe
 }
 
 /// An address that may become a link: `http` or `https`, with a host, without a user, in the ASCII

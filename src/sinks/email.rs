@@ -141,7 +141,7 @@ impl Email {
             return thread;
         }
         let headline = text::clip(&document.headline, SUBJECT_CHARS_MAX, Unit::Chars);
-        let incident = text::one_line(&attempt.notification.incident.id.0);
+        let incident = attempt.notification.incident.id.to_string();
         let subject = format!("{} {headline} [{incident}]", self.subject_prefix);
         Thread { message_id: self.message_id(attempt.delivery), subject: subject.trim().to_owned() }
     }

@@ -8,17 +8,20 @@
 
 mod email;
 mod log;
+mod quote;
 mod servicenow;
 mod slack;
 mod webhook;
 
 use std::borrow::Cow;
 
+use quote::quote;
+
 use crate::error::{ConfigError, ErrorKind, Secret, Table};
 use crate::model::delivery::Progress;
 use crate::model::incident::RemoteId;
 use crate::model::{Notification, Timestamp};
-use crate::render::text::{self, Unit};
+use crate::mutant::{self, Mutant};
 use crate::render::{Document, Language, Templates};
 
 /// Every sink there is, by name.
@@ -204,6 +207,7 @@ pub fn retry_after_ms(response: &Response) -> Option<u64> {
 pub fn http_failure(status: u16, response: &Response, what: &str) -> Outcome {
     let reason = format!("{what} answered {status}");
     match status {
+        429 if mutant::is(Mutant::TooManyRequestsIsFatal) => Outcome::Rejected { kind: ErrorKind::Rejected, reason },
         429 => Outcome::Retry {
             after_ms: retry_after_ms(response),
             kind: ErrorKind::RateLimited,
@@ -276,19 +280,6 @@ fn read_address(key: &str, text: &str) -> Result<String, ConfigError> {
     }
     Ok(String::from(url).trim_end_matches('/').to_owned())
 }
-
-/// A text from an answer, fit for a log line: cleaned, clipped, and without any of `secrets`, which
-/// a receiver may echo.
-fn quote(text: &str, secrets: &[&str]) -> String {
-    let mut text = text::one_line(text);
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "<secret>");
-    }
-    text::clip(&text, QUOTE_CHARS_MAX, Unit::Chars)
-}
-
-/// Characters of an answer that a reason repeats.
-const QUOTE_CHARS_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests;

@@ -209,10 +209,10 @@ impl Sink for ServiceNow {
 
 impl ServiceNow {
     fn correlation_id(&self, attempt: &Attempt<'_>) -> String {
-        let incident = &*attempt.notification.incident.id.0;
-        let room = CORRELATION_CHARS_MAX.saturating_sub(Unit::Utf16.len(incident) + 1);
+        let incident = attempt.notification.incident.id.to_string();
+        let room = CORRELATION_CHARS_MAX.saturating_sub(Unit::Utf16.len(&incident) + 1);
         let instance = text::clip(&text::one_line(&self.setting.instance), room, Unit::Utf16);
-        text::clip(&format!("{instance}:{}", text::one_line(incident)), CORRELATION_CHARS_MAX, Unit::Utf16)
+        text::clip(&format!("{instance}:{incident}"), CORRELATION_CHARS_MAX, Unit::Utf16)
     }
 
     fn look_up_url(&self, attempt: &Attempt<'_>) -> Result<String, RenderError> {
@@ -311,8 +311,9 @@ impl ServiceNow {
         if !response.header("content-type").is_some_and(|value| value.to_ascii_lowercase().contains("json")) {
             return Err(unclear(format!("ServiceNow answered {status} without JSON: the instance may be asleep")));
         }
-        match serde_json::from_slice::<Value>(body).map(|mut reply| reply["result"].take()) {
-            Ok(result) if !result.is_null() => Ok(result),
+        let reply = serde_json::from_slice::<Value>(body).ok();
+        match reply.and_then(|mut reply| reply.get_mut("result").map(Value::take)) {
+            Some(result) if !result.is_null() => Ok(result),
             _ => Err(unclear(format!("ServiceNow answered {status} with no `result` that can be read"))),
         }
     }

@@ -315,7 +315,7 @@ impl Slack {
         let metadata = &row["metadata"];
         let payload = &metadata["event_payload"];
         metadata["event_type"] == event_type
-            && payload["incident"] == *attempt.notification.incident.id.0
+            && payload["incident"] == attempt.notification.incident.id.to_string()
             && payload["sink"] == self.setting.sink.as_str()
             && (!is_this_delivery || payload["delivery"] == attempt.delivery)
     }

@@ -86,6 +86,13 @@ fn mismatch(field: &str, message: &str) -> ParseError {
     if let Some((expected, got)) = own {
         return ParseError::new(field, got, expected);
     }
+    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        // The path ends at the object that lacks it.
+        return ParseError::new(name, "nothing", "a value").inside(if field == "body" { "" } else { field });
+    }
+    if let Some((_, known)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected ")) {
+        return ParseError::new(field, "a name that is not known here", plain(known));
+    }
     match message.rsplit_once(", expected ") {
         Some((got, expected)) => ParseError::new(field, plain(got), plain(expected)),
         None if message.starts_with("duplicate ") => ParseError::new(field, message, "each name once"),
@@ -322,6 +329,30 @@ mod tests {
         insta::assert_snapshot!(read::<Vec<String>>(r#"["a",5]"#).unwrap_err(), @"`[1]`: expected a string, got integer `5`");
         insta::assert_snapshot!(read::<Vec<String>>("{}").unwrap_err(), @"`body`: expected an array, got an object");
         insta::assert_snapshot!(read::<Vec<String>>("[] []").unwrap_err(), @"`body`: expected valid JSON, got a mistake at line 1, column 4 (trailing characters)");
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        inner: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        name: String,
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_the_field() {
+        let field = |body: &str| read::<Outer>(body).unwrap_err().field;
+        assert_eq!(field("{}"), "inner");
+        assert_eq!(field(r#"{"inner":[{"name":"a"},{}]}"#), "inner[1].name");
+        assert_eq!(field(r#"{"inner":[],"name":1}"#), "name");
+        assert_eq!(read::<Outer>(r#"{"inner":[{"name":"a"}]}"#).unwrap().inner[0].name, "a");
+        assert_eq!(from_value::<Outer>("alerts[2]", serde_json::json!({})).unwrap_err().field, "alerts[2].inner");
+        insta::assert_snapshot!(read::<Outer>(r#"{"inner":[{}]}"#).unwrap_err(), @"`inner[0].name`: expected a value, got nothing");
+        insta::assert_snapshot!(read::<Outer>(r#"{"inner":[{"nam":"a"}]}"#).unwrap_err(), @"`inner[0].nam`: expected `name`, got a name that is not known here");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod alertmanager;
 mod generic;
-mod json;
+pub mod json;
 mod monitor_macros;
 mod nagios;
 mod prometheus;
@@ -79,8 +79,10 @@ const FIELD_CHARS_MAX: usize = 160;
 
 impl ParseError {
     pub fn new(field: impl AsRef<str>, got: impl AsRef<str>, expected: impl Into<String>) -> Self {
+        // A name that a sender left empty is not one to look for.
+        let field = if field.as_ref().is_empty() { "body" } else { field.as_ref() };
         Self {
-            field: clip(field.as_ref(), FIELD_CHARS_MAX),
+            field: clip(field, FIELD_CHARS_MAX),
             got: if got.as_ref().is_empty() { EMPTY.to_owned() } else { clip(got.as_ref(), GOT_CHARS_MAX) },
             expected: expected.into(),
         }

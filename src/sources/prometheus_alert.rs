@@ -71,7 +71,8 @@ impl<'de, const FROM_ALERTMANAGER: bool> Visitor<'de> for AlertVisitor<FROM_ALER
         // The outer `Option` says that the name came, the inner one that it was not null.
         let (mut status, mut fingerprint, mut labels) = (None, None, None);
         let (mut annotations, mut starts_at, mut ends_at, mut generator_url) = (None, None, None, None);
-        let mut unknown = Unknown::at_depth(3);
+        // `{"alerts":[{…}]}` from Alertmanager, `[{…}]` from Prometheus itself.
+        let mut unknown = Unknown::at_depth(if FROM_ALERTMANAGER { 3 } else { 2 });
         while let Some(key) = map.next_key()? {
             match key {
                 Key::Labels => json::fill(&mut labels, &mut map, "labels")?,

@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn says_what_to_type_next() {
-        let id = IncidentId("inc-7h3kq0v9zd".into());
+        let id = "inc-7h3kq0v9zd".parse::<IncidentId>().unwrap();
         let next_steps = |base_url| check(|out| next_steps(out, "target/release/watchbell", base_url, &id));
         insta::assert_snapshot!(next_steps(SERVER), @r#"
         Watchbell keeps running. Try this in another terminal:

@@ -54,7 +54,7 @@ fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
 fn event_lines(event: &Event, alert: Option<&Alert>) -> Lines {
     let mut lines = vec![("source", event.source.clone()), ("said", event.status.as_str().to_owned())];
     if let Some(item) = &event.configuration_item {
-        lines.push(("about", item.clone()));
+        lines.push(("about", item.to_string()));
     }
     lines.push(("at", format!("{}, received {}", output::moment(event.at), output::moment(event.received_at))));
     if let Some(note) = &event.note {
@@ -91,7 +91,7 @@ fn alert_lines(alert: &Alert, now: Timestamp) -> Lines {
         ("source", format!("{}, {}", alert.source, events(alert))),
     ];
     if let Some(item) = &alert.configuration_item {
-        lines.push(("about", item.clone()));
+        lines.push(("about", item.to_string()));
     }
     if let Some(incident) = &alert.incident {
         lines.push(("belongs to", incident.to_string()));

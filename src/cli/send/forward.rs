@@ -52,9 +52,14 @@ enum Answer {
 
 impl Target {
     /// # Errors
-    /// When the system gives no event loop or no TLS.
-    pub fn new(url: Url, token: Option<Secret<String>>, content_type: &'static str) -> Result<Self, Failure> {
-        Ok(Self { runtime: client::runtime()?, http: client::http_client(&url)?, url, token, content_type })
+    /// When the system gives no event loop.
+    pub fn new(
+        url: Url,
+        http: reqwest::Client,
+        token: Option<Secret<String>>,
+        content_type: &'static str,
+    ) -> Result<Self, Failure> {
+        Ok(Self { runtime: client::runtime()?, http, url, token, content_type })
     }
 
     fn post(&self, body: Vec<u8>, deadline: Instant) -> Answer {
@@ -66,8 +71,9 @@ impl Target {
         let request = client::with_token(request, self.token.as_ref()).timeout(left.min(REQUEST_TIMEOUT)).body(body);
         match self.runtime.block_on(client::exchange(request, ANSWER_BYTES_MAX)) {
             Ok((200..=299, _)) => Answer::Taken,
-            // The server's troubles, and "come back later" in all its forms.
-            Ok((status @ (408 | 425 | 429 | 500..=599), _)) => Answer::Later(format!("it answered {status}")),
+            // The server's troubles, and "come back later" in all its forms; 426 is what plain HTTP gets on a TLS
+            // port, and ends when the address is put right.
+            Ok((status @ (408 | 425 | 426 | 429 | 500..=599), _)) => Answer::Later(format!("it answered {status}")),
             Ok((status, body)) => Answer::Refused { status, text: self.without_token(&body) },
             Err(Broken(reason)) => Answer::Later(reason),
         }

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use super::forward::{Summary, Target, forward, without_spool};
 use super::spool::Spool;
-use crate::cli::client;
+use crate::cli::client::{self, Proof, Trust};
 use crate::cli::failure::Failure;
 use crate::error::Secret;
 use crate::model::Timestamp;
@@ -83,7 +83,8 @@ impl Server {
 
 fn target(url: &str) -> Target {
     let url = client::http_url(url, "--url").unwrap();
-    Target::new(url, Some(Secret::new(TOKEN.to_owned())), "application/json").unwrap()
+    let http = client::http_client(&url, &Trust::default(), &Proof::default()).unwrap();
+    Target::new(url, http, Some(Secret::new(TOKEN.to_owned())), "application/json").unwrap()
 }
 
 fn call_with(url: &str, directory: &Path, entries_max: usize, bodies: &[&str]) -> Result<Summary, Failure> {

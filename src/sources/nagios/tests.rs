@@ -226,5 +226,6 @@ fn says_what_is_wrong() {
     insta::assert_snapshot!(check(r#"{"HOSTNAME":"h","HOSTSTATE":"DOWN","NOTIFICATIONTYPE":"PARTY"}"#), @"`NOTIFICATIONTYPE`: expected a notification type of Nagios such as `PROBLEM` or `RECOVERY`, got PARTY");
     insta::assert_snapshot!(check(r#"{"HOSTNAME":"h","hostname":"g"}"#), @"`HOSTNAME`: expected each macro once, got it twice");
     insta::assert_snapshot!(check(r#"{"kind":"service","HOSTNAME":"h"}"#), @"`SERVICEDESC`: expected the description of the service, got nothing");
+    insta::assert_snapshot!(check("=%zz"), @"`body`: expected percent-encoded UTF-8, got %zz");
     insta::assert_snapshot!(check("HOSTNAME=%zz"), @"`HOSTNAME`: expected percent-encoded UTF-8, got %zz");
 }
