@@ -7,7 +7,12 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+#[path = "support/pki.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod pki;
+
 use clap::{CommandFactory, Parser};
+use pki::{ALWAYS, Authority};
 use regex::Regex;
 use watchbell::cli::Cli;
 use watchbell::config::{self, Problem};
@@ -169,10 +174,18 @@ fn check(text: &str, topology: Option<&str>) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let topology = topology.map_or_else(|| read("config/examples/topology.yaml"), str::to_owned);
     std::fs::write(folder.path().join("topology.yaml"), topology).unwrap();
+    std::fs::write(folder.path().join("heartbeat.url"), "https://hc.example.org/5f2c\n").unwrap();
+    let text = text.replace("/etc/watchbell/heartbeat.url", "heartbeat.url");
     let text = text.replace("/etc/watchbell/", "./secret-");
+    let server = Authority::new("ca").server(&["bell.example.org"], ALWAYS);
     for found in Regex::new(r"\./secret-[a-z.-]+").unwrap().find_iter(&text) {
         let path = folder.path().join(found.as_str());
-        std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+        let content = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("crt") => server.certificate.clone(),
+            Some("key") => server.key.clone(),
+            _ => format!("{SECRET}\n"),
+        };
+        std::fs::write(&path, content).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
     let variables = Regex::new(r"\$\{([A-Z_]+)\}").unwrap();

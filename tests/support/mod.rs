@@ -17,6 +17,7 @@ pub mod load;
 pub mod receiver;
 pub mod smtp;
 
+use std::ffi::OsString;
 use std::fmt::Debug;
 use std::fs::File;
 use std::net::TcpListener;
@@ -60,6 +61,11 @@ pub fn client() -> reqwest::Client {
     builder.build().expect("a client without special wishes can be built")
 }
 
+/// The program under test.
+pub fn binary() -> OsString {
+    std::env::var_os(BINARY_VARIABLE).unwrap_or_else(|| env!("CARGO_BIN_EXE_watchbell").into())
+}
+
 /// A port that was free a moment ago, below those that the system gives to outgoing connections: one of
 /// these could take the place of a daemon that is down for a moment.
 fn free_port() -> u16 {
@@ -77,12 +83,15 @@ fn free_port() -> u16 {
 pub struct Site {
     directory: TempDir,
     port: u16,
+    /// Making one takes longer than a question does.
+    client: reqwest::Client,
 }
 
 impl Site {
     /// `configuration` is the file without `listen` and `store`.
     pub fn new(configuration: &str) -> Self {
-        let site = Self { directory: tempfile::tempdir().expect("a temporary folder"), port: free_port() };
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        let site = Self { directory, port: free_port(), client: client() };
         site.configure(configuration);
         site
     }
@@ -120,7 +129,8 @@ impl Site {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
-    fn file(&self) -> PathBuf {
+    /// The configuration.
+    pub fn file(&self) -> PathBuf {
         self.path().join("watchbell.yaml")
     }
 
@@ -130,26 +140,50 @@ impl Site {
 
     /// Starts the daemon and waits until it takes events.
     pub async fn start(&self) -> Daemon {
-        let mut daemon = self.spawn();
+        self.start_with(&[]).await
+    }
+
+    /// As [`Site::start`], with these environment variables.
+    pub async fn start_with(&self, variables: &[(&str, &str)]) -> Daemon {
+        let started = self.try_start_with(variables).await;
+        started.unwrap_or_else(|status| panic!("the daemon ended with {status} instead of starting\n{}", self.log()))
+    }
+
+    /// As [`Site::start_with`], for a daemon that may end before it is ready.
+    ///
+    /// # Errors
+    /// How it ended.
+    pub async fn try_start_with(&self, variables: &[(&str, &str)]) -> Result<Daemon, ExitStatus> {
+        let variables: Vec<(&str, String)> =
+            variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let mut daemon = self.spawn(&variables);
+        self.ready(&mut daemon).await.map(|()| daemon)
+    }
+
+    /// Waits until the daemon takes events.
+    ///
+    /// # Errors
+    /// How it ended, when it did so instead.
+    pub async fn ready(&self, daemon: &mut Daemon) -> Result<(), ExitStatus> {
         let (client, url) = (client(), self.url("/-/ready"));
         eventually("the daemon is ready", START_WITHIN, async || {
             if let Some(status) = daemon.exited() {
-                panic!("the daemon ended with {status} instead of starting\n{}", self.log());
+                return Some(Err(status));
             }
             let answer = client.get(&url).send().await.ok()?;
-            answer.status().is_success().then_some(())
+            answer.status().is_success().then_some(Ok(()))
         })
-        .await;
-        daemon
+        .await
     }
 
-    fn spawn(&self) -> Daemon {
-        let binary = std::env::var_os(BINARY_VARIABLE).unwrap_or_else(|| env!("CARGO_BIN_EXE_watchbell").into());
+    /// Starts the daemon with more variables in its environment; it may end before it is ready.
+    pub fn spawn(&self, variables: &[(&str, String)]) -> Daemon {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a log file");
-        let child = Command::new(binary)
+        let child = Command::new(binary())
             .arg("run")
             .arg("-c")
             .arg(self.file())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log file twice"))
             .stderr(log)
@@ -249,6 +283,10 @@ impl Api {
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
         let request = self.client.post(format!("{}{path}", self.base)).header("content-type", "application/json");
         self.send(request.body(body.to_string())).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(self.client.delete(format!("{}{path}", self.base))).await
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Reply {

@@ -9,13 +9,17 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::eventually;
+use super::{client, eventually};
+
+/// Between two looks of a request that is held.
+const HOLD_AGAIN: Duration = Duration::from_millis(10);
 
 /// What the receiver says to every request from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub enum Answer {
     Hang,
     /// 200, but only after so long.
     Slow(Duration),
+    /// What the receiver is told to answer next, once it is.
+    Hold,
 }
 
 #[derive(Clone, Debug)]
@@ -74,21 +80,32 @@ struct Shared {
     requests: Vec<Received>,
 }
 
+/// Path at which a server only says that it is there.
+const TAKEN: &str = "/-/taken";
+
 /// A server that ends with its value.
 pub struct Server {
     pub address: SocketAddr,
+    client: reqwest::Client,
     task: JoinHandle<()>,
 }
 
 impl Server {
     /// Serves on a free port of loopback.
     pub async fn start(router: Router) -> Self {
+        let router = router.route(TAKEN, get(async || ()));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let task = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the server runs until it is dropped");
         });
-        Self { address, task }
+        Self { address, client: client(), task }
+    }
+
+    /// Waits for an answer of its own: what was sent to it before has been taken in by then.
+    pub async fn has_taken_all(&self) {
+        let answer = self.client.get(format!("http://{}{TAKEN}", self.address)).send().await;
+        assert!(answer.is_ok(), "a server of the test is gone: {answer:?}");
     }
 }
 
@@ -114,6 +131,10 @@ impl Receiver {
         format!("http://{}/hook", self.server.address)
     }
 
+    pub async fn has_taken_all(&self) {
+        self.server.has_taken_all().await;
+    }
+
     pub fn answer(&self, answer: Answer) {
         self.shared.lock().answer = answer;
     }
@@ -125,6 +146,11 @@ impl Receiver {
 
     pub fn count(&self) -> usize {
         self.shared.lock().requests.len()
+    }
+
+    /// Requests that are left without an answer.
+    pub fn unanswered(&self) -> usize {
+        self.shared.lock().requests.iter().filter(|request| request.answer == Answer::Hang).count()
     }
 
     /// Waits for a request that fits; the first such.
@@ -153,6 +179,13 @@ async fn take(
         Answer::TooMany(seconds) => (status(429), [("retry-after", seconds.to_string())]).into_response(),
         Answer::Redirect(to) => (status(302), [("location", to)]).into_response(),
         Answer::Hang => std::future::pending().await,
+        Answer::Hold => {
+            while shared.lock().answer == Answer::Hold {
+                tokio::time::sleep(HOLD_AGAIN).await;
+            }
+            let Answer::Status(code) = shared.lock().answer else { panic!("after `Hold` comes a status") };
+            status(code).into_response()
+        }
         Answer::Slow(span) => {
             tokio::time::sleep(span).await;
             StatusCode::OK.into_response()

@@ -71,6 +71,10 @@ impl ServiceNow {
         format!("http://{}", self.server.address)
     }
 
+    pub async fn has_taken_all(&self) {
+        self.server.has_taken_all().await;
+    }
+
     pub fn tickets(&self) -> Vec<Ticket> {
         self.shared.tickets.lock().clone()
     }

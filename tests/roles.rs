@@ -1,0 +1,238 @@
+//! Who may do what, asked of a real daemon: every operation that the OpenAPI document lists, by everybody
+//! there is. The table here is written by hand and knows nothing of the router's; an operation that is not
+//! in it fails the test, so that nobody adds one without deciding who may use it. And whoever changed
+//! something, or was refused it, stands in the audit log.
+
+// Real processes live in real time.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::receiver::{Answer, Receiver};
+use support::{Api, Reply, Site, eventually};
+
+/// Whom an operation lets in. Each of the three roles may do what the one before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    Nothing,
+    /// A source's own token, and no token of the API.
+    Source,
+    Viewer,
+    Responder,
+    Admin,
+}
+use Needs::{Admin, Nothing, Responder, Source, Viewer};
+
+/// Operation, whom it lets in, and its name in the audit log when it changes something.
+const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
+    ("post /in/{kind}", Source, None),
+    ("post /in/{kind}/{name}", Source, None),
+    ("post /in/prometheus/api/v2/alerts", Source, None),
+    ("post /in/prometheus/{name}/api/v2/alerts", Source, None),
+    ("post /api/v2/alerts", Source, None),
+    ("get /api/v2/status", Nothing, None),
+    ("get /api/v1/incidents", Viewer, None),
+    ("get /api/v1/incidents/{id}", Viewer, None),
+    ("get /api/v1/incidents/{id}/timeline", Viewer, None),
+    ("get /api/v1/incidents/{id}/alerts", Viewer, None),
+    ("post /api/v1/incidents/{id}/acknowledge", Responder, Some("incident.acknowledge")),
+    ("post /api/v1/incidents/{id}/resolve", Responder, Some("incident.resolve")),
+    ("post /api/v1/incidents/{id}/assign", Responder, Some("incident.assign")),
+    ("post /api/v1/incidents/{id}/comment", Responder, Some("incident.comment")),
+    ("post /api/v1/incidents/{id}/confirm-root-cause", Responder, Some("incident.confirm_root_cause")),
+    ("get /api/v1/alerts", Viewer, None),
+    ("get /api/v1/alerts/{fingerprint}", Viewer, None),
+    ("get /api/v1/alerts/{fingerprint}/timeline", Viewer, None),
+    ("get /api/v1/problems", Viewer, None),
+    ("get /api/v1/deliveries", Viewer, None),
+    ("post /api/v1/deliveries/{id}/redrive", Admin, Some("delivery.redrive")),
+    ("get /api/v1/silences", Viewer, None),
+    ("post /api/v1/silences", Responder, Some("silence.create")),
+    ("delete /api/v1/silences/{id}", Responder, Some("silence.expire")),
+    ("get /api/v1/events/{id}", Viewer, None),
+    ("get /api/v1/audit", Admin, None),
+    ("get /api/v1/quarantine", Admin, None),
+    ("get /api/v1/openapi.json", Nothing, None),
+    ("get /metrics", Nothing, None),
+    ("get /-/healthy", Nothing, None),
+    ("get /-/ready", Nothing, None),
+    ("post /-/reload", Admin, Some("configuration.reload")),
+];
+
+/// What somebody comes with, and who that is.
+const CALLERS: [(Option<&str>, Needs, &str); 6] = [
+    (None, Nothing, "nobody"),
+    (Some("a-guess"), Nothing, "a guess"),
+    (Some("source-token"), Source, "a source"),
+    (Some("viewer-token"), Viewer, "wall"),
+    (Some("responder-token"), Responder, "ada"),
+    (Some("admin-token"), Admin, "root"),
+];
+
+const PROMPTLY: Duration = Duration::from_secs(30);
+
+/// 401 for who is unknown here, 403 for who is known and may not, nothing for who may.
+fn refusal(needs: Needs, caller: Needs) -> Option<u16> {
+    let is_known = caller >= Viewer;
+    match needs {
+        Nothing => None,
+        Source => (caller != Source).then_some(401),
+        _ if !is_known => Some(401),
+        needs => (caller < needs).then_some(403),
+    }
+}
+
+/// A daemon on which everything that an operation can be about exists.
+struct World {
+    site: Site,
+    admin: Api,
+    /// Counts the things made for single requests.
+    made: u32,
+    _receiver: Receiver,
+}
+
+impl World {
+    async fn new(receiver: Receiver) -> Self {
+        let site = Site::new(&format!(
+            "sources:
+  generic: {{ kind: generic, token: source-token }}
+  prometheus: {{ kind: prometheus, token: source-token }}
+api:
+  tokens:
+    - {{ name: wall, role: viewer, token: viewer-token }}
+    - {{ name: ada, role: responder, token: responder-token }}
+    - {{ name: root, role: admin, token: admin-token }}
+receivers: {{ ops: {{ sinks: [{{ kind: webhook, url: \"{}\", allow_private: true }}] }} }}
+route: {{ receiver: ops, group_wait: 0s }}
+",
+            receiver.url()
+        ));
+        let admin = Api::new(&site).with_token("admin-token");
+        Self { site, admin, made: 0, _receiver: receiver }
+    }
+
+    /// A new incident, by its id.
+    async fn incident(&mut self) -> String {
+        self.made += 1;
+        let item = format!("db-{}", self.made);
+        Api::new(&self.site).with_token("source-token").event("firing", &item).await;
+        let about = |incident: &&Value| incident["root_cause"]["configuration_item"] == item.as_str();
+        eventually("the incident is there", PROMPTLY, async || {
+            let incidents = self.admin.items("/api/v1/incidents?limit=500").await;
+            incidents.iter().find(about).map(|incident| incident["id"].as_str().unwrap_or_default().to_owned())
+        })
+        .await
+    }
+
+    /// A delivery that was given up, by its id as it stands in a path.
+    async fn dead_letter(&mut self) -> String {
+        let incident = self.incident().await;
+        let path = format!("/api/v1/deliveries?state=exhausted&incident={incident}");
+        eventually("the delivery is given up", PROMPTLY, async || {
+            let first = self.admin.items(&path).await.into_iter().next()?;
+            Some(first["id"].as_str()?.replace('/', "%2F"))
+        })
+        .await
+    }
+
+    async fn silence(&self) -> String {
+        let wish = json!({ "matchers": ["team=ops"], "duration": "1h", "comment": "roles" });
+        let reply = self.admin.post("/api/v1/silences", &wish).await;
+        reply.body["id"].as_str().expect("the id of a silence").to_owned()
+    }
+
+    /// The path of one request with something real in its parameters.
+    async fn path(&mut self, template: &str) -> String {
+        let id = match template {
+            _ if !template.contains("{id}") => String::new(),
+            _ if template.contains("/deliveries/") => self.dead_letter().await,
+            _ if template.contains("/silences/") => self.silence().await,
+            _ if template.contains("/events/") => "no-such-event".to_owned(),
+            _ => self.incident().await,
+        };
+        let source = if template.contains("/prometheus/") { "prometheus" } else { "generic" };
+        template
+            .replace("{id}", &id)
+            .replace("{fingerprint}", "00000000000000ff")
+            .replace("{kind}", "generic")
+            .replace("{name}", source)
+    }
+
+    async fn newest_audit(&self) -> Value {
+        self.admin.items("/api/v1/audit?limit=1").await.into_iter().next().unwrap_or(json!({ "number": 0 }))
+    }
+}
+
+fn body(operation: &str) -> Value {
+    match operation.rsplit('/').next().unwrap_or_default() {
+        "assign" => json!({ "to": "team-db" }),
+        "comment" => json!({ "text": "looking" }),
+        "confirm-root-cause" => json!({ "configuration_item": "db-9" }),
+        "silences" => json!({ "matchers": ["team=ops"], "duration": "1h", "comment": "roles" }),
+        "alerts" => json!([{ "labels": { "alertname": "Up" } }]),
+        "{kind}" | "{name}" => json!({ "status": "firing", "name": "Disk full", "configuration_item": "db-0" }),
+        _ => json!({}),
+    }
+}
+
+async fn ask(site: &Site, token: Option<&str>, method: &str, path: &str, body: &Value) -> Reply {
+    let api = Api::new(site);
+    let api = token.map_or(api.clone(), |token| api.with_token(token));
+    match method {
+        "get" => api.get(path).await,
+        "post" => api.post(path, body).await,
+        "delete" => api.delete(path).await,
+        other => panic!("no operation should use {other}"),
+    }
+}
+
+fn operations(document: &Value) -> BTreeSet<String> {
+    let paths = document["paths"].as_object().expect("a document with paths");
+    let methods = |(path, item): (&String, &Value)| -> Vec<String> {
+        item.as_object().into_iter().flatten().map(|(method, _)| format!("{method} {path}")).collect()
+    };
+    paths.iter().flat_map(methods).collect()
+}
+
+#[tokio::test]
+async fn every_operation_lets_in_whom_it_should_and_writes_down_who_changed_what() {
+    // A sink that says no at once makes dead letters.
+    let mut world = World::new(Receiver::start(Answer::Status(410)).await).await;
+    let _daemon = world.site.start().await;
+    let document = Api::new(&world.site).get("/api/v1/openapi.json").await.body;
+    let known: BTreeSet<String> = OPERATIONS.iter().map(|(operation, ..)| (*operation).to_owned()).collect();
+    assert_eq!(operations(&document), known, "an operation without a decision on who may use it, or one that is gone");
+
+    for (operation, needs, action) in OPERATIONS {
+        let (method, template) = operation.split_once(' ').expect("method and path");
+        for (token, caller, name) in CALLERS {
+            let what = format!("{operation} by {name}");
+            let path = world.path(template).await;
+            let before = world.newest_audit().await["number"].as_u64();
+            let reply = ask(&world.site, token, method, &path, &body(operation)).await;
+            let newest = world.newest_audit().await;
+            let expected = refusal(*needs, caller);
+            match expected {
+                Some(status) => assert_eq!(reply.status, status, "{what}: {reply:?}"),
+                None if method == "get" => assert!([200, 404].contains(&reply.status), "{what}: {reply:?}"),
+                None => assert_eq!(reply.status, 200, "{what}: {reply:?}"),
+            }
+            match action {
+                None => assert_eq!(newest["number"].as_u64(), before, "{what}: {newest}"),
+                // Of those who are nobody only some are written down (`src/http/strangers.rs`).
+                Some(_) if caller < Viewer => {}
+                Some(action) => {
+                    assert_ne!(newest["number"].as_u64(), before, "{what} is not in the audit log");
+                    assert_eq!((&newest["principal"], &newest["action"]), (&json!(name), &json!(action)), "{what}");
+                    let outcome = newest["outcome"].as_str().unwrap_or_default();
+                    let word = if expected.is_some() { "refused: " } else { "done" };
+                    assert!(outcome.starts_with(word), "{what}: {newest}");
+                }
+            }
+        }
+    }
+}

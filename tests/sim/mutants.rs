@@ -1,0 +1,78 @@
+//! The simulation notices every planted bug, or a test fails: otherwise its silence would mean nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use watchbell::mutant::{self, Mutant};
+
+use super::oracle::Violation;
+use super::seeds;
+
+/// Seeds that a bug may hide from; a normal run has more than three times as many.
+const SEEDS: u64 = 300;
+
+/// Each bug, and the promises by which it may be noticed.
+const PLANTED: [(Mutant, &[&str]); 29] = [
+    (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
+    (Mutant::SentBeforeCommit, &["I3"]),
+    (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
+    (Mutant::RowsCountAsApplied, &["P5"]),
+    (Mutant::DeliveriesNotStored, &["P5", "I3", "I4"]),
+    (Mutant::StaleEpochWrites, &["I6"]),
+    (Mutant::TimerLostOnRestart, &["I5"]),
+    (Mutant::SilenceLostOnRestart, &["P5"]),
+    (Mutant::LevelAskedAgainOnRestart, &["I5"]),
+    (Mutant::DoubtLostOnRestart, &["I8"]),
+    (Mutant::PoisonInJournal, &["poison"]),
+    (Mutant::LateDeadlineSkipped, &["I5"]),
+    (Mutant::TooManyRequestsIsFatal, &["I4"]),
+    (Mutant::RetryAfterIgnored, &["Retry-After"]),
+    (Mutant::KeyOfItsOwnForEachTry, &["I8"]),
+    (Mutant::OvertakesWhatIsUnderWay, &["I7", "I8"]),
+    (Mutant::SupersededInSilence, &["I11"]),
+    (Mutant::ExhaustedWithoutFallback, &["I4"]),
+    (Mutant::FallbackTwice, &["I4"]),
+    (Mutant::FallbackHearsNoEnd, &["I11"]),
+    (Mutant::CatchAllDropped, &["I9"]),
+    (Mutant::RolesNotChecked, &["I10"]),
+    (Mutant::RefusalNotAudited, &["I10"]),
+    (Mutant::RepeatIsAnotherAlert, &["I2"]),
+    (Mutant::BelowThresholdInSilence, &["I2"]),
+    (Mutant::MuteWithoutCause, &["I2"]),
+    (Mutant::SilenceEndsUnnoticed, &["I2"]),
+    (Mutant::AcknowledgedIsAskedOn, &["I5"]),
+    (Mutant::EndNotTold, &["I11"]),
+];
+
+/// The first seed that notices, and by what.
+fn noticed(mutant: Mutant) -> Option<(u64, Violation)> {
+    mutant::plant(Some(mutant));
+    let found = (1..=SEEDS).find_map(|seed| seeds::check(seed).err().map(|failure| (seed, failure.violation)));
+    mutant::plant(None);
+    found
+}
+
+#[test]
+fn every_planted_bug_is_noticed() {
+    let next = AtomicUsize::new(0);
+    let report = parking_lot::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((mutant, promises)) = PLANTED.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let line = match noticed(*mutant) {
+                        None => (false, format!("{mutant:?} goes unnoticed")),
+                        Some((seed, violation)) => {
+                            let text: String = violation.to_string().chars().take(160).collect();
+                            (promises.contains(&violation.promise), format!("{mutant:?}: seed {seed}: {text}"))
+                        }
+                    };
+                    println!("{}", line.1);
+                    report.lock().push(line);
+                }
+            });
+        }
+    });
+    let report = report.into_inner();
+    let missed: Vec<&String> = report.iter().filter(|(is_noticed, _)| !is_noticed).map(|(_, line)| line).collect();
+    assert!(missed.is_empty(), "unnoticed, or by another promise than expected:\n{missed:#?}");
+}

@@ -1,0 +1,236 @@
+//! I3, I4, I7 and I8: what becomes of deliveries, from the journal and from what receivers got.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watchbell::engine::effect::Effect;
+use watchbell::engine::input::{Input, SendResult};
+use watchbell::engine::state::State;
+use watchbell::model::{IncidentId, NotificationKind, Span, Timestamp};
+
+use super::super::receivers::{Heard, Received};
+use super::super::world::World;
+use super::{Verdict, Violation, ensure};
+
+/// What the journal says of one delivery.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub incident: IncidentId,
+    pub sink: String,
+    receiver: String,
+    pub number: u32,
+    pub kind: NotificationKind,
+    pub created_at: Timestamp,
+    pub fallback_for: Option<String>,
+    pub end: Option<End>,
+    /// A committed result said not to try before.
+    due_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Delivered,
+    Superseded(String),
+    /// With the deliveries that stand in.
+    Exhausted(Vec<String>),
+}
+
+#[derive(Default)]
+pub(super) struct Deliveries {
+    /// The latest time that our clock, which may be stepped, has shown.
+    pub latest: Timestamp,
+    pub all: BTreeMap<String, Known>,
+    /// Requests that have been judged.
+    seen: usize,
+    /// The last request of each delivery, by index.
+    last: BTreeMap<String, usize>,
+    reached: BTreeMap<(IncidentId, String), Reached>,
+    keys: BTreeMap<String, String>,
+}
+
+impl Deliveries {
+    /// What a result in the journal claims, before it is stepped.
+    pub fn before(&mut self, input: &Input, state: &State, world: &World) -> Verdict {
+        self.latest = self.latest.max(world.now());
+        let Input::Sent { delivery, result } = input else { return Ok(()) };
+        if state.delivery(delivery).is_none() {
+            return Ok(()); // It has ended; the result comes twice.
+        }
+        let Some(known) = self.all.get_mut(delivery) else {
+            return Err(Violation::new("I3", format!("{delivery} was sent without a cause")));
+        };
+        match result {
+            SendResult::Delivered { proof, .. } => {
+                known.end = Some(End::Delivered);
+                let is_proven = world.receivers.read(|log, _| {
+                    log.iter().any(|got| got.label.delivery == *delivery && got.took_effect && got.heard == Heard::Done)
+                });
+                ensure(is_proven, "I4", || format!("{delivery} is delivered by `{proof}`, but it never arrived"))
+            }
+            SendResult::Superseded { by } => {
+                known.end = Some(End::Superseded(by.clone()));
+                let (incident, sink, number) = (known.incident, known.sink.clone(), known.number);
+                let is_newer = self
+                    .all
+                    .get(by)
+                    .is_some_and(|by| by.incident == incident && by.sink == sink && by.number >= number);
+                ensure(is_newer, "I4", || format!("{delivery} is superseded by {by}, which says less"))
+            }
+            SendResult::Exhausted { reason } => {
+                known.end = Some(End::Exhausted(Vec::new()));
+                let is_old = self.latest.since(known.created_at) > GIVE_UP_AFTER_MIN;
+                let is_refused = world.receivers.read(|log, _| {
+                    log.iter().any(|got| got.label.delivery == *delivery && got.heard == Heard::Refused)
+                });
+                ensure(is_old || is_refused, "I4", || format!("{delivery} is given up too soon: {reason}"))
+            }
+            SendResult::Retry { at, .. } => {
+                known.due_at = Some(*at);
+                Ok(())
+            }
+            SendResult::Advanced { .. } => Ok(()),
+        }
+    }
+
+    /// What stepping an input led to.
+    pub fn after(&mut self, input: &Input, effects: &[Effect], at: Timestamp) -> Verdict {
+        let mut settled = BTreeSet::new();
+        for effect in effects {
+            match effect {
+                Effect::Deliver(delivery) if !self.all.contains_key(&delivery.id) => {
+                    let known = Known {
+                        incident: delivery.incident,
+                        sink: delivery.sink.clone(),
+                        receiver: delivery.receiver.clone(),
+                        number: delivery.notification.number,
+                        kind: delivery.notification.kind,
+                        created_at: at,
+                        fallback_for: delivery.fallback_for.clone(),
+                        end: None,
+                        due_at: None,
+                    };
+                    self.all.insert(delivery.id.clone(), known);
+                    if let Some(first) = &delivery.fallback_for {
+                        self.stand_in(first, &delivery.id)?;
+                    }
+                }
+                Effect::Settle(id) => {
+                    settled.insert(id.clone());
+                }
+                _ => {}
+            }
+        }
+        for id in settled {
+            let Some(known) = self.all.get_mut(&id) else { continue };
+            if matches!(input, Input::Configured { .. }) {
+                known.end.get_or_insert(End::Exhausted(Vec::new()));
+            }
+            let has_fallback = self.stand_ins(&id).next().is_some();
+            let known = &self.all[&id];
+            let needs_fallback = matches!(known.end, Some(End::Exhausted(_)));
+            ensure(!needs_fallback || has_fallback, "I4", || format!("{id} is given up and nothing stands in"))?;
+        }
+        Ok(())
+    }
+
+    /// The deliveries that stand in for one that was given up: made for that, or the same notification on
+    /// its own way to another receiver.
+    pub fn stand_ins<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (&'a String, &'a Known)> {
+        let first = &self.all[id];
+        self.all.iter().filter(move |(_, known)| {
+            let is_same = known.incident == first.incident && known.number == first.number;
+            known.fallback_for.as_deref() == Some(id) || is_same && known.receiver != first.receiver
+        })
+    }
+
+    fn stand_in(&self, first: &str, id: &str) -> Verdict {
+        let sink = &self.all[id].sink;
+        let is_one = |known: &&Known| known.fallback_for.as_deref() == Some(first) && known.sink == *sink;
+        let count = self.all.values().filter(is_one).count();
+        ensure(count == 1, "I4", || format!("{first} has {count} stand-ins at {sink}"))
+    }
+
+    pub fn judge_requests(&mut self, world: &World) -> Verdict {
+        self.latest = self.latest.max(world.now());
+        world.receivers.read(|log, tickets| {
+            while self.seen < log.len() {
+                let index = self.seen;
+                self.seen += 1;
+                self.judge_request(&log[index], log)?;
+                self.last.insert(log[index].label.delivery.clone(), index);
+            }
+            let distinct: BTreeSet<&String> = tickets.iter().collect();
+            ensure(distinct.len() == tickets.len(), "I8", || format!("two tickets for one incident: {tickets:?}"))
+        })
+    }
+
+    fn judge_request(&mut self, got: &Received, log: &[Received]) -> Verdict {
+        let id = &got.label.delivery;
+        let Some(known) = self.all.get(id) else {
+            return Err(Violation::new("I3", format!("{id} was sent before its cause was committed")));
+        };
+        if let Some(key) = &got.key {
+            let before = self.keys.entry(id.clone()).or_insert_with(|| key.clone());
+            ensure(before == key, "I8", || format!("{id} is repeated with another key: {before}, then {key}"))?;
+        }
+        if let Some(before) = self.last.get(id).map(|index| &log[*index]) {
+            self.judge_repetition(got, before, known)?;
+        }
+        if !got.is_lookup {
+            let is_stand_in = known.fallback_for.is_some();
+            self.judge_order(got, is_stand_in)?;
+        }
+        Ok(())
+    }
+
+    /// I8: a request is repeated only when the one before it may not have gone through, and never before
+    /// the receiver wants it.
+    fn judge_repetition(&self, got: &Received, before: &Received, known: &Known) -> Verdict {
+        let id = &got.label.delivery;
+        let is_same_life = got.life == before.life;
+        let may_repeat = match before.heard {
+            Heard::Later(_) | Heard::Found => true,
+            // The process died before it had the answer, or before that was durable.
+            Heard::Nothing => !is_same_life,
+            Heard::Done | Heard::Refused => !is_same_life && known.end.is_none(),
+        };
+        ensure(may_repeat, "I8", || format!("{id} is sent again after {:?}", before.heard))?;
+        // A delivery of several requests that is under way when its sink is taken out goes on to its end.
+        let goes_on = before.heard == Heard::Found && is_same_life;
+        ensure(known.end.is_none() || goes_on, "I8", || format!("{id} is sent again after its end ({:?})", known.end))?;
+        if let (Heard::Later(Some(after)), Some(heard_at), true) = (before.heard, before.heard_at, is_same_life) {
+            ensure(got.at >= heard_at + after, "Retry-After", || {
+                format!("{id} is sent {} too early", (heard_at + after).since(got.at).human())
+            })?;
+        }
+        let is_early = known.due_at.is_some_and(|due_at| got.at < due_at);
+        ensure(!is_early, "Retry-After", || format!("{id} is sent before {:?}", known.due_at))
+    }
+
+    /// I7: nothing older arrives after something newer. What stands in comes when it must, but not after
+    /// the end either.
+    fn judge_order(&mut self, got: &Received, is_stand_in: bool) -> Verdict {
+        let label = &got.label;
+        // A person asked for it once more.
+        if label.delivery.contains('~') {
+            return Ok(());
+        }
+        let Reached { number, end } = self.reached.entry((label.incident, label.sink.clone())).or_default();
+        let (before, end_before) = (*number, *end);
+        *number = before.max(label.number);
+        if label.kind.is_final() {
+            *end = end_before.max(label.number);
+        }
+        let limit = if is_stand_in { end_before } else { before };
+        ensure(label.number >= limit, "I7", || format!("{} ({:?}) arrives after {limit}", label.delivery, label.kind))
+    }
+}
+
+/// Numbers of what a sink got about an incident: the highest, and the highest that was an end.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    number: u32,
+    end: u32,
+}
+
+/// The shortest `give_up_after` of all configurations.
+const GIVE_UP_AFTER_MIN: Span = Span::from_hours(2);

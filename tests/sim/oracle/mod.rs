@@ -1,0 +1,182 @@
+//! Says after every step whether a promise is broken. Knows what the outside could know: answers given,
+//! requests that receivers got, and what the store shows; and looks into the state where the promise is
+//! about the state.
+//!
+//! It follows the journal with an engine of its own, which never restarts. So it knows what the daemon
+//! must know, and each step is at the same time a replay (promise 5).
+
+mod answers;
+mod deliveries;
+mod rest;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+
+use watchbell::engine::effect::Effect;
+use watchbell::engine::input::{Input, Principal};
+use watchbell::engine::state::{Snapshot, State};
+use watchbell::model::timeline::TimelineKind;
+use watchbell::model::{Alert, Fingerprint, IncidentId, Timestamp};
+use watchbell::store::{Position, Reader};
+
+use super::faults::SINKS;
+use super::world::{World, mortal_step};
+use deliveries::Deliveries;
+
+/// A promise that was not kept.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// I1 … I11 of the design, `P5` for replay, or the name of another promise.
+    pub promise: &'static str,
+    pub text: String,
+}
+
+impl Violation {
+    pub fn new(promise: &'static str, text: impl Into<String>) -> Self {
+        Self { promise, text: text.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is broken: {}", self.promise, self.text)
+    }
+}
+
+pub type Verdict = Result<(), Violation>;
+
+/// A violation unless `holds`.
+fn ensure(holds: bool, promise: &'static str, text: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(Violation::new(promise, text())) }
+}
+
+pub struct Oracle {
+    /// What the journal leads to, replayed without a restart.
+    replayed: State,
+    position: Position,
+    /// The position up to which the daemon's own state was compared.
+    compared: Position,
+    deliveries: Deliveries,
+    /// Requests to the daemon that have been judged, by index.
+    judged: BTreeSet<usize>,
+    /// Commands in the journal, for the audit: principal and time.
+    commands: Vec<(Principal, Timestamp)>,
+    /// Alerts about which the timeline said why they open no incident.
+    explained: BTreeSet<Fingerprint>,
+    /// Alerts of incidents that a person ended: they may leave memory before they are over.
+    ended_by_people: BTreeMap<Fingerprint, Alert>,
+    /// Sinks that some configuration since the start did not have: nobody can tell them anything.
+    absent: BTreeSet<String>,
+    /// Levels asked in the present episode of an incident.
+    asked: BTreeMap<IncidentId, Vec<String>>,
+}
+
+impl Oracle {
+    pub fn new() -> Self {
+        Self {
+            replayed: State::restore(Snapshot::default()).unwrap(),
+            position: 0,
+            compared: 0,
+            deliveries: Deliveries::default(),
+            judged: BTreeSet::new(),
+            commands: Vec::new(),
+            explained: BTreeSet::new(),
+            ended_by_people: BTreeMap::new(),
+            absent: BTreeSet::new(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// The latest time that our clock has shown.
+    pub const fn latest(&self) -> Timestamp {
+        self.deliveries.latest
+    }
+
+    /// Deliveries that stood in for one that was given up.
+    pub fn fallback_count(&self) -> usize {
+        self.deliveries.all.values().filter(|known| known.fallback_for.is_some()).count()
+    }
+
+    /// After every step.
+    ///
+    /// # Errors
+    /// The first promise that is broken.
+    pub fn check(&mut self, world: &World) -> Verdict {
+        self.follow(world)?;
+        self.judge_answers(world)?;
+        self.deliveries.judge_requests(world)?;
+        self.judge_state(world)
+    }
+
+    /// Takes in what was committed since the last look.
+    fn follow(&mut self, world: &World) -> Verdict {
+        let rows = world.reader.journal(self.position, 10_000).unwrap();
+        for (position, at, _, payload) in rows {
+            ensure(position == self.position + 1, "I1", || format!("row {} of the journal is missing", position - 1))?;
+            self.position = position;
+            let input: Input = serde_json::from_slice(&payload).unwrap();
+            self.deliveries.before(&input, &self.replayed, world)?;
+            let replayed = &mut self.replayed;
+            let step = AssertUnwindSafe(|| mortal_step(replayed, at, input.clone()));
+            let Ok(effects) = std::panic::catch_unwind(step) else {
+                let text = format!("row {position} of the journal kills the engine at every start");
+                return Err(Violation::new("poison", text));
+            };
+            self.take_in(&input, &effects, at)?;
+            self.deliveries.after(&input, &effects, at)?;
+            self.note_ended_by_people();
+            if let Input::Events { events } = &input {
+                self.judge_folding(events, &effects)?;
+            }
+        }
+        // Rows come late and counts are taken back by a restart; nothing else is looked at there.
+        let _ = self.replayed.take_changes();
+        Ok(())
+    }
+
+    fn note_ended_by_people(&mut self) {
+        for alert in self.replayed.alerts() {
+            let incident = alert.incident.and_then(|id| self.replayed.incident(&id));
+            if incident.is_some_and(|incident| incident.resolved_by.is_some()) {
+                self.ended_by_people.entry(alert.fingerprint).or_insert_with(|| alert.clone());
+            }
+        }
+    }
+
+    fn take_in(&mut self, input: &Input, effects: &[Effect], at: Timestamp) -> Verdict {
+        if let Input::Command { by, .. } = input {
+            self.commands.push((by.clone(), at));
+        }
+        if let Input::Configured { policy } = input {
+            let has = |sink: &str| policy.receivers.values().any(|receiver| receiver.sinks.iter().any(|s| s == sink));
+            self.absent.extend(SINKS.into_iter().filter(|sink| !has(sink)).map(str::to_owned));
+        }
+        for effect in effects {
+            let Effect::Timeline(entry) = effect else { continue };
+            match (entry.kind, entry.alert, entry.incident) {
+                (TimelineKind::AlertMuted | TimelineKind::Flapping, Some(alert), _) => {
+                    self.explained.insert(alert);
+                }
+                (TimelineKind::Unacknowledged | TimelineKind::IncidentReopened, _, Some(incident)) => {
+                    self.asked.remove(&incident);
+                }
+                (TimelineKind::Escalated, _, Some(incident)) if entry.text.starts_with("nobody acknowledged") => {
+                    self.judge_escalation(incident, &entry.text)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// I5: each level is asked once in each round of an episode.
+    fn judge_escalation(&mut self, incident: IncidentId, text: &str) -> Verdict {
+        let rounds = self.replayed.policy().escalation_policies.values().map(|policy| policy.repeat + 1).max();
+        let asked = self.asked.entry(incident).or_default();
+        let before = asked.iter().filter(|other| *other == text).count() as u32;
+        asked.push(text.to_owned());
+        ensure(before < rounds.unwrap_or(1), "I5", || format!("{incident}: asked again: {text}"))
+    }
+}

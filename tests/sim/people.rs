@@ -1,0 +1,77 @@
+//! What people do: those who may, and one who may only look.
+
+use watchbell::engine::input::{Command, Principal, Role};
+use watchbell::model::{Span, Timestamp};
+use watchbell::store::{DeliveryQuery, Reader};
+
+use super::world::World;
+
+fn person(name: &str, role: Role) -> Principal {
+    Principal { name: name.to_owned(), role }
+}
+
+/// Works on incidents.
+pub fn ada() -> Principal {
+    person("ada", Role::Responder)
+}
+
+/// Changes the system.
+pub fn root() -> Principal {
+    person("root", Role::Admin)
+}
+
+/// Only looks.
+pub fn vic() -> Principal {
+    person("vic", Role::Viewer)
+}
+
+/// What somebody wants now; none when there is nothing to want.
+pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Command)> {
+    let state = world.daemon.as_ref()?.driver.state();
+    let now = world.now();
+    let by = match random.u32(..10) {
+        0 | 1 => vic(),
+        2 | 3 => root(),
+        _ => ada(),
+    };
+    let incidents: Vec<String> = state.incidents().map(|incident| incident.id.to_string()).collect();
+    let choice = random.u32(..20);
+    if choice >= 16 {
+        return Some((by, silence(now, random)));
+    }
+    if choice == 15 {
+        let all: Vec<String> = state.silences().map(|silence| silence.id.clone()).collect();
+        let silence = random.choice(all)?;
+        return Some((by, Command::ExpireSilence { silence }));
+    }
+    if choice == 14 {
+        let query = DeliveryQuery { state: Some("exhausted".to_owned()), ..DeliveryQuery::default() };
+        let delivery = random.choice(world.reader.deliveries(&query).ok()?.items)?;
+        return Some((by, Command::Redrive { delivery: Box::new(delivery) }));
+    }
+    let incident = random.choice(incidents)?;
+    let command = match choice {
+        0..7 => Command::Acknowledge { incident, note: None },
+        7..9 => Command::Resolve { incident, note: Some("fixed".to_owned()) },
+        9..11 => Command::Assign { incident, to: "eve".to_owned() },
+        11..13 => Command::Comment { incident, text: "looking".to_owned() },
+        _ => Command::ConfirmRootCause { incident, configuration_item: "rtr1".to_owned() },
+    };
+    Some((by, command))
+}
+
+fn silence(now: Timestamp, random: &mut fastrand::Rng) -> Command {
+    let matchers = [
+        "configuration_item=\"web1\"",
+        "source=\"zabbix\"",
+        "severity=\"critical\"",
+        "configuration_item=~\"db.*|mon.*\"",
+    ];
+    let matcher = matchers[random.usize(..matchers.len())];
+    Command::Silence {
+        matchers: vec![matcher.parse().unwrap()],
+        starts_at: now,
+        ends_at: now + Span::from_secs(random.i64(5..1_800)),
+        comment: "moving".to_owned(),
+    }
+}

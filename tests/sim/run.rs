@@ -1,0 +1,363 @@
+//! One run: a seed decides each step, the oracle looks after each of them, and in the end everything
+//! heals and must come to rest.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Once;
+
+use watchbell::engine::input::Command;
+use watchbell::engine::next_deadline;
+use watchbell::model::{NotificationKind, Span};
+use watchbell::runtime::driver::RowsNow;
+
+use super::faults;
+use super::oracle::{Oracle, Violation};
+use super::people;
+use super::workload::Workload;
+use super::world::{Answer, World};
+
+/// Steps before everything heals: short runs and many of them find more than long ones.
+const STEPS: std::ops::Range<u32> = 30..110;
+/// Healing takes this long at most.
+const REST_WITHIN: Span = Span::from_hours(2);
+
+/// What must happen in some of the runs, or they prove little.
+pub const REACHED: [&str; 18] = [
+    "taken",
+    "refused",
+    "lost",
+    "Crash",
+    "Outage",
+    "Disk",
+    "Usurper",
+    "ClockStep",
+    "Reload",
+    "Receiver",
+    "poison",
+    "opened",
+    "resolved",
+    "escalated",
+    "repeated",
+    "acknowledged",
+    "merged",
+    "fallback",
+];
+
+pub struct Done {
+    pub story: Vec<String>,
+    /// How often what happened.
+    pub counts: BTreeMap<String, u64>,
+}
+
+#[derive(Debug)]
+pub struct Failure {
+    pub seed: u64,
+    pub violation: Violation,
+    pub story: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}: {}", self.seed, self.violation)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Runs one seed from the first start to the last rest.
+///
+/// # Errors
+/// The first promise that is broken, and what happened until then.
+pub fn run(seed: u64) -> Result<Done, Failure> {
+    keep_quiet_about_poison();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let mut play = Play::new(seed);
+    match runtime.block_on(play.all()) {
+        Ok(()) => Ok(Done { counts: play.counts(), story: play.story }),
+        Err(violation) => {
+            play.tell_requests();
+            Err(Failure { seed, violation, story: play.story })
+        }
+    }
+}
+
+/// The engine is made to panic on purpose; nobody needs to read about it.
+fn keep_quiet_about_poison() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload().downcast_ref::<&str>() != Some(&super::monitors::POISON)
+                && info.payload().downcast_ref::<String>().is_none_or(|text| text != super::monitors::POISON)
+            {
+                before(info);
+            }
+        }));
+    });
+}
+
+struct Play {
+    world: World,
+    workload: Workload,
+    oracle: Oracle,
+    random: fastrand::Rng,
+    story: Vec<String>,
+    faults: BTreeMap<String, u64>,
+}
+
+impl Play {
+    fn new(seed: u64) -> Self {
+        let world = World::new(seed);
+        let workload = Workload::new(world.now());
+        let random = fastrand::Rng::with_seed(seed);
+        Self { world, workload, oracle: Oracle::new(), random, story: Vec::new(), faults: BTreeMap::new() }
+    }
+
+    async fn all(&mut self) -> Result<(), Violation> {
+        let faults = faults::chosen(&mut self.random);
+        self.note(format!("faults: {faults:?}"));
+        self.world.start();
+        for _ in 0..self.random.u32(STEPS) {
+            self.one(&faults).await?;
+            self.oracle.check(&self.world)?;
+        }
+        self.heal().await?;
+        self.note("healed");
+        self.rest().await?;
+        self.oracle.judge_rest(&self.world, &self.workload.conditions)?;
+        self.end().await?;
+        self.oracle.judge_rest(&self.world, &self.workload.conditions)?;
+        self.oracle.judge_end(&self.world)?;
+        // And once more from what is stored.
+        self.world.crash().await;
+        self.world.start();
+        self.oracle.check(&self.world)
+    }
+
+    fn note(&mut self, text: impl Into<String>) {
+        self.story.push(format!("{} {}", self.world.now(), text.into()));
+    }
+
+    /// What receivers got, for whoever looks into a failure.
+    fn tell_requests(&mut self) {
+        let lines = self.world.receivers.read(|log, _| {
+            let line = |got: &super::receivers::Received| {
+                let (label, heard) = (&got.label, got.heard);
+                let what = if got.is_lookup { "look-up" } else { label.kind.as_str() };
+                format!(
+                    "{} life {} {} {what}: effect {}, heard {heard:?} at {:?}",
+                    got.at, got.life, label.delivery, got.took_effect, got.heard_at
+                )
+            };
+            log.iter().map(line).collect::<Vec<_>>()
+        });
+        self.story.extend(lines);
+    }
+
+    /// One step of anybody.
+    async fn one(&mut self, faults: &[faults::Fault]) -> Result<(), Violation> {
+        let random = &mut self.random;
+        match random.u32(..100) {
+            0..14 => {
+                // A monitor that tells milliseconds never sees two things in one of them.
+                self.world.pass(Span::from_millis(1)).await;
+                let story = self.workload.happen(self.world.true_time, random);
+                self.note(story);
+            }
+            14..30 => {
+                if let Some(post) = self.workload.deliver(&mut self.world, random) {
+                    self.note(format!("post {post} arrives"));
+                }
+            }
+            30..33 => {
+                let is_sent = self.workload.repeat(&mut self.world, random);
+                self.note(format!("a post arrives again: {is_sent}"));
+            }
+            33..39 => {
+                if let Some(story) = self.workload.act(&mut self.world, random) {
+                    self.note(story);
+                }
+            }
+            39 if random.bool() => self.workload.poison(self.world.true_time),
+            39 => self.workload.garbage(),
+            40..52 => {
+                let span = Workload::some_time(random);
+                self.world.pass(span).await;
+                self.note(format!("{} pass", span.human()));
+            }
+            52..58 => self.world.collect_jobs().await,
+            58..72 => {
+                let (count, rows) = (random.usize(1..6), self.rows());
+                self.world.collect_jobs().await;
+                let waiting = self.world.daemon.as_ref().map_or(0, |daemon| daemon.driver.stepped_count());
+                // The threads keep one batch on its way besides the one that is committed.
+                if waiting < 3 {
+                    self.world.step(count, rows).await;
+                    self.note(format!("step {count}"));
+                }
+            }
+            72..84 => {
+                self.world.commit().await;
+                self.note("commit");
+            }
+            84..90 => {
+                let rows = self.rows();
+                self.world.cycle(rows).await;
+                self.note(format!("cycle, rows {rows:?}"));
+                self.punctual().await?;
+            }
+            90..94 => {
+                let times = self.random.usize(1..12);
+                self.world.pass_control(times).await;
+            }
+            94..96 => {
+                let is_released = self.world.receivers.release();
+                self.note(format!("an answer arrives: {is_released}"));
+            }
+            _ => {
+                if let Some(fault) = self.random.choice(faults.iter().copied()) {
+                    let story = faults::strike(&mut self.world, fault, &mut self.random).await?;
+                    *self.faults.entry(format!("{fault:?}")).or_default() += 1;
+                    self.note(story);
+                }
+                if self.world.daemon.is_none() {
+                    self.world.start();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self) -> RowsNow {
+        if self.random.u32(..3) == 0 { RowsNow::Yes } else { RowsNow::Later }
+    }
+
+    /// Right after a cycle nothing is overdue, unless that cycle failed.
+    async fn punctual(&mut self) -> Result<(), Violation> {
+        self.oracle.check(&self.world)?;
+        self.oracle.judge_punctuality(&self.world)
+    }
+
+    /// All faults end, and monitors say once more how things are.
+    async fn heal(&mut self) -> Result<(), Violation> {
+        self.world.disk.heal();
+        self.world.agree_on_time();
+        self.world.receivers.heal();
+        if self.world.daemon.is_none() {
+            self.world.start();
+        }
+        let now = self.world.now();
+        self.workload.say_all(now);
+        self.breathe().await
+    }
+
+    /// Lets everything go on that can, without time passing.
+    async fn breathe(&mut self) -> Result<(), Violation> {
+        for round in 0..200 {
+            let is_posted = self.workload.deliver_all(&mut self.world);
+            while self.world.receivers.release() {}
+            self.world.pass_control(8).await;
+            self.oracle.check(&self.world)?;
+            self.world.collect_jobs().await;
+            let is_idle = is_posted && self.world.inbox.is_empty() && self.world.receivers.held_count() == 0;
+            self.world.cycle(if round % 3 == 0 { RowsNow::Yes } else { RowsNow::Later }).await;
+            self.oracle.check(&self.world)?;
+            if is_idle && round > 1 {
+                self.world.cycle(RowsNow::Yes).await;
+                return self.punctual().await;
+            }
+        }
+        Err(Violation::new("I11", format!("no end of work without time passing: {:?}", self.world.work())))
+    }
+
+    /// Time passes until nothing is pending any more.
+    async fn rest(&mut self) -> Result<(), Violation> {
+        // What was decided while our clock was ahead waits until it is there again.
+        let until = self.world.now().max(self.oracle.latest()) + REST_WITHIN;
+        let (mut refreshed, mut patience) = (self.world.now(), 1_000);
+        while self.world.now() < until {
+            self.breathe().await?;
+            let Some(daemon) = &self.world.daemon else { return Err(Violation::new("I11", "the daemon is gone")) };
+            let state = daemon.driver.state();
+            let now = self.world.now();
+            let is_telling = state.incidents().any(|incident| incident.notifying.flush_at.is_some());
+            let is_flapping = state.alerts().any(|alert| alert.flap.is_flapping && !alert.flap.is_from_source);
+            let is_silenced = state.silences().next().is_some();
+            if state.deliveries().next().is_none() && !is_telling && !is_flapping && !is_silenced {
+                return Ok(());
+            }
+            let due = state.deliveries().map(|delivery| delivery.due_at).min();
+            let next = [next_deadline(state), due].into_iter().flatten().min().unwrap_or(now);
+            patience = if next > now { 1_000 } else { (patience * 2).min(300_000) };
+            let span = Span::from_millis(next.since(now).as_millis().clamp(patience, 3_600_000));
+            self.world.pass(span).await;
+            if self.world.now().since(refreshed) >= Span::from_mins(1) {
+                refreshed = self.world.now();
+                self.workload.refresh(refreshed);
+            }
+        }
+        let state = self.world.daemon.as_ref().map(|daemon| daemon.driver.state());
+        let text = state.map_or_else(String::new, |state| {
+            let telling = state.incidents().filter(|incident| incident.notifying.flush_at.is_some());
+            let flapping = state.alerts().filter(|alert| alert.flap.is_flapping);
+            let (deliveries, telling) = (state.deliveries().collect::<Vec<_>>(), telling.collect::<Vec<_>>());
+            format!("{deliveries:?} {telling:?} {:?}", flapping.collect::<Vec<_>>())
+        });
+        Err(Violation::new("I11", format!("after {} still: {text}", REST_WITHIN.human())))
+    }
+
+    /// Every fault is repaired, and people close what monitors do not.
+    async fn end(&mut self) -> Result<(), Violation> {
+        self.world.pass(Span::from_secs(1)).await;
+        let now = self.world.now();
+        self.workload.end_all(now);
+        self.workload.say_all(now);
+        self.note("all conditions end");
+        self.rest().await?;
+        for _ in 0..3 {
+            let Some(daemon) = &self.world.daemon else { break };
+            let active = daemon.driver.state().incidents().filter(|incident| incident.state.is_active());
+            // A source that does not believe our clock may tell the same event as two: people see to it.
+            let was_stepped = self.faults.contains_key("ClockStep");
+            let is_own = |item: &String| item.starts_with("watchbell ");
+            let active: Vec<String> = active
+                .filter(|incident| was_stepped || incident.configuration_items.iter().all(is_own))
+                .map(|incident| incident.id.to_string())
+                .collect();
+            for incident in active {
+                self.world.command(people::ada(), Command::Resolve { incident, note: None });
+            }
+            self.rest().await?;
+        }
+        Ok(())
+    }
+
+    fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = self.faults.clone();
+        let mut count = |what: &str, number: usize| {
+            if number > 0 {
+                *counts.entry(what.to_owned()).or_default() += number as u64;
+            }
+        };
+        let answers =
+            |wanted: fn(&Answer) -> bool| self.world.asked.iter().filter(|asked| wanted(&asked.answer)).count();
+        count("taken", answers(|answer| matches!(answer, Answer::Taken(_))));
+        count("refused", answers(|answer| *answer == Answer::Refused));
+        count("lost", answers(|answer| *answer == Answer::Lost));
+        let is_poison = |what: &super::world::What| matches!(what, super::world::What::Events { is_poison: true, .. });
+        count("poison", self.world.asked.iter().filter(|asked| is_poison(&asked.what)).count());
+        count("fallback", self.oracle.fallback_count());
+        for kind in [
+            NotificationKind::Opened,
+            NotificationKind::Resolved,
+            NotificationKind::Escalated,
+            NotificationKind::Repeated,
+            NotificationKind::Acknowledged,
+            NotificationKind::Merged,
+        ] {
+            let number = self.world.receivers.read(|log, _| log.iter().filter(|got| got.label.kind == kind).count());
+            count(kind.as_str(), number);
+        }
+        counts
+    }
+}
