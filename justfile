@@ -10,11 +10,16 @@ fmt:
 # Formatting and lints, as the gate checks them
 lint:
     cargo fmt --check
-    cargo clippy --all-targets -- -D warnings
+    cargo clippy -- -D warnings
+    cargo clippy --all-targets --all-features -- -D warnings
 
 # Unit, property, snapshot and API tests
 test:
     ./tests/run --quick
+
+# The simulation must notice every planted bug
+mutants:
+    cargo nextest run --features mutants --test sim mutants::
 
 # Real Nagios, Zabbix, Prometheus and Alertmanager; `./tests/run` installs them
 e2e:
@@ -32,6 +37,22 @@ demo:
 bench:
     ./benches/alertmanager.sh
 
-# Licences, bans, sources of dependencies
+# Known holes, licences, bans and sources of dependencies
 deny:
     cargo deny check
+
+# Every fuzz target for a minute, or these
+fuzz *targets:
+    ./fuzz/run {{targets}}
+
+# The release binary, the same bytes wherever it is built
+release:
+    ./release/build
+
+# Two release builds, compared byte by byte
+reproducible:
+    ./release/reproducible
+
+# The bill of materials of the binary, CycloneDX
+sbom:
+    ./release/sbom
