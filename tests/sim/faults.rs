@@ -60,7 +60,8 @@ pub async fn strike(world: &mut World, fault: Fault, random: &mut fastrand::Rng)
         }
         Fault::Usurper => usurp(world).await?,
         Fault::ClockStep => {
-            let steps = [-1, 1, -60, 60, -3_600, 3_600, -86_400, 86_400];
+            // Back by more than a second is the matter of `runtime/driver/tests/clock.rs`: our time then runs slower for days.
+            let steps = [-1, 1, 60, 3_600, 86_400];
             let seconds = steps[random.usize(..steps.len())];
             world.clock.set_by(Span::from_secs(seconds));
             return Ok(format!("ClockStep of {seconds} s"));
