@@ -3,7 +3,13 @@
 //! Rows change only through the `*_mut` methods here, which note them as changed; the store then
 //! writes exactly those. Indexes are derived: a restart builds the same ones from the rows.
 
-use serde_json::Value;
+mod changes;
+mod restore;
+
+pub(super) use changes::fact;
+pub use changes::{Changes, Fact};
+pub use restore::{RestoreError, Snapshot};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,18 +22,17 @@ use crate::model::{
     Span, Timestamp,
 };
 
-use crate::mutant::{self, Mutant};
-
 use super::deadline::{Deadline, Deadlines};
 use super::effect::Effect;
 use super::groups::Groups;
+use super::inhibit;
 use super::inhibit::Inhibitors;
 use super::interner::Interner;
 use super::normalize::Names;
 use super::policy::Policy;
 use super::root_cause::Families;
 use super::topology::Topology;
-use super::{inhibit, normalize};
+use changes::Changed;
 
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -65,20 +70,6 @@ pub struct State {
     changed: Changed,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Changed {
-    alerts: BTreeSet<AlertNumber>,
-    incidents: BTreeSet<IncidentId>,
-    problems: BTreeSet<ProblemId>,
-    deliveries: BTreeMap<(IncidentId, String), Delivery>,
-    facts: BTreeMap<(&'static str, String), Option<Value>>,
-    /// Facts that change with every alert; made only when they are taken.
-    families: BTreeSet<Arc<str>>,
-    is_next_alert: bool,
-    evicted_alerts: Vec<Arc<Alert>>,
-    evicted_incidents: Vec<Arc<Incident>>,
-}
-
 /// What is left of an incident once it is resolved, for counting recurrence.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PastIncident {
@@ -86,164 +77,7 @@ pub struct PastIncident {
     pub signature: Signature,
 }
 
-/// What one or more steps changed, whole rows; the store writes them with the inputs that caused them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changes {
-    /// With `false` for one that memory has let go of: history from now on.
-    pub alerts: Vec<(Arc<Alert>, bool)>,
-    pub incidents: Vec<(Arc<Incident>, bool)>,
-    pub problems: Vec<Problem>,
-    pub deliveries: Vec<Delivery>,
-    pub facts: Vec<Fact>,
-}
-
-impl Changes {
-    pub fn is_empty(&self) -> bool {
-        self.alerts.is_empty()
-            && self.incidents.is_empty()
-            && self.problems.is_empty()
-            && self.deliveries.is_empty()
-            && self.facts.is_empty()
-    }
-}
-
-/// A small thing that the engine must remember: a silence, a learned name, a count.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fact {
-    pub kind: &'static str,
-    pub key: String,
-    /// Absent when it is to be forgotten.
-    pub value: Option<Value>,
-}
-
-/// What the store gives back at start.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Snapshot {
-    /// The journal's position that all of this belongs to.
-    pub position: u64,
-    /// Time of the journal's last row; what comes next is not earlier.
-    pub last_at: Timestamp,
-    /// The live ones.
-    pub alerts: Vec<Alert>,
-    pub incidents: Vec<Incident>,
-    pub problems: Vec<Problem>,
-    /// The pending ones.
-    pub deliveries: Vec<Delivery>,
-    /// Kind, key, value.
-    pub facts: Vec<(String, String, Value)>,
-}
-
-/// Kinds of facts in the store.
-pub(super) mod fact {
-    pub const POLICY: &str = "policy";
-    pub const NEXT_ALERT: &str = "next_alert";
-    pub const FAMILY: &str = "family";
-    pub const ALIAS: &str = "alias";
-    pub const DEPENDENCY: &str = "dependency";
-    pub const SILENCE: &str = "silence";
-    pub const MAINTENANCE: &str = "maintenance";
-    pub const SIGNATURE: &str = "signature";
-    pub const CLOCK_AHEAD: &str = "clock_ahead";
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read the stored {kind} `{key}`")]
-pub struct RestoreError {
-    pub kind: String,
-    pub key: String,
-    #[source]
-    pub source: serde_json::Error,
-}
-
 impl State {
-    /// The state that the store holds. The same rows give the same state, in every detail that decides.
-    ///
-    /// # Errors
-    /// When a fact does not have the shape that its kind has.
-    pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
-        let mut state = Self { next_alert: 1, ..Self::default() };
-        for (kind, key, value) in snapshot.facts {
-            state.restore_fact(&kind, &key, value).map_err(|source| RestoreError {
-                kind: kind.clone(),
-                key: key.clone(),
-                source,
-            })?;
-        }
-        for mut alert in snapshot.alerts {
-            alert.recorded_at = alert.last_seen_at;
-            alert.name = state.texts.share(&alert.name);
-            alert.source = state.texts.share(&alert.source);
-            alert.service = state.texts.share_some(alert.service.as_deref());
-            alert.url = state.texts.share_some(alert.url.as_deref());
-            state.next_alert = state.next_alert.max(alert.number + 1);
-            state.by_fingerprint.insert(alert.fingerprint, alert.number);
-            state.alerts.insert(alert.number, Arc::new(alert));
-        }
-        // None is counted yet, whatever a copy from memory says.
-        let uncounted = snapshot.incidents.into_iter().map(|incident| Incident { counted_as: None, ..incident });
-        state.incidents = uncounted.map(|incident| (incident.id, Arc::new(incident))).collect();
-        let ids: Vec<IncidentId> = state.incidents.keys().copied().collect();
-        ids.iter().for_each(|id| state.count_open(id));
-        state.problems = snapshot.problems.into_iter().map(|p| (p.id.clone(), p)).collect();
-        state.deliveries = snapshot.deliveries.into_iter().map(|d| ((d.incident, d.id.clone()), d)).collect();
-        state.rebuild();
-        Ok(state)
-    }
-
-    fn restore_fact(&mut self, kind: &str, key: &str, value: Value) -> Result<(), serde_json::Error> {
-        match kind {
-            fact::POLICY => self.policy = Arc::new(serde_json::from_value(value)?),
-            fact::NEXT_ALERT => self.next_alert = serde_json::from_value(value)?,
-            fact::FAMILY => self.families.restore(key, serde_json::from_value(value)?),
-            fact::ALIAS => self.names.restore(key, serde_json::from_value(value)?),
-            fact::DEPENDENCY => drop(self.learned.insert(key.to_owned(), serde_json::from_value(value)?)),
-            fact::SILENCE if mutant::is(Mutant::SilenceLostOnRestart) => {}
-            fact::SILENCE => drop(self.silences.insert(key.to_owned(), serde_json::from_value(value)?)),
-            fact::MAINTENANCE => drop(self.maintenances.insert(key.to_owned(), serde_json::from_value(value)?)),
-            fact::SIGNATURE => {
-                let id = serde_json::from_value(Value::from(key))?;
-                self.signatures.insert(id, serde_json::from_value(value)?);
-            }
-            fact::CLOCK_AHEAD => self.ahead = serde_json::from_value(value)?,
-            // Written by a newer version and of no concern to this one.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Makes every index anew from the rows and the policy.
-    pub(super) fn rebuild(&mut self) {
-        self.topology = Topology::of(&self.policy.topology);
-        for (from, all) in &self.learned {
-            for to in all {
-                self.topology.connect(from, to);
-            }
-        }
-        normalize::index(self);
-        self.groups = Groups::default();
-        self.inhibitors = Inhibitors::default();
-        self.deadlines = Deadlines::default();
-        let numbers: Vec<AlertNumber> = self.alerts.keys().copied().collect();
-        for number in numbers {
-            let alert = &self.alerts[&number];
-            inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
-            if let Some(incident) = alert.incident.as_ref().and_then(|id| self.incidents.get(id)) {
-                self.groups.add(&self.topology, self.policy.correlation.hops_max, &incident.id, alert);
-            }
-            self.deadlines.set(Deadline::Alert(number), super::alert_moment(self, &self.alerts[&number]));
-        }
-        for incident in self.incidents.values().filter(|_| !mutant::is(Mutant::TimerLostOnRestart)) {
-            self.deadlines.set(Deadline::Incident(incident.id), super::incident_moment(incident, &self.policy));
-        }
-        for silence in self.silences.values() {
-            self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(silence.ends_at));
-        }
-        for window in self.maintenances.values() {
-            self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
-        }
-        self.schedule_planned();
-    }
-
     /// Sets when the planned windows end, which are written in the wall clock's time.
     fn schedule_planned(&mut self) {
         for window in &self.policy.maintenance {
@@ -285,10 +119,6 @@ impl State {
         self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
         self.policy = Arc::new(policy);
         self.rebuild();
-    }
-
-    pub(super) fn remember(&mut self, kind: &'static str, key: impl Into<String>, value: Option<Value>) {
-        self.changed.facts.insert((kind, key.into()), value);
     }
 
     pub fn alert(&self, number: AlertNumber) -> Option<&Alert> {
@@ -482,66 +312,6 @@ impl State {
 
     pub(super) fn emit(&mut self, effect: Effect) {
         self.effects.push(effect);
-    }
-
-    /// Changed rows that [`State::take_changes`] would return.
-    pub fn change_count(&self) -> usize {
-        let changed = &self.changed;
-        changed.alerts.len()
-            + changed.incidents.len()
-            + changed.problems.len()
-            + changed.deliveries.len()
-            + changed.facts.len()
-            + changed.families.len()
-            + changed.evicted_alerts.len()
-            + changed.evicted_incidents.len()
-    }
-
-    pub fn has_changes(&self) -> bool {
-        self.change_count() > 0
-    }
-
-    /// Counts every alert as changed that has repeated since its row was written (see `dedup`).
-    pub fn record_all(&mut self) {
-        let repeated = self.alerts.values().filter(|alert| alert.last_seen_at > alert.recorded_at);
-        self.changed.alerts.extend(repeated.map(|alert| alert.number));
-    }
-
-    /// Everything that changed since the last call.
-    pub fn take_changes(&mut self) -> Changes {
-        let changed = std::mem::take(&mut self.changed);
-        let mut alerts: Vec<(Arc<Alert>, bool)> =
-            changed.alerts.iter().filter_map(|number| Some((Arc::clone(self.alerts.get(number)?), true))).collect();
-        alerts.extend(changed.evicted_alerts.into_iter().map(|alert| (alert, false)));
-        let mut incidents: Vec<(Arc<Incident>, bool)> =
-            changed.incidents.iter().filter_map(|id| Some((Arc::clone(self.incidents.get(id)?), true))).collect();
-        incidents.extend(changed.evicted_incidents.into_iter().map(|incident| (incident, false)));
-        Changes {
-            alerts,
-            incidents,
-            problems: changed.problems.iter().filter_map(|id| self.problems.get(id).cloned()).collect(),
-            deliveries: changed.deliveries.into_values().collect(),
-            facts: self.facts_of(changed.facts, &changed.families, changed.is_next_alert),
-        }
-    }
-
-    fn facts_of(
-        &self,
-        facts: BTreeMap<(&'static str, String), Option<Value>>,
-        families: &BTreeSet<Arc<str>>,
-        is_next_alert: bool,
-    ) -> Vec<Fact> {
-        let families = families.iter().filter_map(|name| self.families.remember(name));
-        let families = families.map(|(key, value)| Fact { kind: fact::FAMILY, key, value: Some(value) });
-        let next = Fact { kind: fact::NEXT_ALERT, key: String::new(), value: Some(self.next_alert.into()) };
-        let others = facts.into_iter().map(|((kind, key), value)| Fact { kind, key, value });
-        others.chain(families).chain(is_next_alert.then_some(next)).collect()
-    }
-
-    /// One more firing of an alert's family.
-    pub(super) fn count_family(&mut self, name: &Arc<str>, now: Timestamp) {
-        self.families.count(name, now);
-        self.changed.families.insert(Arc::clone(name));
     }
 
     /// Files an alert under an incident in the working index.

@@ -14,7 +14,8 @@ use crate::store::{AlertQuery, Subject};
 
 /// Alerts, newest first.
 #[utoipa::path(get, path = "/api/v1/alerts", operation_id = "list_alerts", tag = "alerts",
-    params(("status" = Option<AlertStatus>, Query), ("incident" = Option<String>, Query, description = "Whole id of an incident"),
+    params(("status" = Option<AlertStatus>, Query), ("incident" = Option<String>, Query, description = "Whole id of an incident",
+            pattern = "^inc-[0-9a-hjkmnp-tv-z]{10}$"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = PageOf<Alert>), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
         (status = 403, body = ProblemBody)),

@@ -1,0 +1,130 @@
+//! The working set from the rows of the store, and every index from the working set.
+
+use serde_json::Value;
+use std::sync::Arc;
+
+use super::{State, fact};
+use crate::engine::deadline::{Deadline, Deadlines};
+use crate::engine::groups::Groups;
+use crate::engine::inhibit::{self, Inhibitors};
+use crate::engine::topology::Topology;
+use crate::engine::{alert_moment, incident_moment, normalize};
+use crate::model::alert::AlertNumber;
+use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Timestamp};
+use crate::mutant::{self, Mutant};
+
+/// What the store gives back at start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// The journal's position that all of this belongs to.
+    pub position: u64,
+    /// Time of the journal's last row; what comes next is not earlier.
+    pub last_at: Timestamp,
+    /// The live ones.
+    pub alerts: Vec<Alert>,
+    pub incidents: Vec<Incident>,
+    pub problems: Vec<Problem>,
+    /// The pending ones.
+    pub deliveries: Vec<Delivery>,
+    /// Kind, key, value.
+    pub facts: Vec<(String, String, Value)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the stored {kind} `{key}`")]
+pub struct RestoreError {
+    pub kind: String,
+    pub key: String,
+    #[source]
+    pub source: serde_json::Error,
+}
+
+impl State {
+    /// The state that the store holds. The same rows give the same state, in every detail that decides.
+    ///
+    /// # Errors
+    /// When a fact does not have the shape that its kind has.
+    pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
+        let mut state = Self { next_alert: 1, ..Self::default() };
+        for (kind, key, value) in snapshot.facts {
+            state.restore_fact(&kind, &key, value).map_err(|source| RestoreError {
+                kind: kind.clone(),
+                key: key.clone(),
+                source,
+            })?;
+        }
+        for mut alert in snapshot.alerts {
+            alert.recorded_at = alert.last_seen_at;
+            alert.name = state.texts.share(&alert.name);
+            alert.source = state.texts.share(&alert.source);
+            alert.service = state.texts.share_some(alert.service.as_deref());
+            alert.url = state.texts.share_some(alert.url.as_deref());
+            state.next_alert = state.next_alert.max(alert.number + 1);
+            state.by_fingerprint.insert(alert.fingerprint, alert.number);
+            state.alerts.insert(alert.number, Arc::new(alert));
+        }
+        // None is counted yet, whatever a copy from memory says.
+        let uncounted = snapshot.incidents.into_iter().map(|incident| Incident { counted_as: None, ..incident });
+        state.incidents = uncounted.map(|incident| (incident.id, Arc::new(incident))).collect();
+        let ids: Vec<IncidentId> = state.incidents.keys().copied().collect();
+        ids.iter().for_each(|id| state.count_open(id));
+        state.problems = snapshot.problems.into_iter().map(|p| (p.id.clone(), p)).collect();
+        state.deliveries = snapshot.deliveries.into_iter().map(|d| ((d.incident, d.id.clone()), d)).collect();
+        state.rebuild();
+        Ok(state)
+    }
+
+    fn restore_fact(&mut self, kind: &str, key: &str, value: Value) -> Result<(), serde_json::Error> {
+        match kind {
+            fact::POLICY => self.policy = Arc::new(serde_json::from_value(value)?),
+            fact::NEXT_ALERT => self.next_alert = serde_json::from_value(value)?,
+            fact::FAMILY => self.families.restore(key, serde_json::from_value(value)?),
+            fact::ALIAS => self.names.restore(key, serde_json::from_value(value)?),
+            fact::DEPENDENCY => drop(self.learned.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::SILENCE if mutant::is(Mutant::SilenceLostOnRestart) => {}
+            fact::SILENCE => drop(self.silences.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::MAINTENANCE => drop(self.maintenances.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::SIGNATURE => {
+                let id = serde_json::from_value(Value::from(key))?;
+                self.signatures.insert(id, serde_json::from_value(value)?);
+            }
+            fact::CLOCK_AHEAD => self.ahead = serde_json::from_value(value)?,
+            // Written by a newer version and of no concern to this one.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Makes every index anew from the rows and the policy.
+    pub(in crate::engine) fn rebuild(&mut self) {
+        self.topology = Topology::of(&self.policy.topology);
+        for (from, all) in &self.learned {
+            for to in all {
+                self.topology.connect(from, to);
+            }
+        }
+        normalize::index(self);
+        self.groups = Groups::default();
+        self.inhibitors = Inhibitors::default();
+        self.deadlines = Deadlines::default();
+        let numbers: Vec<AlertNumber> = self.alerts.keys().copied().collect();
+        for number in numbers {
+            let alert = &self.alerts[&number];
+            inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
+            if let Some(incident) = alert.incident.as_ref().and_then(|id| self.incidents.get(id)) {
+                self.groups.add(&self.topology, self.policy.correlation.hops_max, &incident.id, alert);
+            }
+            self.deadlines.set(Deadline::Alert(number), alert_moment(self, &self.alerts[&number]));
+        }
+        for incident in self.incidents.values().filter(|_| !mutant::is(Mutant::TimerLostOnRestart)) {
+            self.deadlines.set(Deadline::Incident(incident.id), incident_moment(incident, &self.policy));
+        }
+        for silence in self.silences.values() {
+            self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(silence.ends_at));
+        }
+        for window in self.maintenances.values() {
+            self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
+        }
+        self.schedule_planned();
+    }
+}
