@@ -92,9 +92,13 @@ fn incident_id(state: &State, now: Timestamp, alert: &Alert) -> IncidentId {
 fn title(alert: &Alert) -> String {
     let summary = alert.summary();
     match &alert.configuration_item {
-        Some(item) if !summary.to_lowercase().contains(&item.to_lowercase()) => format!("{item}: {summary}"),
+        Some(item) if !mentions(summary, item) => format!("{item}: {summary}"),
         _ => summary.to_owned(),
     }
+}
+
+fn mentions(summary: &str, item: &str) -> bool {
+    summary.contains(item) || summary.to_lowercase().contains(&item.to_lowercase())
 }
 
 /// Names the incident after its lead alert, once the cause is known.
@@ -145,11 +149,16 @@ fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId)
 pub fn refresh(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(members) = state.groups.members(id) else { return };
     let (alerts, firing, items) = (members.alerts.len(), members.firing.len(), members.items.len());
-    let shown: Vec<String> = members.items.keys().take(ITEMS_SHOWN).map(ToString::to_string).collect();
+    let shown = || members.items.keys().take(ITEMS_SHOWN).map(|item| &**item);
+    let known = state.incident(id).map(|incident| incident.configuration_items.iter().map(String::as_str));
+    let is_known = known.is_some_and(|known| known.eq(shown()));
+    let shown: Option<Vec<String>> = (!is_known).then(|| shown().map(str::to_owned).collect());
     let Some(incident) = state.incident_mut(id) else { return };
     incident.alert_count = alerts as u32;
     incident.firing_count = firing as u32;
-    incident.configuration_items = shown;
+    if let Some(shown) = shown {
+        incident.configuration_items = shown;
+    }
     incident.configuration_item_count = items as u32;
     incident.updated_at = now;
 }

@@ -143,15 +143,12 @@ fn evaluate(state: &mut State, now: Timestamp, id: &IncidentId) {
 pub(crate) fn incident_moment(incident: &Incident, policy: &Policy) -> Option<Timestamp> {
     let notifying = &incident.notifying;
     let flush_at = notifying.flush_at.map(|at| at.max(notifying.held_until.unwrap_or(at)));
-    let mut moments = vec![flush_at, incident.escalating.as_ref().map(|clock| clock.due_at)];
-    if incident.state == IncidentState::Open {
-        moments.push(notifying.repeat_at);
-    }
-    if matches!(incident.state, IncidentState::Open | IncidentState::Acknowledged) {
-        moments.extend(incident.clocks.iter().map(sla::next_moment));
-    }
-    moments.push(lifecycle::close_moment(incident, policy));
-    moments.into_iter().flatten().min()
+    let escalates_at = incident.escalating.as_ref().map(|clock| clock.due_at);
+    let repeat_at = notifying.repeat_at.filter(|_| incident.state == IncidentState::Open);
+    let is_running = matches!(incident.state, IncidentState::Open | IncidentState::Acknowledged);
+    let clocks = incident.clocks.iter().filter(|_| is_running).filter_map(sla::next_moment).min();
+    let closes_at = lifecycle::close_moment(incident, policy);
+    [flush_at, escalates_at, repeat_at, clocks, closes_at].into_iter().flatten().min()
 }
 
 /// When an alert next wants to be looked at: it expires, stops flapping, or leaves memory.

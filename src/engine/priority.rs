@@ -13,6 +13,8 @@ use super::timeline;
 /// Items hit from which the impact is high, or medium, whatever the services say.
 const ITEMS_HIGH: usize = 10;
 const ITEMS_MEDIUM: usize = 3;
+/// Alerts and items of one incident that are looked at.
+const LOOKED_AT_MAX: usize = 256;
 
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(incident) = state.incident(id) else { return };
@@ -53,29 +55,35 @@ pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
 /// Breadth of harm. What depends on the root is hit already, whether or not a monitor has noticed.
 fn impact(state: &State, incident: &Incident) -> (Impact, BTreeSet<String>) {
     let hops_max = state.policy().correlation.hops_max;
-    let mut items: BTreeSet<&str> = BTreeSet::new();
     let mut services: BTreeSet<String> = BTreeSet::new();
-    if let Some(members) = state.groups.members(&incident.id) {
-        items.extend(members.items.keys().take(256).map(|item| &**item));
-        for service in members.alerts.iter().take(256).filter_map(|n| state.alert(*n)?.service.as_deref()) {
-            if !services.contains(service) {
-                services.insert(service.to_owned());
-            }
+    let mut tiers: Vec<u8> = Vec::new();
+    let members = state.groups.members(&incident.id);
+    let alerts = members.into_iter().flat_map(|members| members.alerts.iter()).take(LOOKED_AT_MAX);
+    for service in alerts.filter_map(|number| state.alert(*number)?.service.as_deref()) {
+        if !services.contains(service) {
+            services.insert(service.to_owned());
         }
     }
-    let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
-    // Only something that is down takes others with it.
-    let root = root.filter(|_| severity(state, incident).is_at_least(Severity::Major));
-    let below = root.map(|root| state.topology.downstream(root, hops_max)).unwrap_or_default();
-    items.extend(below.iter().map(|(item, _)| &**item));
-    items.extend(root);
-    let mut tiers: Vec<u8> = Vec::new();
-    for node in items.iter().filter_map(|item| state.topology.item(item)) {
+    let mut count = members.map_or(0, |members| members.items.len().min(LOOKED_AT_MAX));
+    let mut hit = |item: &str| {
+        let Some(node) = state.topology.item(item) else { return };
         services.extend(node.service.clone());
         tiers.extend(node.tier);
+    };
+    let items = members.into_iter().flat_map(|members| members.items.keys());
+    items.take(LOOKED_AT_MAX).for_each(|item| hit(item));
+    let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
+    // Only something that is down takes others with it.
+    if let Some(root) = root.filter(|_| severity(state, incident).is_at_least(Severity::Major)) {
+        let below = state.topology.downstream(root, hops_max);
+        let also = below.iter().map(|(item, _)| &**item).chain([root]);
+        for item in also.filter(|item| members.is_none_or(|members| members.items.get(*item).is_none())) {
+            count += 1;
+            hit(item);
+        }
     }
     tiers.extend(services.iter().filter_map(|name| state.policy().services.get(name)?.tier));
-    let by_count = match items.len() {
+    let by_count = match count {
         n if n >= ITEMS_HIGH => Some(Impact::High),
         n if n >= ITEMS_MEDIUM => Some(Impact::Medium),
         _ => None,

@@ -4,8 +4,8 @@
 //! score: how bad and how rare its own alerts are, less what its own dependencies explain, plus the
 //! share of the incident that depends on it, plus a little for having been first.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::timeline::TimelineKind;
@@ -26,6 +26,10 @@ const ORDER_WEIGHT: i64 = 50;
 const EXPLAINED_WEIGHT: i64 = 500;
 /// What an item without alerts of its own is worth, relative to those that depend on it.
 const SILENT_WEIGHT: i64 = 600;
+
+/// Names of terms that more than one place adds.
+const OWN_ALERTS: &str = "own alerts";
+const FIRST: &str = "first";
 
 /// How often each alert family has fired, fading with a half-life; the rare one says most.
 #[derive(Clone, Debug, Default)]
@@ -93,20 +97,18 @@ pub fn rank(state: &mut State, now: Timestamp, id: &IncidentId) {
     let evidence = gather(state, id);
     let cause = if evidence.is_empty() { without_items(state, id) } else { among_items(state, id, &evidence) };
     let Some(incident) = state.incident(id) else { return };
-    let before = incident.root_cause.as_ref().map(|cause| cause.configuration_item.clone());
+    let before = incident.root_cause.as_ref().map(|cause| &cause.configuration_item);
     let count = incident.alert_count;
     let Some(cause) = cause else { return };
-    let is_news = before.as_deref() != Some(&cause.configuration_item);
-    let text = format!(
-        "root cause is {}: {} (confidence {} %)",
-        cause.configuration_item, cause.why, cause.confidence_percent
-    );
+    let news = (before != Some(&cause.configuration_item)).then(|| {
+        format!("root cause is {}: {} (confidence {} %)", cause.configuration_item, cause.why, cause.confidence_percent)
+    });
     if let Some(incident) = state.incident_mut(id) {
         incident.root_cause = Some(cause);
         incident.ranked_alerts = count;
     }
     super::lifecycle::retitle(state, id);
-    if is_news {
+    if let Some(text) = news {
         timeline::incident(state, now, id, TimelineKind::RootCause, "root_cause", text);
     }
 }
@@ -147,6 +149,13 @@ fn gather(state: &State, id: &IncidentId) -> BTreeMap<ItemName, Evidence> {
 }
 
 fn among_items(state: &State, id: &IncidentId, evidence: &BTreeMap<ItemName, Evidence>) -> Option<RootCause> {
+    let (first, own) = evidence.first_key_value()?;
+    if evidence.len() == 1 && !state.topology.has_dependencies(first) {
+        // Most incidents: nothing else to blame, so nothing to weigh.
+        let best = candidate(first, &[(OWN_ALERTS, own.strength), (FIRST, ORDER_WEIGHT)]);
+        let dependants = BTreeSet::new();
+        return Some(blame(state, id, best, None, &dependants, evidence, Vec::new()));
+    }
     let hops_max = state.policy().correlation.hops_max;
     let mut below: BTreeMap<ItemName, BTreeSet<ItemName>> = BTreeMap::new();
     let mut strengths: BTreeMap<ItemName, i64> =
@@ -179,36 +188,52 @@ fn among_items(state: &State, id: &IncidentId, evidence: &BTreeMap<ItemName, Evi
         let coverage = COVERAGE_WEIGHT * covered.min(others) / others;
         let first_at = evidence.get(item).map_or(earliest, |evidence| evidence.first_at);
         let order = if !is_silent && first_at == earliest { ORDER_WEIGHT } else { 0 };
-        let name = if is_silent { "silent" } else { "own alerts" };
+        let name = if is_silent { "silent" } else { OWN_ALERTS };
         let terms =
-            [(name, *own), ("explained by its dependencies", explained), ("coverage", coverage), ("first", order)];
-        candidates.push((
-            Candidate {
-                configuration_item: item.to_string(),
-                score: terms.iter().map(|(_, value)| value).sum(),
-                terms: terms
-                    .iter()
-                    .filter(|(_, value)| *value != 0)
-                    .map(|(name, value)| ((*name).to_owned(), *value))
-                    .collect(),
-            },
-            first_at,
-        ));
+            [(name, *own), ("explained by its dependencies", explained), ("coverage", coverage), (FIRST, order)];
+        candidates.push((candidate(item, &terms), first_at));
     }
     candidates.sort_by(|(a, a_at), (b, b_at)| {
         (-a.score, *a_at, &a.configuration_item).cmp(&(-b.score, *b_at, &b.configuration_item))
     });
-    let best = candidates.first()?.0.clone();
-    let runner_up = candidates.get(1).map(|(candidate, _)| candidate.score.max(0));
+    let mut candidates = candidates.into_iter().map(|(candidate, _)| candidate);
+    let best = candidates.next()?;
+    let others: Vec<Candidate> = candidates.take(CANDIDATES_SHOWN - 1).collect();
     let dependants = below.get(best.configuration_item.as_str()).cloned().unwrap_or_default();
-    Some(RootCause {
-        alerts: alerts_on(state, id, &best.configuration_item),
-        why: sentence(state, id, &best, &dependants, evidence),
+    let runner_up = others.first().map(|other| other.score.max(0));
+    Some(blame(state, id, best, runner_up, &dependants, evidence, others))
+}
+
+fn candidate(item: &str, terms: &[(&'static str, i64)]) -> Candidate {
+    Candidate {
+        configuration_item: item.to_owned(),
+        score: terms.iter().map(|(_, value)| value).sum(),
+        terms: terms
+            .iter()
+            .filter(|(_, value)| *value != 0)
+            .map(|(name, value)| (Cow::Borrowed(*name), *value))
+            .collect(),
+    }
+}
+
+/// The verdict on `best`, before which the `others` stand back.
+fn blame(
+    state: &State,
+    id: &IncidentId,
+    best: Candidate,
+    runner_up: Option<i64>,
+    dependants: &BTreeSet<ItemName>,
+    evidence: &BTreeMap<ItemName, Evidence>,
+    others: Vec<Candidate>,
+) -> RootCause {
+    RootCause {
+        alerts: alerts_on(state, id, &best.configuration_item).map(Alert::id).collect(),
+        why: sentence(state, id, &best, dependants, evidence),
         confidence_percent: confidence(best.score, runner_up),
         confirmed_by: None,
-        configuration_item: best.configuration_item,
-        candidates: candidates.into_iter().take(CANDIDATES_SHOWN).map(|(candidate, _)| candidate).collect(),
-    })
+        configuration_item: best.configuration_item.clone(),
+        candidates: [best].into_iter().chain(others).collect(),
+    }
 }
 
 /// The unmonitored switch: as strong as those behind it, the more of all behind it fail.
@@ -232,15 +257,10 @@ fn confidence(best: i64, runner_up: Option<i64>) -> u8 {
     (40 + margin).clamp(5, 95) as u8
 }
 
-fn alerts_on(state: &State, id: &IncidentId, item: &str) -> Vec<String> {
+/// The first few.
+fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
     let numbers = state.groups.members(id).and_then(|members| members.items.get(item));
-    numbers
-        .into_iter()
-        .flat_map(SmallSet::iter)
-        .filter_map(|number| state.alert(*number))
-        .take(10)
-        .map(|alert| alert.id())
-        .collect()
+    numbers.into_iter().flat_map(SmallSet::iter).filter_map(|number| state.alert(*number)).take(10)
 }
 
 fn sentence(
@@ -258,12 +278,10 @@ fn sentence(
             list(&affected)
         );
     };
-    let seen_by: BTreeSet<Arc<str>> = alerts_on(state, id, item)
-        .iter()
-        .filter_map(|alert| state.find_alert(alert.parse().ok()?))
-        .filter_map(|number| state.alert(number).map(|alert| alert.source.clone()))
-        .collect();
-    let seen_by = list(&seen_by.iter().map(|source| &**source).collect::<Vec<_>>());
+    let mut seen_by: Vec<&str> = alerts_on(state, id, item).map(|alert| &*alert.source).collect();
+    seen_by.sort_unstable();
+    seen_by.dedup();
+    let seen_by = list(&seen_by);
     let others = evidence.len() - 1;
     if others == 0 {
         return format!("it is the only item that fails (seen by {seen_by})");

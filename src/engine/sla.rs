@@ -29,6 +29,9 @@ pub fn next_moment(clock: &Clock) -> Option<Timestamp> {
 fn set_targets(state: &mut State, id: &IncidentId) {
     let Some(incident) = state.incident(id) else { return };
     let wanted = targets(state, incident);
+    if wanted.is_empty() {
+        return;
+    }
     let mut clocks = incident.clocks.clone();
     for (sla, target, within) in wanted {
         match clocks.iter_mut().find(|clock| clock.sla == sla && clock.target == target) {
@@ -54,6 +57,9 @@ fn set_targets(state: &mut State, id: &IncidentId) {
 
 fn targets(state: &State, incident: &Incident) -> Vec<(String, Target, Span)> {
     let policy = state.policy();
+    if policy.slas.is_empty() {
+        return Vec::new();
+    }
     let named: BTreeSet<&String> =
         incident.services.iter().filter_map(|service| policy.services.get(service)?.sla.as_ref()).collect();
     let names = if named.is_empty() { policy.default_sla.iter().collect() } else { named };

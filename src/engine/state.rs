@@ -25,13 +25,13 @@ use crate::model::{
 use super::deadline::{Deadline, Deadlines};
 use super::effect::Effect;
 use super::groups::Groups;
-use super::inhibit;
 use super::inhibit::Inhibitors;
 use super::interner::Interner;
 use super::normalize::Names;
 use super::policy::Policy;
 use super::root_cause::Families;
 use super::topology::Topology;
+use super::{inhibit, route};
 use changes::Changed;
 
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,7 @@ pub struct State {
     pub(super) inhibitors: Inhibitors,
     pub(super) groups: Groups,
     pub(super) deadlines: Deadlines,
+    pub(super) routes_decided: route::Decided,
     /// Shared with rows that are on their way to the store, so that taking changes copies nothing.
     alerts: BTreeMap<AlertNumber, Arc<Alert>>,
     by_fingerprint: BTreeMap<Fingerprint, AlertNumber>,

@@ -93,6 +93,10 @@ impl Topology {
     }
 
     fn walk(&self, start: &str, hops_max: u8, next: impl Fn(&Node) -> &BTreeSet<ItemName>) -> Vec<(ItemName, u8)> {
+        // Most items are in no dependency at all.
+        if self.nodes.get(start).is_none_or(|node| next(node).is_empty()) {
+            return Vec::new();
+        }
         let mut found: Vec<(ItemName, u8)> = Vec::new();
         let mut seen: BTreeSet<ItemName> = BTreeSet::from([start.into()]);
         let mut queue: VecDeque<(ItemName, u8)> = VecDeque::from([(start.into(), 0)]);

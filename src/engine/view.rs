@@ -1,31 +1,46 @@
 //! The incident as people see it, frozen at the moment of a notification.
 
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, AlertNumber};
 use crate::model::notification::{ALERTS_SHOWN, AlertView, ClockView, ITEMS_SHOWN, IncidentView, ProblemView};
-use crate::model::{Incident, IncidentId};
+use crate::model::{Incident, IncidentId, Severity};
 
 use super::small::SmallSet;
 use super::state::State;
 
+/// Alerts of one incident that are looked at for the most telling one.
+const ALERTS_RANKED_MAX: usize = 512;
+
 /// The alert that says best what is wrong: on the root item, then worst, then first.
-pub fn lead_alert<'a>(state: &'a State, incident: &Incident) -> Option<&'a Alert> {
-    ranked(state, incident).into_iter().next()
+pub fn lead_alert<'a>(state: &'a State, incident: &'a Incident) -> Option<&'a Alert> {
+    telling(state, incident).min_by_key(|alert| rank(incident, alert))
 }
 
-/// Alerts, the most telling first. Only the first few hundred are looked at; the lead is among them.
-fn ranked<'a>(state: &'a State, incident: &Incident) -> Vec<&'a Alert> {
-    let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
-    let Some(members) = state.groups.members(&incident.id) else { return Vec::new() };
-    let of_root = root.and_then(|root| members.items.get(root)).into_iter().flat_map(SmallSet::iter);
-    let mut numbers: Vec<u64> = of_root.chain(members.alerts.iter()).take(512).copied().collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let mut alerts: Vec<&Alert> = numbers.into_iter().filter_map(|number| state.alert(number)).collect();
-    alerts.sort_by_key(|alert| {
-        let is_root = root.is_some() && alert.configuration_item.as_deref() == root;
-        (!is_root, !alert.is_firing(), alert.severity, alert.number)
-    });
+/// Alerts, the most telling first.
+fn ranked<'a>(state: &'a State, incident: &'a Incident) -> Vec<&'a Alert> {
+    let mut alerts: Vec<&Alert> = telling(state, incident).collect();
+    alerts.sort_by_key(|alert| rank(incident, alert));
+    alerts.dedup_by_key(|alert| alert.number);
     alerts
+}
+
+/// Those that are looked at: all on the root item, then the first few hundred. Some of them twice.
+fn telling<'a>(state: &'a State, incident: &'a Incident) -> impl Iterator<Item = &'a Alert> {
+    let members = state.groups.members(&incident.id);
+    let root = root(incident).zip(members).and_then(|(root, members)| members.items.get(root));
+    let of_root = root.into_iter().flat_map(SmallSet::iter);
+    let all = members.into_iter().flat_map(|members| members.alerts.iter());
+    of_root.chain(all).take(ALERTS_RANKED_MAX).filter_map(|number| state.alert(*number))
+}
+
+fn root(incident: &Incident) -> Option<&str> {
+    incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str())
+}
+
+/// Smaller is more telling; no two alerts have the same.
+fn rank(incident: &Incident, alert: &Alert) -> (bool, bool, Severity, AlertNumber) {
+    let root = root(incident);
+    let is_root = root.is_some() && alert.configuration_item.as_deref() == root;
+    (!is_root, !alert.is_firing(), alert.severity, alert.number)
 }
 
 pub fn incident(state: &State, id: &IncidentId) -> Option<IncidentView> {

@@ -1,7 +1,9 @@
 //! An unplanned interruption that people work on: pending → open → acknowledged → resolved → closed.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::problem::ProblemId;
 use super::sla::Clock;
@@ -44,7 +46,8 @@ pub struct Candidate {
     /// Thousandths.
     pub score: i64,
     /// Name of the term and its share of the score, thousandths.
-    pub terms: Vec<(String, i64)>,
+    #[schema(value_type = Vec<(String, i64)>)]
+    pub terms: Vec<(Cow<'static, str>, i64)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -156,7 +159,8 @@ pub struct Incident {
     pub configuration_item_count: u32,
     pub services: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub routed: Option<Routed>,
+    #[schema(value_type = Option<Routed>)]
+    pub routed: Option<Arc<Routed>>,
     #[serde(default)]
     pub notifying: Notifying,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ use crate::engine::inhibit::{self, Inhibitors};
 use crate::engine::topology::Topology;
 use crate::engine::{alert_moment, incident_moment, normalize};
 use crate::model::alert::AlertNumber;
+use crate::model::incident::Routed;
 use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Timestamp};
 use crate::mutant::{self, Mutant};
 
@@ -63,9 +64,13 @@ impl State {
             state.by_fingerprint.insert(alert.fingerprint, alert.number);
             state.alerts.insert(alert.number, Arc::new(alert));
         }
-        // None is counted yet, whatever a copy from memory says.
-        let uncounted = snapshot.incidents.into_iter().map(|incident| Incident { counted_as: None, ..incident });
-        state.incidents = uncounted.map(|incident| (incident.id, Arc::new(incident))).collect();
+        let mut routes = Vec::new();
+        for incident in snapshot.incidents {
+            let routed = incident.routed.map(|routed| shared(&mut routes, routed));
+            // None is counted yet, whatever a copy from memory says.
+            let incident = Incident { counted_as: None, routed, ..incident };
+            state.incidents.insert(incident.id, Arc::new(incident));
+        }
         let ids: Vec<IncidentId> = state.incidents.keys().copied().collect();
         ids.iter().for_each(|id| state.count_open(id));
         state.problems = snapshot.problems.into_iter().map(|p| (p.id.clone(), p)).collect();
@@ -107,6 +112,7 @@ impl State {
         self.groups = Groups::default();
         self.inhibitors = Inhibitors::default();
         self.deadlines = Deadlines::default();
+        self.routes_decided.clear();
         let numbers: Vec<AlertNumber> = self.alerts.keys().copied().collect();
         for number in numbers {
             let alert = &self.alerts[&number];
@@ -127,4 +133,18 @@ impl State {
         }
         self.schedule_planned();
     }
+}
+
+/// Decisions that are looked through for an equal one.
+const ROUTES_SHARED_MAX: usize = 64;
+
+/// Many incidents go the same way; only memory is saved by it.
+fn shared(known: &mut Vec<Arc<Routed>>, routed: Arc<Routed>) -> Arc<Routed> {
+    if let Some(same) = known.iter().find(|other| **other == routed) {
+        return Arc::clone(same);
+    }
+    if known.len() < ROUTES_SHARED_MAX {
+        known.push(Arc::clone(&routed));
+    }
+    routed
 }
