@@ -19,6 +19,10 @@ use watchbell::model::{TimelineEntry, Timestamp};
 use watchbell::sources::{Inbound, SourceSpec, find};
 use watchbell::store::{Commit, JournalRow, Rows, SqliteStore, Store};
 
+/// As the daemon has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NOW: i64 = 1_795_237_200_000;
 /// Requests in one commit, as under load.
 const REQUESTS_PER_COMMIT: usize = 8;

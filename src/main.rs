@@ -4,6 +4,11 @@ use clap::Parser;
 use std::process::ExitCode;
 use watchbell::cli::{self, Cli, failure};
 
+/// An alert is read on one thread, decided on the next and written on a third, and its memory goes that way
+/// with it; the system's allocator pays for each piece that comes back to another thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match cli::run(Cli::parse()) {
         Ok(code) => code,

@@ -15,6 +15,7 @@ use crate::mutant::{self, Mutant};
 
 use super::dedup::{Change, ChangeKind};
 use super::fixed::{self, ONE};
+use super::small::SmallSet;
 use super::state::State;
 use super::{lifecycle, timeline};
 
@@ -191,17 +192,30 @@ fn is_joinable(state: &State, id: &IncidentId) -> bool {
 
 /// The alerts of an incident on one item: when the last of them fired, and the worst that still does.
 fn evidence(state: &State, id: &IncidentId, item: &str) -> Option<(Timestamp, Option<Severity>)> {
-    let numbers = state.groups.members(id)?.items.get(item)?;
+    evidence_of(state, state.groups.members(id)?.items.get(item)?)
+}
+
+fn evidence_of(state: &State, numbers: &SmallSet<AlertNumber>) -> Option<(Timestamp, Option<Severity>)> {
     let alerts = || numbers.iter().filter_map(|number| state.alert(*number));
     let last = alerts().map(|alert| alert.fired_at).max()?;
     Some((last, alerts().filter(|alert| alert.is_firing()).map(|alert| alert.severity).min()))
+}
+
+fn is_down(state: &State, item: &str) -> bool {
+    let mut on = state.groups.on(item).filter(|id| is_joinable(state, id));
+    on.any(|id| evidence(state, id, item).is_some_and(|(_, firing)| firing.is_some_and(is_fatal)))
+}
+
+/// Whether it takes what depends on it with it.
+fn is_fatal(severity: Severity) -> bool {
+    severity.is_at_least(Severity::Major)
 }
 
 fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut BTreeMap<IncidentId, Link>) {
     let window = state.policy().correlation.window;
     for id in state.groups.on(item).filter(|id| is_joinable(state, id)) {
         let Some((last, firing)) = evidence(state, id, item) else { continue };
-        let explains = firing.is_some_and(|severity| severity.is_at_least(Severity::Major));
+        let explains = firing.is_some_and(is_fatal);
         if now.since(last) <= window || explains {
             let source = &alert.source;
             add(links, id, ONE, true, || format!("{item} is already part of it ({source} adds its view)"));
@@ -214,8 +228,7 @@ fn upstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<Inci
     for (ancestor, hops) in state.topology.upstream(item, correlation.hops_max) {
         for id in state.groups.on(&ancestor).filter(|id| is_joinable(state, id)) {
             let Some((last, firing)) = evidence(state, id, &ancestor) else { continue };
-            let is_down = firing.is_some_and(|severity| severity.is_at_least(Severity::Major));
-            if is_down || firing.is_some() && now.since(last) <= correlation.window {
+            if firing.is_some_and(is_fatal) || firing.is_some() && now.since(last) <= correlation.window {
                 let strength = BY_HOPS[usize::from(hops).min(3)];
                 add(links, id, strength, true, || {
                     format!("{item} depends on {ancestor} ({hops} hop{}), which fails too", plural(hops.into()))
@@ -240,20 +253,21 @@ fn downstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<In
     }
 }
 
-/// Three or more items below one silent dependency that fail together.
+/// Three or more items below one silent dependency that fail together. A dependency that is known to be down
+/// needs no such guess: `upstream` has said so.
 fn siblings(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<IncidentId, Link>) {
-    for parent in state.topology.dependencies(item) {
+    for parent in state.topology.dependencies(item).filter(|parent| !is_down(state, parent)) {
+        let strength_max = hub_damped(state, parent);
         let mut found: BTreeMap<IncidentId, i64> = BTreeMap::new();
         let below = state.groups.below(parent).map(|(id, _)| id);
         for id in below.take(NEIGHBOURS_MAX).filter(|id| is_joinable(state, id)) {
             let Some(members) = state.groups.members(id) else { continue };
-            for sibling in members.items.keys().filter(|other| &***other != item).take(CANDIDATES_MAX) {
-                if !state.topology.dependencies(sibling).any(|dependency| dependency == parent) {
+            for (sibling, numbers) in members.items.iter().filter(|(other, _)| &***other != item).take(CANDIDATES_MAX) {
+                if !state.topology.depends_on(sibling, parent) {
                     continue;
                 }
-                let Some((last, Some(_))) = evidence(state, id, sibling) else { continue };
-                let strength =
-                    fixed::mul(hub_damped(state, parent), fixed::decay(now.since(last).as_millis(), SIBLING_TAU_MS));
+                let Some((last, Some(_))) = evidence_of(state, numbers) else { continue };
+                let strength = fixed::mul(strength_max, fixed::decay(now.since(last).as_millis(), SIBLING_TAU_MS));
                 let sum = found.entry(*id).or_default();
                 *sum = fixed::noisy_or([*sum, strength]);
             }

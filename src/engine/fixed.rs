@@ -21,6 +21,8 @@ pub fn log2(n: i64) -> i64 {
         mantissa <<= 1;
         whole -= 1;
     }
+    // Below two from here on, so its square fits 64 bits.
+    let mut mantissa = mantissa as i64;
     let (mut fraction, mut bit) = (0, 1 << 19);
     while bit > 0 {
         mantissa = (mantissa * mantissa) >> 20;

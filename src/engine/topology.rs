@@ -72,6 +72,11 @@ impl Topology {
         self.nodes.get(name).into_iter().flat_map(|node| &node.dependencies)
     }
 
+    /// Directly.
+    pub fn depends_on(&self, name: &str, other: &str) -> bool {
+        self.nodes.get(name).is_some_and(|node| node.dependencies.contains(other))
+    }
+
     pub fn dependant_count(&self, name: &str) -> usize {
         self.nodes.get(name).map_or(0, |node| node.dependants.len())
     }

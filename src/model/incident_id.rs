@@ -111,6 +111,9 @@ impl FromStr for IncidentId {
 
 impl Serialize for IncidentId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_u64(self.0);
+        }
         let text = self.text();
         serializer.serialize_str(str::from_utf8(&text).unwrap_or_default())
     }
@@ -118,6 +121,9 @@ impl Serialize for IncidentId {
 
 impl<'de> Deserialize<'de> for IncidentId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return u64::deserialize(deserializer).map(Self::from_key);
+        }
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(de::Error::custom)
     }

@@ -138,14 +138,27 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
 
 impl Serialize for Labels {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+        match serializer.is_human_readable() {
+            true => serializer.collect_map(self.iter()),
+            false => serializer.serialize_str(&self.0),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Labels {
     /// Rejects a name that comes twice: two senders' parsers would disagree on which one counts.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairsVisitor)
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_map(PairsVisitor);
+        }
+        let packed = Self(Box::deserialize(deserializer)?);
+        let mut rest = &*packed.0;
+        while !rest.is_empty() {
+            if take(&mut rest).is_none() || take(&mut rest).is_none() {
+                return Err(de::Error::custom("expected pairs of texts, each behind its length"));
+            }
+        }
+        Ok(packed)
     }
 }
 

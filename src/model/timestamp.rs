@@ -129,7 +129,10 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
+        match serializer.is_human_readable() {
+            true => serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default()),
+            false => serializer.serialize_i64(self.0),
+        }
     }
 }
 
@@ -145,7 +148,10 @@ impl<'de> Deserialize<'de> for Timestamp {
                 text.parse().map_err(E::custom)
             }
         }
-        deserializer.deserialize_str(Visitor)
+        match deserializer.is_human_readable() {
+            true => deserializer.deserialize_str(Visitor),
+            false => i64::deserialize(deserializer).map(Self::from_millis),
+        }
     }
 }
 

@@ -103,7 +103,7 @@ pub enum StoreError {
     #[error("the disk did not confirm a write while trying to {operation}")]
     Sync { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("cannot read a stored {what} (`{key}`)")]
-    Decode { what: &'static str, key: String, source: serde_json::Error },
+    Decode { what: &'static str, key: String, source: Box<dyn std::error::Error + Send + Sync> },
     /// The caller's mistake: not one of ours, or of another list.
     #[error("`cursor`: expected the `next_cursor` of this list's previous page, got `{cursor}`")]
     BadCursor { cursor: String },

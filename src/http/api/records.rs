@@ -41,7 +41,7 @@ pub async fn event(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, 
         let input = serde_json::from_slice(&payload).map_err(|source| StoreError::Decode {
             what: "input",
             key: position.to_string(),
-            source,
+            source: source.into(),
         })?;
         let Input::Events { events } = input else { return Err(missing()) };
         let event = events.into_iter().find(|event| event.id == id).ok_or_else(missing)?;

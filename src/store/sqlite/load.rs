@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 
 use super::error::Fault;
-use super::seal;
+use super::{packed, seal};
 use crate::engine::state::Snapshot;
 use crate::model::Timestamp;
 use crate::store::StoreError;
@@ -72,8 +72,8 @@ pub(super) fn body<T: DeserializeOwned>(what: &'static str, row: &Row<'_>, key: 
 }
 
 fn decode<T: DeserializeOwned>(what: &'static str, key: ValueRef<'_>, body: ValueRef<'_>) -> Result<T, Fault> {
-    serde_json::from_slice(unsealed(what, key, body, &[])?)
-        .map_err(|source| StoreError::Decode { what, key: key_text(key), source }.into())
+    let stored = unsealed(what, key, body, &[])?;
+    packed::read(stored).map_err(|source| StoreError::Decode { what, key: key_text(key), source }.into())
 }
 
 /// The payload of a journal row that begins with `seq`, `at`, `kind`, `payload`.

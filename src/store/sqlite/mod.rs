@@ -16,6 +16,7 @@ mod file;
 mod load;
 mod log;
 mod mark;
+mod packed;
 mod prune;
 mod read;
 mod seal;

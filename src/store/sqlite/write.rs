@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::SqliteStore;
 use super::error::Fault;
-use super::seal;
 use super::timeline;
+use super::{packed, seal};
 use crate::crash_point::{CrashPoint, reach};
 use crate::engine::state::{Changes, Snapshot};
 use crate::model::alert::AlertNumber;
@@ -149,6 +149,15 @@ pub(super) fn to_json<'a>(json: &'a mut Vec<u8>, value: &impl Serialize) -> Resu
     str::from_utf8(json).map_err(|error| refused(io::Error::new(io::ErrorKind::InvalidData, error).into()))
 }
 
+/// The same, packed.
+fn to_packed<'a>(bytes: &'a mut Vec<u8>, value: &impl Serialize) -> Result<&'a [u8], Fault> {
+    bytes.clear();
+    packed::write(bytes, value)
+        .map_err(|source| Fault::Store(StoreError::Failed { operation: "serialise a row", source }))?;
+    seal::put_on(bytes, &[]);
+    Ok(bytes)
+}
+
 fn write_journal(
     transaction: &Transaction<'_>,
     json: &mut Vec<u8>,
@@ -191,7 +200,7 @@ fn write_alerts(
     let mut count_up = transaction.prepare_cached(ALERT_COUNT_UP)?;
     let mut upsert = transaction.prepare_cached(ALERT_UPSERT)?;
     for (alert, is_live) in alerts {
-        let body = to_json(json, &**alert)?;
+        let body = to_packed(json, &**alert)?;
         let number = alert.number.cast_signed();
         let incident = alert.incident.map(incident_key);
         if *is_live
@@ -228,7 +237,7 @@ fn write_incidents(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &
             incident.opened_at.as_millis(),
             incident.updated_at.as_millis(),
             incident.merged_into.map(incident_key),
-            to_json(json, &**incident)?,
+            to_packed(json, &**incident)?,
         ])?;
     }
     let mut upsert = transaction.prepare_cached(PROBLEM_UPSERT)?;

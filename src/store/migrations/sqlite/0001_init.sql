@@ -1,6 +1,6 @@
 -- Bodies are JSON as the model serialises it, with a checksum behind it (see `seal.rs`), and so are the
--- journal's payloads; the other columns only find and order them, and stand before the body so that a
--- filter need not read it. Times are milliseconds since the Unix epoch.
+-- journal's payloads; those of alerts and incidents are packed (see `packed.rs`). The other columns only find
+-- and order them, and stand before the body so that a filter need not read it. Times are milliseconds since the Unix epoch.
 -- Incidents are filed under the key behind their id, which rises with the time of opening.
 --
 -- The journal is the truth; all other rows say what it led to and may be behind it by `position` minus
@@ -34,7 +34,7 @@ CREATE TABLE alert (
   fingerprint INTEGER NOT NULL,
   incident    INTEGER,
   ended_at    INTEGER,
-  body        TEXT    NOT NULL
+  body        BLOB    NOT NULL
 ) STRICT;
 -- Carries the fingerprint so that the search for a live one reads this small index alone: an index
 -- led by the fingerprint would be in random order.
@@ -52,7 +52,7 @@ CREATE TABLE incident (
   opened_at   INTEGER NOT NULL,
   updated_at  INTEGER NOT NULL,
   merged_into INTEGER,
-  body        TEXT    NOT NULL
+  body        BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX incident_live ON incident (id) WHERE is_live = 1;
 CREATE INDEX incident_past ON incident (updated_at) WHERE is_live = 0;
