@@ -74,19 +74,10 @@ pub fn open(state: &mut State, now: Timestamp, number: AlertNumber) {
     timeline::alert(state, now, fingerprint, Some(id), TimelineKind::IncidentOpened, "correlate", text);
 }
 
-/// Derived from what opened it, so that a replay names it alike; probed in the unlikely case of a clash.
+/// Derived from what opened it and from the incidents before it, so that a replay names it alike.
 fn incident_id(state: &State, now: Timestamp, alert: &Alert) -> IncidentId {
-    let mut probe = 0_u32;
-    loop {
-        let salt = probe.to_string();
-        let at = alert.fired_at.as_millis().to_string();
-        let hash = Fingerprint::of([&*alert.source, &alert.dedup_key, &alert.opened_by, &at, &salt]);
-        let id = IncidentId::new(now, hash);
-        if state.incident(&id).is_none() {
-            return id;
-        }
-        probe += 1;
-    }
+    let opening = Fingerprint::of([&*alert.source, &*alert.dedup_key, &*alert.opened_by]);
+    IncidentId::next(state.last_incident(), now, opening)
 }
 
 fn title(alert: &Alert) -> String {

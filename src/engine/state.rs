@@ -51,6 +51,7 @@ pub struct State {
     by_fingerprint: BTreeMap<Fingerprint, AlertNumber>,
     next_alert: AlertNumber,
     incidents: BTreeMap<IncidentId, Arc<Incident>>,
+    last_incident: Option<IncidentId>,
     /// Open incidents by priority, for the gauge.
     open_counts: BTreeMap<Priority, u64>,
     problems: BTreeMap<ProblemId, Problem>,
@@ -176,6 +177,11 @@ impl State {
         self.incidents.get(id).map(|incident| &**incident)
     }
 
+    /// The highest id so far; the next one is above it.
+    pub(super) fn last_incident(&self) -> Option<IncidentId> {
+        self.last_incident
+    }
+
     pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().map(|incident| &**incident)
     }
@@ -190,6 +196,7 @@ impl State {
     pub(super) fn add_incident(&mut self, incident: Incident) {
         self.changed.incidents.insert(incident.id);
         self.touched.insert(incident.id);
+        self.last_incident = self.last_incident.max(Some(incident.id));
         self.incidents.insert(incident.id, Arc::new(incident));
     }
 
@@ -199,6 +206,10 @@ impl State {
             if self.alerts.get(&number).is_some_and(|alert| alert.incident.as_ref() == Some(id)) {
                 self.evict_alert(number);
             }
+        }
+        if self.last_incident == Some(*id) {
+            // Otherwise the rows in memory tell.
+            self.remember(fact::LAST_INCIDENT, "", serde_json::to_value(id).ok());
         }
         if let Some(incident) = self.incidents.remove(id) {
             self.recount(incident.counted_as, None);

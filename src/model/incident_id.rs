@@ -1,11 +1,12 @@
 //! The name of an incident: `inc-` and ten characters that people read and type.
 //!
-//! Behind the text stands a number, the key: the second in which the incident opened, then a hash of
-//! what opened it. Keys rise with time, so that rows and indexes grow at their end; the text is the key
+//! Behind the text stands a number, the key: the millisecond in which the incident opened, then a hash of
+//! what opened it, or the key after the last one where that would not be higher. So keys rise, always, and
+//! rows and indexes grow at their end, also when a thousand incidents open at once. The text is the key
 //! scrambled, so that the first few characters tell today's incidents apart.
 //!
 //! ```text
-//! key  = seconds since 2024 (31 bits) · hash (19 bits)   ──×ODD mod 2⁵⁰──▶   inc-wrfhkd4vpg
+//! key  = milliseconds since 2024 (41 bits) · hash (9 bits)   ──×ODD mod 2⁵⁰──▶   inc-wrfhkd4vpg
 //! ```
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -16,7 +17,7 @@ use super::fingerprint::BASE32;
 use super::{Fingerprint, Timestamp};
 
 /// No second installation and no wiped store hands out an id that a foreign system already knows for
-/// something else: it would have to open an incident in the same second and with the same hash.
+/// something else: it would have to open an incident in the same millisecond and with the same hash.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IncidentId(u64);
 
@@ -24,8 +25,8 @@ const PREFIX: &str = "inc-";
 const CHARS: usize = 10;
 const BITS: u32 = 50;
 const MASK: u64 = (1 << BITS) - 1;
-const HASH_BITS: u32 = 19;
-/// 2024-01-01T00:00:00Z; the seconds last until 2092.
+const HASH_BITS: u32 = 9;
+/// 2024-01-01T00:00:00Z; the milliseconds last until 2093.
 const SINCE_MS: i64 = 1_704_067_200_000;
 /// An odd number has an inverse modulo a power of two; this one spreads low bits over the high ones.
 const ODD: u64 = 0x2_5b1c_9d3f_4e6b;
@@ -46,11 +47,12 @@ impl IncidentId {
     /// Of what is about no incident at all.
     pub const NONE: Self = Self(0);
 
-    /// The id of what `opening` opened at `at`.
-    pub fn new(at: Timestamp, opening: Fingerprint) -> Self {
-        let seconds = (at.as_millis() - SINCE_MS).div_euclid(1_000).cast_unsigned() & (MASK >> HASH_BITS);
+    /// The id of what `opening` opened at `at`, after the incident with the highest id so far.
+    pub fn next(last: Option<Self>, at: Timestamp, opening: Fingerprint) -> Self {
+        let millis = (at.as_millis() - SINCE_MS).max(0).cast_unsigned() & (MASK >> HASH_BITS);
         let hash = opening.mixed() & ((1 << HASH_BITS) - 1);
-        Self(seconds << HASH_BITS | hash)
+        let by_time = (millis << HASH_BITS | hash).max(1);
+        Self(last.map_or(by_time, |last| by_time.max(last.0 + 1)) & MASK)
     }
 
     /// Rises with the time of opening; what the store files it under.
@@ -129,10 +131,10 @@ impl<'de> Deserialize<'de> for IncidentId {
     }
 }
 
-/// An id for tests: the same for the same name, and later for a later second.
+/// An id for tests: the same for the same name.
 #[cfg(test)]
 pub(crate) fn sample_id(name: &str) -> IncidentId {
-    IncidentId::new(Timestamp::from_millis(1_795_237_200_000), Fingerprint::of([name]))
+    IncidentId::from_key(Fingerprint::of([name]).mixed())
 }
 
 #[cfg(test)]
@@ -153,13 +155,17 @@ mod tests {
     #[test]
     fn keys_rise_with_time_and_neighbours_do_not_look_alike() {
         let at = Timestamp::from_millis(1_795_237_200_000);
-        let first = IncidentId::new(at, Fingerprint::of(["a"]));
-        let second = IncidentId::new(at + crate::model::Span::from_secs(1), Fingerprint::of(["a"]));
-        assert!(second.key() > first.key());
-        let starts: std::collections::BTreeSet<String> = (0..1_000)
-            .map(|n| IncidentId::new(at, Fingerprint::of([n.to_string().as_str()])).to_string()[..8].to_owned())
-            .collect();
-        assert!(starts.len() > 990, "{} of 1,000 ids of one second differ in four characters", starts.len());
+        let mut last = IncidentId::next(None, at, Fingerprint::of(["a"]));
+        let later = IncidentId::next(None, at + crate::model::Span::from_millis(1), Fingerprint::of(["a"]));
+        assert!(later > last);
+        let mut starts = std::collections::BTreeSet::new();
+        for number in 0..1_000 {
+            let next = IncidentId::next(Some(last), at, Fingerprint::of([number.to_string().as_str()]));
+            assert!(next > last);
+            starts.insert(next.to_string()[..8].to_owned());
+            last = next;
+        }
+        assert!(starts.len() > 990, "{} of 1,000 ids of one moment differ in four characters", starts.len());
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub struct Fact {
 pub(in crate::engine) mod fact {
     pub const POLICY: &str = "policy";
     pub const NEXT_ALERT: &str = "next_alert";
+    pub const LAST_INCIDENT: &str = "last_incident";
     pub const FAMILY: &str = "family";
     pub const ALIAS: &str = "alias";
     pub const DEPENDENCY: &str = "dependency";

@@ -69,6 +69,7 @@ impl State {
             let routed = incident.routed.map(|routed| shared(&mut routes, routed));
             // None is counted yet, whatever a copy from memory says.
             let incident = Incident { counted_as: None, routed, ..incident };
+            state.last_incident = state.last_incident.max(Some(incident.id));
             state.incidents.insert(incident.id, Arc::new(incident));
         }
         let ids: Vec<IncidentId> = state.incidents.keys().copied().collect();
@@ -83,6 +84,7 @@ impl State {
         match kind {
             fact::POLICY => self.policy = Arc::new(serde_json::from_value(value)?),
             fact::NEXT_ALERT => self.next_alert = serde_json::from_value(value)?,
+            fact::LAST_INCIDENT => self.last_incident = serde_json::from_value(value)?,
             fact::FAMILY => self.families.restore(key, serde_json::from_value(value)?),
             fact::ALIAS => self.names.restore(key, serde_json::from_value(value)?),
             fact::DEPENDENCY => drop(self.learned.insert(key.to_owned(), serde_json::from_value(value)?)),
