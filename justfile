@@ -36,6 +36,12 @@ demo:
 # Against Alertmanager, on this machine, in one run; needs the load generator
 bench:
     ./benches/alertmanager.sh
+    ./benches/one-fault.sh
+    ./benches/scale.sh
+
+# Where the time of one alert goes, stage by stage.
+stages *numbers:
+    cargo bench --profile profiling --bench stages -- {{ numbers }}
 
 # Known holes, licences, bans and sources of dependencies
 deny:
