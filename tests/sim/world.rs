@@ -334,12 +334,12 @@ impl World {
 
     /// The writer ends by itself. Until the process does, the rest of it goes on for a moment.
     fn lose_writer(&mut self) {
-        let turns = self.random.usize(..20);
+        let turns = self.random.usize(..40);
         let Some(Daemon { driver, queue, reload, stop, outbox, runtime }) = self.daemon.take() else { return };
         drop((driver, queue));
         for _ in 0..turns {
             runtime.block_on(tokio::task::yield_now());
-            if self.random.u32(..4) == 0 {
+            if self.random.bool() {
                 self.receivers.release();
             }
         }
