@@ -35,6 +35,8 @@ pub enum Mutant {
     PoisonInJournal,
     /// A deadline that is long past is left out: the clock was stepped.
     LateDeadlineSkipped,
+    /// Our own time follows a clock that is set back.
+    TimeGoesBack,
     /// A receiver that says "later" gets nothing more.
     TooManyRequestsIsFatal,
     /// Only our own back-off counts.

@@ -57,6 +57,7 @@ pub fn create(
         progress: Progress { remote, is_ambiguous, ..Progress::default() },
         last_error: None,
         together_with: origin.together_with,
+        told_otherwise: Default::default(),
         fallback_for: origin.fallback_for,
         notification: Arc::clone(notification),
     };
@@ -214,12 +215,13 @@ fn stand_in(state: &mut State, now: Timestamp, delivery: &Delivery, sink: String
     if !delivery.together_with.contains(&sink) {
         let mut together_with = delivery.together_with.clone();
         together_with.push(delivery.sink.clone());
-        join_in(state, delivery, &sink);
         let notification = present(state, now, delivery);
+        join_in(state, delivery, &sink, &notification.id);
         let origin = Origin { together_with, fallback_for: Some(delivery.id.clone()) };
         return create(state, now, &notification, sink, receiver, origin);
     }
     // It gets the same notification anyway. While it has not, it knows that others count on it.
+    let id = delivery.told_otherwise.get(&sink).cloned().unwrap_or(id);
     if let Some(own) = state.delivery(&id).filter(|own| own.fallback_for.is_none()).cloned() {
         state.put_delivery(Delivery { fallback_for: Some(delivery.id.clone()), ..own });
     }
@@ -260,12 +262,15 @@ fn present(state: &mut State, now: Timestamp, delivery: &Delivery) -> Arc<Notifi
     Arc::new(Notification { id: format!("{id}.{number}"), number, kind, at: now, reason, incident })
 }
 
-/// The others that carry the same notification learn that this sink gets it too.
-fn join_in(state: &mut State, delivery: &Delivery, sink: &str) {
+/// The others that carry the same notification learn that this sink gets it too, and how.
+fn join_in(state: &mut State, delivery: &Delivery, sink: &str, notification: &str) {
     let same = |other: &&Delivery| other.notification.id == delivery.notification.id && other.id != delivery.id;
     let others: Vec<Delivery> = state.deliveries_of(&delivery.incident).filter(same).cloned().collect();
     for mut other in others {
         other.together_with.push(sink.to_owned());
+        if notification != delivery.notification.id {
+            other.told_otherwise.insert(sink.to_owned(), format!("{notification}.{sink}"));
+        }
         state.put_delivery(other);
     }
 }

@@ -64,6 +64,7 @@ fn delivery(now: Timestamp, probe: &str) -> Delivery {
         last_error: None,
         fallback_for: None,
         together_with: Vec::new(),
+        told_otherwise: Default::default(),
         notification: Arc::new(notification),
     }
 }

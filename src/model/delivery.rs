@@ -1,6 +1,7 @@
 //! The durable outcome of one notification for one sink.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::incident::RemoteId;
@@ -91,6 +92,10 @@ pub struct Delivery {
     /// Sinks that get the same notification on their own: none of them is told twice to stand in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub together_with: Vec<String>,
+    /// Those of them that get it in other words, because the incident has ended since, and by which delivery.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub told_otherwise: BTreeMap<String, DeliveryId>,
     /// The delivery this one stands in for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]

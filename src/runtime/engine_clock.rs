@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::model::{Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 /// While ahead of the wall clock, one part in so many of the passing time is left out: an hour is made
 /// good in ten, and a wait of five minutes takes half a minute longer meanwhile.
@@ -85,7 +86,7 @@ impl EngineClock {
         // a clock that was set back.
         let (elapsed, wall) = (self.clock.elapsed(), self.clock.now());
         let steady = state.now + Span::from_millis(elapsed.as_millis() - state.elapsed.as_millis());
-        if wall >= steady {
+        if wall >= steady || mutant::is(Mutant::TimeGoesBack) {
             state.unslewed_ms = 0;
             let jump = wall.since(steady);
             if jump >= JUMP_MIN {

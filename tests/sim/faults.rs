@@ -9,29 +9,54 @@ use watchbell::runtime::inbox::Job;
 
 use super::disk::Trouble;
 use super::installation;
-use super::oracle::Violation;
+use super::oracle::{Oracle, Violation};
 use super::receivers::MODES;
 use super::world::World;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// `kill -9` between two steps of anybody.
     Crash,
+    /// `kill -9` before or after one of the next effects on the disk: between a step and its commit, between
+    /// a commit and all that follows from it, within a recovery.
+    CrashAtDisk,
+    /// `kill -9` when what follows from a commit is handed over, and nobody has an answer.
+    CrashUnheard,
+    /// `kill -9`, and once more in the start that follows.
+    CrashInStart,
+    /// An orderly stop and a start.
+    Stop,
     /// The machine is off for a while.
     Outage,
     Disk,
-    /// A second process takes over while the first goes on.
+    /// A second process takes over while the first goes on, or such a first one writes.
     Usurper,
+    /// Somebody sets the clock on the wall.
     ClockStep,
     Reload,
     /// A receiver begins to behave in another way.
     Receiver,
 }
 
-pub const ALL: [Fault; 7] =
-    [Fault::Crash, Fault::Outage, Fault::Disk, Fault::Usurper, Fault::ClockStep, Fault::Reload, Fault::Receiver];
+pub const ALL: [Fault; 11] = [
+    Fault::Crash,
+    Fault::CrashAtDisk,
+    Fault::CrashUnheard,
+    Fault::CrashInStart,
+    Fault::Stop,
+    Fault::Outage,
+    Fault::Disk,
+    Fault::Usurper,
+    Fault::ClockStep,
+    Fault::Reload,
+    Fault::Receiver,
+];
 
 /// Sinks of all configurations that can misbehave.
 pub const SINKS: [&str; 4] = ["ops/webhook", "ops/servicenow", "duty/webhook", "backup/webhook"];
+
+/// By how many seconds the clock on the wall is set; our own time never goes back (decision 0006).
+const CLOCK_STEPS: [i64; 8] = [-86_400, -3_600, -60, -1, 1, 60, 3_600, 86_400];
 
 /// The kinds of trouble of one run.
 pub fn chosen(random: &mut fastrand::Rng) -> Vec<Fault> {
@@ -39,30 +64,65 @@ pub fn chosen(random: &mut fastrand::Rng) -> Vec<Fault> {
 }
 
 /// Lets one thing go wrong; says what.
-pub async fn strike(world: &mut World, fault: Fault, random: &mut fastrand::Rng) -> Result<String, Violation> {
+///
+/// # Errors
+/// A promise that is broken at once.
+pub fn strike(
+    world: &mut World,
+    oracle: &mut Oracle,
+    fault: Fault,
+    random: &mut fastrand::Rng,
+) -> Result<String, Violation> {
     match fault {
         Fault::Crash => {
-            world.crash().await;
+            world.crash();
             world.start();
         }
+        Fault::CrashAtDisk => {
+            let moments = random.u32(..8);
+            world.disk.kill_after(moments);
+            return Ok(format!("CrashAtDisk after {moments} moments"));
+        }
+        Fault::CrashUnheard => {
+            let rows = if random.bool() { RowsNow::Yes } else { RowsNow::Later };
+            world.crash_unheard(rows);
+            world.start();
+        }
+        Fault::CrashInStart => {
+            world.crash();
+            let moments = random.u32(..8);
+            world.disk.kill_after(moments);
+            let is_up = world.start();
+            return Ok(format!("CrashInStart after {moments} moments; is up: {is_up}"));
+        }
+        Fault::Stop => stop(world, oracle)?,
         Fault::Outage => {
-            world.crash().await;
+            world.crash();
             let span = Span::from_secs(random.i64(1..1_500));
-            world.pass(span).await;
+            world.pass(span);
             world.start();
             return Ok(format!("Outage of {}", span.human()));
         }
         Fault::Disk => {
-            let trouble = [Trouble::Refused, Trouble::Refused, Trouble::SyncLost, Trouble::SyncKept];
+            let trouble = [
+                Trouble::Refused,
+                Trouble::Refused,
+                Trouble::Refused,
+                Trouble::SyncLost,
+                Trouble::SyncKept,
+                Trouble::Unreadable,
+            ];
             let trouble = trouble[random.usize(..trouble.len())];
             world.disk.break_next(trouble);
             return Ok(format!("Disk: {trouble:?}"));
         }
-        Fault::Usurper => usurp(world).await?,
+        Fault::Usurper if !world.deposed.is_empty() && random.bool() => {
+            deposed_writes(world)?;
+            return Ok("Usurper: the one before it writes".to_owned());
+        }
+        Fault::Usurper => world.usurp(),
         Fault::ClockStep => {
-            // Back by more than a second is the matter of `runtime/driver/tests/clock.rs`: our time then runs slower for days.
-            let steps = [-1, 1, 60, 3_600, 86_400];
-            let seconds = steps[random.usize(..steps.len())];
+            let seconds = CLOCK_STEPS[random.usize(..CLOCK_STEPS.len())];
             world.clock.set_by(Span::from_secs(seconds));
             return Ok(format!("ClockStep of {seconds} s"));
         }
@@ -80,10 +140,27 @@ pub async fn strike(world: &mut World, fault: Fault, random: &mut fastrand::Rng)
     Ok(format!("{fault:?}"))
 }
 
-/// I6: whatever the deposed writer still wants to write, nothing of it takes effect.
-async fn usurp(world: &mut World) -> Result<(), Violation> {
-    world.disk.heal();
-    let Some(mut deposed) = world.usurp().await else { return Ok(()) };
+/// What is due is still sent, then the last rows are written. Somebody loses patience in the end.
+fn stop(world: &mut World, oracle: &mut Oracle) -> Result<(), Violation> {
+    world.begin_stop();
+    for _ in 0..40 {
+        world.pass_control(4);
+        oracle.check(world)?;
+        if world.is_drained() {
+            break;
+        }
+        world.cycle(RowsNow::Later);
+        world.receivers.release();
+        oracle.check(world)?;
+    }
+    world.finish();
+    world.start();
+    Ok(())
+}
+
+/// I6: whatever a deposed writer still wants to write, nothing of it takes effect.
+pub fn deposed_writes(world: &mut World) -> Result<(), Violation> {
+    let Some(mut deposed) = world.deposed.pop() else { return Ok(()) };
     let before = world.position();
     let mut is_refused = false;
     while deposed.stepped_count() > 0 {

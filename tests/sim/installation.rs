@@ -50,7 +50,7 @@ receivers:
 route:
   receiver: ops
   group_interval: 1m
-  repeat_interval: 1h
+  repeat_interval: 20m
   routes:
     - { matchers: ['priority=~"P1|P2"'], escalation_policy: primary }
     - { matchers: ['source="zabbix"'], receiver: duty }
@@ -73,7 +73,7 @@ route:
   receiver: backup
   group_wait: 1s
   group_interval: 1m
-  repeat_interval: 30m
+  repeat_interval: 10m
   escalation_policy: primary
   routes:
     - { matchers: ['source="nagios"'], receiver: duty, continue: true }

@@ -11,19 +11,20 @@ use super::seeds;
 const SEEDS: u64 = 300;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 29] = [
+const PLANTED: [(Mutant, &[&str]); 30] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
     (Mutant::RowsCountAsApplied, &["P5"]),
     (Mutant::DeliveriesNotStored, &["P5", "I3", "I4"]),
     (Mutant::StaleEpochWrites, &["I6"]),
-    (Mutant::TimerLostOnRestart, &["I5"]),
+    (Mutant::TimerLostOnRestart, &["I5", "P5"]),
     (Mutant::SilenceLostOnRestart, &["P5"]),
     (Mutant::LevelAskedAgainOnRestart, &["I5"]),
     (Mutant::DoubtLostOnRestart, &["I8"]),
     (Mutant::PoisonInJournal, &["poison"]),
     (Mutant::LateDeadlineSkipped, &["I5"]),
+    (Mutant::TimeGoesBack, &["time"]),
     (Mutant::TooManyRequestsIsFatal, &["I4"]),
     (Mutant::RetryAfterIgnored, &["Retry-After"]),
     (Mutant::KeyOfItsOwnForEachTry, &["I8"]),

@@ -28,7 +28,8 @@ pub fn vic() -> Principal {
 /// What somebody wants now; none when there is nothing to want.
 pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Command)> {
     let state = world.daemon.as_ref()?.driver.state();
-    let now = world.now();
+    // Whoever writes a silence looks at the clock on the wall.
+    let now = world.clock.now();
     let by = match random.u32(..10) {
         0 | 1 => vic(),
         2 | 3 => root(),
@@ -60,6 +61,9 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
     Some((by, command))
 }
 
+/// Nobody silences anything for longer.
+pub const SILENCE_MAX: Span = Span::from_mins(30);
+
 fn silence(now: Timestamp, random: &mut fastrand::Rng) -> Command {
     let matchers = [
         "configuration_item=\"web1\"",
@@ -71,7 +75,7 @@ fn silence(now: Timestamp, random: &mut fastrand::Rng) -> Command {
     Command::Silence {
         matchers: vec![matcher.parse().unwrap()],
         starts_at: now,
-        ends_at: now + Span::from_secs(random.i64(5..1_800)),
+        ends_at: now + Span::from_millis(random.i64(5_000..SILENCE_MAX.as_millis())),
         comment: "moving".to_owned(),
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::oneshot;
-use watchbell::clock::Clock;
 use watchbell::error::ErrorKind;
 use watchbell::model::{Span, Timestamp};
 use watchbell::runtime::deliver::{Answer, SendError, Transport};
+use watchbell::runtime::engine_clock::EngineClock;
 use watchbell::sinks::{HttpRequest, Request, Response};
 
 use super::traced::Label;
@@ -51,6 +51,7 @@ pub enum Heard {
 /// One request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// As the sender counts time: that is what its pauses are measured by.
     pub at: Timestamp,
     /// Life of the process that sent it.
     pub life: u32,
@@ -68,7 +69,8 @@ pub struct Receivers(Arc<Mutex<Inner>>);
 
 struct Inner {
     random: fastrand::Rng,
-    clock: Clock,
+    /// Of the process that lives.
+    clock: Option<EngineClock>,
     life: u32,
     modes: BTreeMap<String, Mode>,
     /// Keys of the tickets, in the order of their creation.
@@ -87,9 +89,17 @@ struct Held {
 type Reply = Result<(u16, Option<Span>, String), ErrorKind>;
 
 impl Receivers {
-    pub fn new(random: fastrand::Rng, clock: Clock) -> Self {
+    pub fn new(random: fastrand::Rng) -> Self {
         let (modes, tickets) = (BTreeMap::new(), Vec::new());
-        Self(Arc::new(Mutex::new(Inner { random, clock, life: 0, modes, tickets, log: Vec::new(), held: Vec::new() })))
+        Self(Arc::new(Mutex::new(Inner {
+            random,
+            clock: None,
+            life: 0,
+            modes,
+            tickets,
+            log: Vec::new(),
+            held: Vec::new(),
+        })))
     }
 
     pub fn set_mode(&self, sink: &str, mode: Mode) {
@@ -102,11 +112,15 @@ impl Receivers {
         while self.release() {}
     }
 
-    /// A new process: what was on its way to the old one is lost.
-    pub fn begin_life(&self, life: u32) {
+    /// A new process.
+    pub fn begin_life(&self, life: u32, clock: EngineClock) {
         let mut inner = self.0.lock();
-        inner.life = life;
-        inner.held.clear();
+        (inner.life, inner.clock) = (life, Some(clock));
+    }
+
+    /// What was on its way to a process is lost with it.
+    pub fn end_life(&self) {
+        self.0.lock().held.clear();
     }
 
     /// One of the answers that are on their way arrives; false when there is none.
@@ -136,8 +150,12 @@ impl Receivers {
 }
 
 impl Inner {
+    fn now(&self) -> Timestamp {
+        self.clock.as_ref().map(EngineClock::now).unwrap_or_default()
+    }
+
     fn note(&mut self, index: usize, reply: &Reply) {
-        let now = self.clock.now();
+        let now = self.now();
         let received = &mut self.log[index];
         received.heard_at = Some(now);
         received.heard = match reply {
@@ -176,7 +194,7 @@ impl Inner {
         });
         let index = self.log.len();
         self.log.push(Received {
-            at: self.clock.now(),
+            at: self.now(),
             life: self.life,
             label,
             key,

@@ -176,7 +176,7 @@ impl Workload {
         let ms = match random.u32(..100) {
             0..40 => random.i64(1..1_000),
             40..75 => random.i64(1_000..10_000),
-            75..96 => random.i64(10_000..300_000),
+            75..92 => random.i64(10_000..300_000),
             _ => random.i64(300_000..4_000_000),
         };
         Span::from_millis(ms)

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::RwLock;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use watchbell::clock::Clock;
@@ -26,14 +28,29 @@ use super::installation;
 use super::monitors::{POISON, Post};
 use super::receivers::Receivers;
 
+/// Time that the outbox of an orderly stop has for what is due; more than any run gives it.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// One process: lost as a whole when it crashes.
 pub struct Daemon {
     pub driver: Driver,
-    handle: Handle,
     queue: Queue,
+    reload: mpsc::UnboundedSender<&'static Configuration>,
+    stop: watch::Sender<bool>,
     outbox: JoinHandle<()>,
-    sinks: Arc<RwLock<Arc<Sinks>>>,
-    _stop: watch::Sender<bool>,
+    /// Its tasks and timers live here. When it is dropped none of them goes on, as after `kill -9`.
+    runtime: Runtime,
+}
+
+impl Daemon {
+    /// Lets tasks run: each time, everything that can go on does so up to its next await.
+    fn pass_control(&self, times: usize) {
+        self.runtime.block_on(async {
+            for _ in 0..times {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
 }
 
 /// Something that was asked of the daemon, and what it said.
@@ -85,6 +102,13 @@ pub struct World {
     /// Arrived at the writer, not stepped yet.
     pub inbox: VecDeque<Job>,
     pub asked: Vec<Asked>,
+    /// Writers that were taken over from and do not know it yet.
+    pub deposed: Vec<Driver>,
+    /// Commits that may have changed rows.
+    pub rows: Arc<AtomicU64>,
+    /// Processes that died at an effect on the disk.
+    pub killed: usize,
+    random: fastrand::Rng,
     sources: BTreeMap<String, Box<dyn Source>>,
     metrics: Arc<Metrics>,
 }
@@ -97,12 +121,32 @@ pub fn mortal_step(state: &mut State, now: Timestamp, input: Input) -> Vec<Effec
     effects
 }
 
+/// Reloads one after the other, as `app::Reloader` does.
+async fn reload_all(
+    mut current: &'static Configuration,
+    mut reloads: mpsc::UnboundedReceiver<&'static Configuration>,
+    driver: Handle,
+    sinks: Arc<RwLock<Arc<Sinks>>>,
+) {
+    while let Some(configuration) = reloads.recv().await {
+        let before = std::mem::replace(&mut *sinks.write(), installation::sinks(configuration));
+        if configuration.policy != current.policy {
+            let input = Input::Configured { policy: Box::new(configuration.policy.clone()) };
+            if driver.submit(input, None).await.is_err() {
+                *sinks.write() = before;
+                continue;
+            }
+        }
+        current = configuration;
+    }
+}
+
 impl World {
     pub fn new(seed: u64) -> Self {
         let (store, reader) = SqliteStore::open_in_memory().unwrap();
         let clock = Clock::manual("2026-11-21T05:00:00Z".parse().unwrap());
         Self {
-            receivers: Receivers::new(fastrand::Rng::with_seed(seed ^ 0x5eed), clock.clone()),
+            receivers: Receivers::new(fastrand::Rng::with_seed(seed ^ 0x5eed)),
             true_time: clock.now(),
             clock,
             reader,
@@ -113,6 +157,10 @@ impl World {
             configuration: &installation::configurations()[0],
             inbox: VecDeque::new(),
             asked: Vec::new(),
+            deposed: Vec::new(),
+            killed: 0,
+            rows: Arc::default(),
+            random: fastrand::Rng::with_seed(seed ^ 0xdead),
             sources: installation::sources(),
             metrics: Arc::new(Metrics::new()),
         }
@@ -126,14 +174,17 @@ impl World {
     /// Starts a process; false when it ended at once, as it does when the disk fails.
     pub fn start(&mut self) -> bool {
         let store = self.first.take().unwrap_or_else(|| self.reader.writer().unwrap());
-        let store = Box::new(Fragile { store, disk: self.disk.clone() });
-        self.life += 1;
-        self.receivers.begin_life(self.life);
+        let store = Box::new(Fragile { store, disk: self.disk.clone(), rows: Arc::clone(&self.rows) });
         let (sender, outgoing) = mpsc::unbounded_channel();
         let policy = &self.configuration.policy;
         let (clock, metrics) = (self.clock.clone(), Arc::clone(&self.metrics));
         let started = Driver::start_with(mortal_step, store, clock, policy, sender, metrics, Retention::default());
-        let Ok(driver) = started else { return false };
+        let Ok(driver) = started else {
+            self.killed += usize::from(self.disk.take_killed());
+            return false;
+        };
+        self.life += 1;
+        self.receivers.begin_life(self.life, driver.clock());
         let (handle, queue) = Handle::channel(1_000);
         let sinks = Arc::new(RwLock::new(installation::sinks(self.configuration)));
         let context = outbox::Context {
@@ -144,91 +195,156 @@ impl World {
             sinks: Arc::clone(&sinks),
         };
         let (stop, stopped) = watch::channel(false);
-        let outbox = tokio::spawn(outbox::run(context, outgoing, stopped, std::time::Duration::ZERO));
-        self.daemon = Some(Daemon { driver, handle, queue, outbox, sinks, _stop: stop });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let outbox = runtime.spawn(outbox::run(context, outgoing, stopped, GRACE));
+        let (reload, reloads) = mpsc::unbounded_channel();
+        runtime.spawn(reload_all(self.configuration, reloads, handle, sinks));
+        self.daemon = Some(Daemon { driver, queue, reload, stop, outbox, runtime });
         true
     }
 
-    /// All clocks show the same time again, the latest of them.
+    /// All clocks show the true time again, whatever ours was set to.
     pub fn agree_on_time(&mut self) {
-        self.clock.set_by(Span::from_millis(self.true_time.since(self.clock.now()).as_millis().max(0)));
-        self.true_time = self.now();
+        self.clock.set_by(self.true_time.since(self.clock.now()));
     }
 
     /// Kills the process where it stands.
-    pub async fn crash(&mut self) {
-        if let Some(daemon) = self.daemon.take() {
-            daemon.outbox.abort();
-            drop(daemon);
+    pub fn crash(&mut self) {
+        drop(self.daemon.take());
+        self.end_life();
+    }
+
+    /// Kills the process after it has handed over what it committed, and before anybody had an answer.
+    pub fn crash_unheard(&mut self, rows: RowsNow) {
+        self.collect_jobs();
+        let jobs: Vec<Job> = self.inbox.drain(..).collect();
+        let turns = self.random.usize(..12);
+        if let Some(daemon) = &mut self.daemon {
+            // However that ends, the process ends.
+            let _ = daemon.driver.cycle(jobs, rows);
+            daemon.pass_control(turns);
         }
+        self.lose_answers();
+        self.crash();
+    }
+
+    /// The first part of an orderly stop: from now on only what is due is still sent.
+    pub fn begin_stop(&self) {
+        if let Some(daemon) = &self.daemon {
+            // It may have ended.
+            let _ = daemon.stop.send(true);
+        }
+    }
+
+    /// The outbox has stopped.
+    pub fn is_drained(&self) -> bool {
+        self.daemon.as_ref().is_none_or(|daemon| daemon.outbox.is_finished() && self.inbox.is_empty())
+    }
+
+    /// The last part of an orderly stop: the last rows are written.
+    pub fn finish(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            let finished = daemon.driver.finish();
+            self.survive(finished);
+        }
+        self.crash();
+    }
+
+    fn end_life(&mut self) {
+        self.disk.take_killed();
         self.inbox.clear();
-        // Its tasks are dropped when they would have gone on.
-        self.pass_control(2).await;
-        self.receivers.begin_life(self.life);
+        self.receivers.end_life();
         self.collect_answers();
     }
 
-    /// Lets tasks run: each yield lets everything that can go on do one stretch up to its next await.
-    pub async fn pass_control(&self, times: usize) {
-        for _ in 0..times {
-            tokio::task::yield_now().await;
+    /// What was answered and not heard yet is never heard.
+    fn lose_answers(&mut self) {
+        for asked in self.asked.iter_mut().filter(|asked| asked.answer == Answer::Waiting) {
+            (asked.answer, asked.done) = (Answer::Lost, None);
+        }
+    }
+
+    /// Lets tasks run: each time, everything that can go on does so up to its next await.
+    pub fn pass_control(&self, times: usize) {
+        if let Some(daemon) = &self.daemon {
+            daemon.pass_control(times);
         }
     }
 
     /// Time goes on, for the clock on the wall and for timers.
-    pub async fn pass(&mut self, span: Span) {
+    pub fn pass(&mut self, span: Span) {
         self.clock.advance(span);
         self.true_time = self.true_time + span;
-        tokio::time::advance(span.to_std()).await;
-    }
-
-    /// What tasks have handed to the writer arrives there.
-    pub async fn collect_jobs(&mut self) {
-        let Some(daemon) = &mut self.daemon else { return };
-        loop {
-            tokio::select! {
-                biased;
-                job = daemon.queue.recv() => match job {
-                    Some(job) => self.inbox.push_back(job),
-                    None => return,
-                },
-                () = std::future::ready(()) => return,
-            }
+        if let Some(daemon) = &self.daemon {
+            daemon.runtime.block_on(tokio::time::advance(span.to_std()));
         }
     }
 
+    /// What tasks have handed to the writer arrives there.
+    pub fn collect_jobs(&mut self) {
+        let Some(Daemon { queue, runtime, .. }) = &mut self.daemon else { return };
+        let inbox = &mut self.inbox;
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(job) = queue.recv() => inbox.push_back(job),
+                    () = std::future::ready(()) => return,
+                }
+            }
+        });
+    }
+
     /// Steps up to `count` jobs; a fatal error ends the process.
-    pub async fn step(&mut self, count: usize, rows: RowsNow) {
+    pub fn step(&mut self, count: usize, rows: RowsNow) {
         let count = count.min(self.inbox.len());
         let jobs: Vec<Job> = self.inbox.drain(..count).collect();
         let Some(daemon) = &mut self.daemon else { return };
         let stepped = daemon.driver.step(jobs, rows);
-        self.survive(stepped).await;
+        self.survive(stepped);
     }
 
     /// Commits the oldest batch that was stepped.
-    pub async fn commit(&mut self) {
+    pub fn commit(&mut self) {
         let Some(daemon) = &mut self.daemon else { return };
         let committed = daemon.driver.commit();
-        self.survive(committed).await;
+        self.survive(committed);
     }
 
     /// Steps everything that waits, and commits it.
-    pub async fn cycle(&mut self, rows: RowsNow) {
-        self.collect_jobs().await;
-        self.step(usize::MAX, rows).await;
+    pub fn cycle(&mut self, rows: RowsNow) {
+        self.collect_jobs();
+        self.step(usize::MAX, rows);
         while self.daemon.as_ref().is_some_and(|daemon| daemon.driver.stepped_count() > 0) {
-            self.commit().await;
+            self.commit();
         }
     }
 
-    async fn survive(&mut self, result: Result<(), DriverError>) {
-        if let Err(error) = result
-            && error.is_fatal()
-        {
-            self.crash().await;
+    fn survive(&mut self, result: Result<(), DriverError>) {
+        if self.disk.take_killed() {
+            self.killed += 1;
+            self.lose_answers();
+            self.crash();
+        } else if result.is_err_and(|error| error.is_fatal()) {
+            self.collect_answers();
+            self.lose_writer();
         }
         self.collect_answers();
+    }
+
+    /// The writer ends by itself. Until the process does, the rest of it goes on for a moment.
+    fn lose_writer(&mut self) {
+        let turns = self.random.usize(..40);
+        let Some(Daemon { driver, queue, reload, stop, outbox, runtime }) = self.daemon.take() else { return };
+        drop((driver, queue));
+        for _ in 0..turns {
+            runtime.block_on(tokio::task::yield_now());
+            if self.random.bool() {
+                self.receivers.release();
+            }
+        }
+        drop((reload, stop, outbox, runtime));
+        self.end_life();
     }
 
     /// A webhook arrives; what can be read goes to the writer. False when nobody listens.
@@ -236,7 +352,8 @@ impl World {
         if self.daemon.is_none() {
             return false;
         }
-        let now = self.now();
+        // As `http/ingest` does: the clock on the wall.
+        let now = self.clock.now();
         let inbound =
             Inbound { source: post.source, content_type: "application/json", body: &post.body, received_at: now };
         let (done, answer) = oneshot::channel();
@@ -277,30 +394,24 @@ impl World {
         true
     }
 
-    /// The operator writes another configuration and reloads it, as `app::Reloader` does.
+    /// The operator writes another configuration and has it reloaded.
     pub fn reconfigure(&mut self, configuration: &'static Configuration) {
         self.configuration = configuration;
-        let Some(daemon) = &mut self.daemon else { return };
-        let before = std::mem::replace(&mut *daemon.sinks.write(), installation::sinks(configuration));
-        let (handle, policy) = (daemon.handle.clone(), Box::new(configuration.policy.clone()));
-        let sinks = Arc::clone(&daemon.sinks);
-        tokio::spawn(async move {
-            if handle.submit(Input::Configured { policy }, None).await.is_err() {
-                *sinks.write() = before;
-            }
-        });
+        if let Some(daemon) = &self.daemon {
+            // It takes them as long as it lives.
+            let _ = daemon.reload.send(configuration);
+        }
     }
 
-    /// Two processes write: a second one takes over while the first still lives. Returns the first.
-    pub async fn usurp(&mut self) -> Option<Driver> {
-        let daemon = self.daemon.take()?;
-        daemon.outbox.abort();
-        let Daemon { driver, .. } = daemon;
-        self.inbox.clear();
-        self.pass_control(2).await;
+    /// Two processes write: a second one takes over while the first still lives, and goes on to.
+    pub fn usurp(&mut self) {
+        let Some(Daemon { driver, .. }) = self.daemon.take() else { return };
+        self.end_life();
+        // What becomes of the disk of the one is nothing to the other.
+        self.disk.heal();
+        self.disk = Disk::default();
+        self.deposed.push(driver);
         self.start();
-        self.collect_answers();
-        Some(driver)
     }
 
     pub fn collect_answers(&mut self) {

@@ -84,6 +84,23 @@ fn who_stands_in_after_the_end_hears_of_the_end_only() {
 }
 
 #[test]
+fn who_stands_in_for_two_after_the_end_is_named_by_both() {
+    let mut s = opened(with_fallback());
+    let (chat, tickets) = (of(&s, "ops/chat")[0].id.clone(), of(&s, "ops/tickets")[0].id.clone());
+    s.resolve("nagios", "web1", "http");
+    s.pass(Span::from_secs(10));
+    for id in [chat, tickets] {
+        s.sent(&id, SendResult::Exhausted { reason: "the server says no".into() });
+    }
+    let told: Vec<String> = of(&s, "backup/mail").iter().map(|delivery| delivery.id.clone()).collect();
+    let [stand_in] = told.as_slice() else { panic!("told {told:?}") };
+    for sink in ["ops/chat", "ops/tickets"] {
+        let text = format!("gave up on {sink}: the server says no; goes to {stand_in} instead");
+        assert!(s.says(&text), "{:#?}", s.timeline);
+    }
+}
+
+#[test]
 fn what_was_given_up_without_an_answer_is_looked_for_before_it_is_made_again() {
     let mut s = opened(with_fallback());
     let id = of(&s, "ops/tickets")[0].id.clone();

@@ -54,6 +54,18 @@ impl Driver {
         }
     }
 
+    /// The end of an orderly stop: the last rows, so that the next start has nothing to step.
+    ///
+    /// # Errors
+    /// When it could not be committed.
+    pub fn finish(&mut self) -> Result<(), DriverError> {
+        if self.is_stale() {
+            return Ok(());
+        }
+        self.stepper.state.record_all();
+        self.cycle(Vec::new(), RowsNow::Yes)
+    }
+
     /// Batches that were stepped and wait for their commit.
     pub fn stepped_count(&self) -> usize {
         self.stepped.len()

@@ -115,6 +115,7 @@ pub(crate) fn sample_delivery(kind: crate::model::NotificationKind, now: crate::
         progress: Default::default(),
         last_error: None,
         together_with: Vec::new(),
+        told_otherwise: Default::default(),
         fallback_for: None,
         notification: Arc::new(notification),
     }

@@ -166,7 +166,9 @@ impl Worker {
         }
         loop {
             let now = self.context.clock.now();
-            if !self.has_room() || self.breaker.open_until(now).is_some() {
+            // Without the writer nothing can be recorded: what went out now would go out again after the
+            // next start, and behind it what came before it.
+            if self.context.driver.is_closed() || !self.has_room() || self.breaker.open_until(now).is_some() {
                 return;
             }
             let Some(pick) = self.queue.pick(now) else { return };
@@ -459,3 +461,6 @@ impl Send {
         metrics.delivery_seconds.with_label_values(&[&self.name]).observe(stopwatch.seconds());
     }
 }
+
+#[cfg(test)]
+mod tests;

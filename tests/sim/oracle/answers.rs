@@ -33,11 +33,14 @@ impl Oracle {
         for event in events {
             let is_about_alert = matches!(event.status, EventStatus::Firing | EventStatus::Resolved)
                 && !matches!(event.marker, Some(Marker::DowntimeStarted | Marker::DowntimeEnded));
-            if !is_about_alert {
-                continue;
-            }
             let is_it = |source: &str, key: &str| source == event.source && key == event.dedup_key;
             let count = self.replayed.alerts().filter(|alert| is_it(&alert.source, &alert.dedup_key)).count();
+            if !is_about_alert {
+                // What is said of an alert is counted with it; all else is told.
+                let is_told = count == 1 || effects.iter().any(|effect| matches!(effect, Effect::Timeline(_)));
+                ensure(is_told, "I2", || format!("event {} is folded into nothing, and nothing says so", event.id))?;
+                continue;
+            }
             ensure(count == 1 || count == 0 && may_be_gone, "I2", || {
                 format!("event {} is folded into {count} alerts", event.id)
             })?;

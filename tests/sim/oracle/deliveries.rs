@@ -36,8 +36,8 @@ pub(super) enum End {
 
 #[derive(Default)]
 pub(super) struct Deliveries {
-    /// The latest time that our clock, which may be stepped, has shown.
-    pub latest: Timestamp,
+    /// Our own time at the last look.
+    latest: Timestamp,
     pub all: BTreeMap<String, Known>,
     /// Requests that have been judged.
     seen: usize,
@@ -50,7 +50,7 @@ pub(super) struct Deliveries {
 impl Deliveries {
     /// What a result in the journal claims, before it is stepped.
     pub fn before(&mut self, input: &Input, state: &State, world: &World) -> Verdict {
-        self.latest = self.latest.max(world.now());
+        self.look_at_clock(world);
         let Input::Sent { delivery, result } = input else { return Ok(()) };
         if state.delivery(delivery).is_none() {
             return Ok(()); // It has ended; the result comes twice.
@@ -149,8 +149,13 @@ impl Deliveries {
         ensure(count == 1, "I4", || format!("{first} has {count} stand-ins at {sink}"))
     }
 
+    /// Only a process has a time of its own.
+    fn look_at_clock(&mut self, world: &World) {
+        self.latest = world.daemon.as_ref().map_or(self.latest, |daemon| daemon.driver.clock().now());
+    }
+
     pub fn judge_requests(&mut self, world: &World) -> Verdict {
-        self.latest = self.latest.max(world.now());
+        self.look_at_clock(world);
         world.receivers.read(|log, tickets| {
             while self.seen < log.len() {
                 let index = self.seen;

@@ -4,6 +4,23 @@
 //!
 //! It follows the journal with an engine of its own, which never restarts. So it knows what the daemon
 //! must know, and each step is at the same time a replay (promise 5).
+//!
+//! | promise | after every step | at rest |
+//! |---|---|---|
+//! | I1 answered 2xx is durable | `follow` (no row missing, none taken back), `judge_taken` | |
+//! | I2 folded, muted, quarantined or pending | `judge_folding`, `judge_alerts`, `judge_mute`, `judge_incident`, `judge_quarantined` | `judge_rest` against the truth |
+//! | I3 a transition and its deliveries are one | `Deliveries::before`, `judge_request` (nothing without a cause), `judge_store` | the same |
+//! | I4 how a delivery ends | `Deliveries::before` and `after`, `judge_store` | `is_heard` |
+//! | I5 one durable escalation deadline | `judge_deadlines`, `judge_incident`, `judge_escalation`; `judge_punctuality` after a cycle | |
+//! | I6 a stale writer changes nothing | `faults::deposed_writes`, `follow` | |
+//! | I7 order within incident and sink | `judge_order` | `judge_receivers`, `judge_last_word` |
+//! | I8 how often is sent | `judge_repetition`, `judge_requests` (one ticket) | |
+//! | I9 without a route the catch-all | `judge_incident` | |
+//! | I10 who may | `judge_taken`, `judge_audit`, `judge_incident` | |
+//! | I11 healed, nothing stays | has no meaning while something fails | `Play::rest`, `judge_rest`, `judge_end` |
+//! | P5 a replay leads to the same | `compare` | |
+//! | our time never goes back | `follow` | |
+//! | no input kills the engine twice | `follow` | |
 
 mod answers;
 mod deliveries;
@@ -13,6 +30,7 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 
 use watchbell::engine::effect::Effect;
 use watchbell::engine::input::{Input, Principal};
@@ -56,8 +74,14 @@ pub struct Oracle {
     /// What the journal leads to, replayed without a restart.
     replayed: State,
     position: Position,
+    /// Time of the last row.
+    last_at: Timestamp,
     /// The position up to which the daemon's own state was compared.
     compared: Position,
+    /// The position up to which the audit log was looked at.
+    audited: Position,
+    /// The commit of rows after which the store was looked at.
+    stored: u64,
     deliveries: Deliveries,
     /// Requests to the daemon that have been judged, by index.
     judged: BTreeSet<usize>,
@@ -78,7 +102,10 @@ impl Oracle {
         Self {
             replayed: State::restore(Snapshot::default()).unwrap(),
             position: 0,
+            last_at: Timestamp::default(),
             compared: 0,
+            audited: 0,
+            stored: 0,
             deliveries: Deliveries::default(),
             judged: BTreeSet::new(),
             commands: Vec::new(),
@@ -87,11 +114,6 @@ impl Oracle {
             absent: BTreeSet::new(),
             asked: BTreeMap::new(),
         }
-    }
-
-    /// The latest time that our clock has shown.
-    pub const fn latest(&self) -> Timestamp {
-        self.deliveries.latest
     }
 
     /// Deliveries that stood in for one that was given up.
@@ -107,15 +129,28 @@ impl Oracle {
         self.follow(world)?;
         self.judge_answers(world)?;
         self.deliveries.judge_requests(world)?;
-        self.judge_state(world)
+        self.judge_state(world)?;
+        if self.audited != self.position {
+            self.audited = self.position;
+            self.judge_audit(world)?;
+        }
+        let rows = world.rows.load(Ordering::Relaxed);
+        if self.stored != rows {
+            self.stored = rows;
+            self.judge_store(world)?;
+        }
+        Ok(())
     }
 
     /// Takes in what was committed since the last look.
     fn follow(&mut self, world: &World) -> Verdict {
+        let (end, followed) = (world.position(), self.position);
+        ensure(end >= followed, "I1", || format!("the journal ends at {end} and went to {followed} before"))?;
         let rows = world.reader.journal(self.position, 10_000).unwrap();
         for (position, at, _, payload) in rows {
             ensure(position == self.position + 1, "I1", || format!("row {} of the journal is missing", position - 1))?;
-            self.position = position;
+            ensure(at >= self.last_at, "time", || format!("our time goes back from {} to {at}", self.last_at))?;
+            (self.position, self.last_at) = (position, at);
             let input: Input = serde_json::from_slice(&payload).unwrap();
             self.deliveries.before(&input, &self.replayed, world)?;
             let replayed = &mut self.replayed;

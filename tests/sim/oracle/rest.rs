@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use watchbell::model::{Alert, AlertStatus, DeliveryState, Incident};
+use watchbell::model::{Alert, AlertStatus, Delivery, DeliveryState, Incident, IncidentId};
 use watchbell::store::{DeliveryQuery, IncidentQuery, PAGE_LIMIT_MAX, PageQuery, Reader};
 
 use super::super::monitors::Condition;
@@ -36,7 +36,8 @@ impl Oracle {
             ensure(self.is_heard(id, 0), "I4", || format!("{id} reached nobody: {:?}", known.end))?;
         }
         self.judge_audit(world)?;
-        self.judge_store(world)
+        self.judge_store(world)?;
+        judge_ends(world)
     }
 
     /// Delivered, or somebody else's delivery was in its place.
@@ -91,33 +92,57 @@ impl Oracle {
         Ok(())
     }
 
-    /// I3 and I4 in the store: every notification that an incident counts has its deliveries, and each of
-    /// them has an end.
-    fn judge_store(&self, world: &World) -> Verdict {
+    /// I3 and I4 in the store, which shows the rows of one moment or another: every notification that an
+    /// incident counts has its deliveries, and what ended has what it must end with.
+    pub(super) fn judge_store(&self, world: &World) -> Verdict {
+        let mut numbers: BTreeMap<IncidentId, BTreeSet<u32>> = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        let deliveries = deliveries(world);
+        for delivery in &deliveries {
+            numbers.entry(delivery.incident).or_default().insert(delivery.notification.number);
+            ids.insert(delivery.id.as_str());
+        }
         let query = IncidentQuery { page: page(), ..IncidentQuery::default() };
         for incident in world.reader.incidents(&query).unwrap().items {
-            let query = DeliveryQuery { incident: Some(incident.id), page: page(), ..DeliveryQuery::default() };
-            let deliveries = world.reader.deliveries(&query).unwrap().items;
-            let numbers: BTreeSet<u32> = deliveries.iter().map(|delivery| delivery.notification.number).collect();
+            let numbers = numbers.remove(&incident.id).unwrap_or_default();
             let missing = (1..=incident.notification_count).find(|number| !numbers.contains(number));
             ensure(missing.is_none(), "I3", || format!("{} lost its notification {missing:?}", incident.id))?;
-            for delivery in deliveries {
-                match &delivery.state {
-                    DeliveryState::Delivered { proof } => {
-                        ensure(!proof.is_empty(), "I4", || format!("{} is delivered without proof", delivery.id))?;
-                    }
-                    DeliveryState::Exhausted { fallback: Some(fallback), .. } => {
-                        let is_there = world.reader.delivery(fallback).unwrap().is_some();
-                        ensure(is_there, "I4", || format!("{fallback} should stand in for {}", delivery.id))?;
-                    }
-                    DeliveryState::Superseded { .. } => {}
-                    other => {
-                        let text = format!("{} ends as {}", delivery.id, other.as_str());
-                        return Err(Violation::new("I4", text));
-                    }
+        }
+        for delivery in &deliveries {
+            match &delivery.state {
+                DeliveryState::Delivered { proof } => {
+                    ensure(!proof.is_empty(), "I4", || format!("{} is delivered without proof", delivery.id))?;
+                }
+                DeliveryState::Exhausted { fallback: Some(fallback), .. } => {
+                    let is_there = ids.contains(fallback.as_str());
+                    ensure(is_there, "I4", || format!("{fallback} should stand in for {}", delivery.id))?;
+                }
+                DeliveryState::Superseded { .. } | DeliveryState::Pending => {}
+                other => {
+                    let text = format!("{} ends as {}", delivery.id, other.as_str());
+                    return Err(Violation::new("I4", text));
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// I4: at rest every delivery in the store has ended.
+fn judge_ends(world: &World) -> Verdict {
+    let pending = deliveries(world).into_iter().find(|delivery| delivery.state == DeliveryState::Pending);
+    ensure(pending.is_none(), "I4", || format!("the store knows no end of {pending:?}"))
+}
+
+fn deliveries(world: &World) -> Vec<Delivery> {
+    let mut query = DeliveryQuery { page: page(), ..DeliveryQuery::default() };
+    let mut all = Vec::new();
+    loop {
+        let page = world.reader.deliveries(&query).unwrap();
+        all.extend(page.items);
+        query.page.cursor = page.next_cursor;
+        if query.page.cursor.is_none() {
+            return all;
+        }
     }
 }
