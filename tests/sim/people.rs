@@ -44,10 +44,12 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         let silence = random.choice(all)?;
         return Some((by, Command::ExpireSilence { silence }));
     }
-    if choice == 14 {
+    if choice >= 13 {
+        let by = if random.bool() { root() } else { by.clone() };
         let query = DeliveryQuery { state: Some("exhausted".to_owned()), ..DeliveryQuery::default() };
-        let delivery = random.choice(world.reader.deliveries(&query).ok()?.items)?;
-        return Some((by, Command::Redrive { delivery: Box::new(delivery) }));
+        if let Some(delivery) = random.choice(world.reader.deliveries(&query).ok()?.items) {
+            return Some((by, Command::Redrive { delivery: Box::new(delivery) }));
+        }
     }
     let incident = random.choice(incidents)?;
     let command = match choice {

@@ -22,7 +22,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 18] = [
+pub const REACHED: [&str; 19] = [
     "taken",
     "refused",
     "lost",
@@ -41,6 +41,7 @@ pub const REACHED: [&str; 18] = [
     "acknowledged",
     "merged",
     "fallback",
+    "redriven",
 ];
 
 pub struct Done {
@@ -347,6 +348,7 @@ impl Play {
         let is_poison = |what: &super::world::What| matches!(what, super::world::What::Events { is_poison: true, .. });
         count("poison", self.world.asked.iter().filter(|asked| is_poison(&asked.what)).count());
         count("fallback", self.oracle.fallback_count());
+        count("redriven", self.oracle.redriven_count());
         for kind in [
             NotificationKind::Opened,
             NotificationKind::Resolved,

@@ -77,7 +77,7 @@ impl Oracle {
     fn judge_receivers(&self, world: &World) -> Verdict {
         let mut last = BTreeMap::new();
         world.receivers.read(|log, _| {
-            for got in log.iter().filter(|got| got.took_effect && !got.label.delivery.contains('~')) {
+            for got in log.iter().filter(|got| got.took_effect) {
                 last.insert((got.label.incident, got.label.sink.clone()), (got.label.number, got.label.kind));
             }
         });
@@ -110,7 +110,7 @@ impl Oracle {
                         let is_there = world.reader.delivery(fallback).unwrap().is_some();
                         ensure(is_there, "I4", || format!("{fallback} should stand in for {}", delivery.id))?;
                     }
-                    DeliveryState::Superseded { .. } => {}
+                    DeliveryState::Superseded { .. } | DeliveryState::Cancelled { .. } => {}
                     other => {
                         let text = format!("{} ends as {}", delivery.id, other.as_str());
                         return Err(Violation::new("I4", text));
