@@ -20,12 +20,12 @@ use watchbell::engine::input::Input;
 use watchbell::model::Alert;
 use watchbell::store::{AlertQuery, Reader};
 
-const PAGES: usize = 30;
+const PAGES: usize = 10;
 /// Requests of one flood at a time: more than the queue and the writer's batches on their way hold.
-const CONNECTIONS: usize = 24;
-const EVENTS: usize = 200;
+const CONNECTIONS: usize = 16;
+const EVENTS: usize = 50;
 /// Conditions that the floods repeat.
-const CONDITIONS: usize = 500;
+const CONDITIONS: usize = 200;
 const EVENTUALLY: Duration = Duration::from_secs(60);
 
 /// What the senders of one flood were answered.
