@@ -1,7 +1,7 @@
 //! What people do: those who may, and one who may only look.
 
 use watchbell::engine::input::{Command, Principal, Role};
-use watchbell::model::{Span, Timestamp};
+use watchbell::model::{Delivery, Span, Timestamp};
 use watchbell::store::{DeliveryQuery, Reader};
 
 use super::world::World;
@@ -46,8 +46,7 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
     }
     if choice >= 13 {
         let by = if random.bool() { root() } else { by.clone() };
-        let query = DeliveryQuery { state: Some("exhausted".to_owned()), ..DeliveryQuery::default() };
-        if let Some(delivery) = random.choice(world.reader.deliveries(&query).ok()?.items) {
+        if let Some(delivery) = random.choice(dead_letters(world)) {
             return Some((by, Command::Redrive { delivery: Box::new(delivery) }));
         }
     }
@@ -60,6 +59,12 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         _ => Command::ConfirmRootCause { incident, configuration_item: "rtr1".to_owned() },
     };
     Some((by, command))
+}
+
+/// What was given up, as people see it.
+pub fn dead_letters(world: &World) -> Vec<Delivery> {
+    let query = DeliveryQuery { state: Some("exhausted".to_owned()), ..DeliveryQuery::default() };
+    world.reader.deliveries(&query).map(|page| page.items).unwrap_or_default()
 }
 
 fn silence(now: Timestamp, random: &mut fastrand::Rng) -> Command {

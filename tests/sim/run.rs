@@ -126,6 +126,8 @@ impl Play {
         self.note("healed");
         self.rest().await?;
         self.oracle.judge_rest(&self.world, &self.workload.conditions)?;
+        self.redrive().await?;
+        self.oracle.judge_rest(&self.world, &self.workload.conditions)?;
         self.end().await?;
         self.oracle.judge_rest(&self.world, &self.workload.conditions)?;
         self.oracle.judge_end(&self.world)?;
@@ -305,6 +307,16 @@ impl Play {
             format!("{deliveries:?} {telling:?} {:?}", flapping.collect::<Vec<_>>())
         });
         Err(Violation::new("I11", format!("after {} still: {text}", REST_WITHIN.human())))
+    }
+
+    /// Now that all sinks work, somebody wants everything sent that was given up.
+    async fn redrive(&mut self) -> Result<(), Violation> {
+        let dead = people::dead_letters(&self.world);
+        self.note(format!("{} dead letters are redriven", dead.len()));
+        for delivery in dead {
+            self.world.command(people::root(), Command::Redrive { delivery: Box::new(delivery) });
+        }
+        self.rest().await
     }
 
     /// Every fault is repaired, and people close what monitors do not.
