@@ -26,6 +26,7 @@ use crate::model::Timestamp;
 use crate::model::audit::AuditEntry;
 use crate::runtime::audit;
 use crate::runtime::certificate;
+use crate::runtime::dead_letters;
 use crate::runtime::deliver::Outbound;
 use crate::runtime::driver::{Driver, DriverError};
 use crate::runtime::heartbeat::Heartbeat;
@@ -58,6 +59,7 @@ pub struct Daemon {
     watchers: tokio::task::JoinSet<()>,
     reloader: tokio::task::JoinHandle<()>,
     announcer: tokio::task::JoinHandle<()>,
+    dead_letters: tokio::task::JoinHandle<()>,
     driver: Handle,
     driver_ended: oneshot::Receiver<Result<(), DriverError>>,
     status: Arc<Status>,
@@ -113,6 +115,7 @@ impl Daemon {
         let tls = Arc::new(tls::Listener::new(offer));
         let reader: Arc<dyn Reader> = Arc::new(reader);
         let announcer = tokio::spawn(audit::announce_head(Arc::clone(&reader), Arc::clone(&metrics)));
+        let dead_letters = tokio::spawn(dead_letters::count(Arc::clone(&reader), Arc::clone(&metrics)));
         let (reload, reloads) = mpsc::channel(1);
         let app = http::App::new(Setup {
             listen: address,
@@ -168,6 +171,7 @@ impl Daemon {
             watchers,
             reloader,
             announcer,
+            dead_letters,
             driver,
             driver_ended,
             status,
@@ -207,6 +211,7 @@ impl Daemon {
         let _ = self.outbox.await;
         self.certificate.abort();
         self.announcer.abort();
+        self.dead_letters.abort();
         let _ = self.reloader.await;
         drop(self.driver);
         // The last handle is gone with it, so the writer finishes what it holds and ends.

@@ -49,6 +49,8 @@ pub enum Mutant {
     SupersededInSilence,
     /// What is given up is given up.
     ExhaustedWithoutFallback,
+    /// A dead letter is sent whatever its receiver has been told since.
+    RedrivenAfterTheEnd,
     /// Two deliveries stand in for one.
     FallbackTwice,
     /// A stand-in is not told of the end.

@@ -33,6 +33,7 @@ fuzz_target!(|data: &[u8]| {
         remote: (far & 1 != 0).then(|| part(3)),
         step: u16::from(far >> 1 & 0b11),
         is_ambiguous: far & 0b1000 != 0,
+        is_deferred: false,
     };
     let attempt =
         Attempt { delivery: "inc-7h3kq0v9zd.1.ops/test", notification: &notification, progress: &progress, now: NOW };
@@ -54,7 +55,7 @@ fuzz_target!(|data: &[u8]| {
             let is_shown = SECRETS.iter().any(|(sink, secret)| sink == name && text.contains(secret));
             assert!(!is_shown, "{name} shows its secret: {text}");
             if let Some((remote, step)) = next {
-                let progress = Progress { remote: remote.or(progress.remote.clone()), step, is_ambiguous: false };
+                let progress = Progress { remote: remote.or(progress.remote.clone()), step, ..Progress::default() };
                 let request = sink.request(&Attempt { progress: &progress, ..attempt }).expect("a next request");
                 inert::check(name, &request, &notification);
             }

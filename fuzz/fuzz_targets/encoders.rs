@@ -30,6 +30,7 @@ fuzz_target!(|data: &[u8]| {
         remote: REMOTES[usize::from(far & 0b11)].map(str::to_owned),
         step: u16::from(far >> 2 & 0b11),
         is_ambiguous: far & 0b1_0000 != 0,
+        is_deferred: false,
     };
     let attempt =
         Attempt { delivery: "inc-7h3kq0v9zd.1.ops/test", notification: &notification, progress: &progress, now: NOW };

@@ -14,12 +14,14 @@ pub mod check;
 pub mod client;
 pub mod comment;
 pub mod confirm_root_cause;
+pub mod deliveries;
 pub mod demo;
 pub mod explain;
 pub mod failure;
 pub mod incidents;
 pub mod integrations;
 pub mod output;
+pub mod redrive;
 pub mod resolve;
 pub mod restore;
 pub mod run;
@@ -64,6 +66,10 @@ pub enum Command {
     Silence(silence::Args),
     /// List what is silenced, now or later
     Silences(silences::Args),
+    /// List deliveries: what went where, what waits, what was given up
+    Deliveries(deliveries::Args),
+    /// Send what was given up once more
+    Redrive(redrive::Args),
     /// Who changed what, and whether that record is as it was written
     Audit(audit::Args),
     /// Hand a monitor's notification or own events to the daemon, and keep them while it is away
@@ -95,6 +101,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ConfirmRootCause(args) => confirm_root_cause::run(&args),
         Command::Silence(args) => silence::run(&args),
         Command::Silences(args) => silences::run(&args),
+        Command::Deliveries(args) => deliveries::run(&args),
+        Command::Redrive(args) => redrive::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Send(args) => send::run(args),
         Command::TestSink(args) => test_sink::run(args),

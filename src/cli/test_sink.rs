@@ -195,7 +195,7 @@ impl Trial<'_> {
             match runtime.block_on(self.step(&outbound, &progress))? {
                 Outcome::Delivered { proof, .. } => break ("delivered", proof),
                 Outcome::Next { remote, step } if requests < STEPS_MAX => {
-                    progress = Progress { remote: remote.or(progress.remote), step, is_ambiguous: false };
+                    progress = Progress { remote: remote.or(progress.remote), step, ..Progress::default() };
                 }
                 Outcome::Next { .. } => break ("retry", "too many requests in a row".to_owned()),
                 Outcome::Retry { reason, .. } => break ("retry", reason),

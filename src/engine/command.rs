@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 use super::effect::Effect;
 use super::input::{Command, Principal, Reply, Role};
 use super::state::State;
-use super::{delivery, lifecycle, root_cause, silence, sla, timeline};
+use super::{lifecycle, redrive, root_cause, silence, sla, timeline};
 
 pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) {
     let (action, subject) = describe(&command);
@@ -26,6 +26,7 @@ pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) 
         Reply::NotFound(what) => format!("not found: {what}"),
         Reply::Ambiguous(_) => "ambiguous id".to_owned(),
         Reply::Refused(why) => format!("refused: {why}"),
+        Reply::Needless { state, why, .. } => format!("{state}: {why}"),
     };
     let entry = AuditEntry { at: now, principal: by.name.clone(), action: action.to_owned(), subject, outcome };
     if !(mutant::is(Mutant::RefusalNotAudited) && matches!(reply, Reply::Refused(_))) {
@@ -86,7 +87,7 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
             silence::ended(state, now, &id);
             Reply::Done(id)
         }
-        (Command::Redrive { delivery }, _) => Reply::Done(delivery::redrive(state, now, &delivery)),
+        (Command::Redrive { delivery }, _) => redrive::run(state, now, &by.name, *delivery),
         (_, None) => Reply::Refused("the command names no incident".to_owned()),
     }
 }

@@ -14,7 +14,7 @@ use super::effect::Effect;
 use super::input::SendResult;
 use super::policy::LOG_RECEIVER;
 use super::state::State;
-use super::{notify, self_check, system, timeline, view};
+use super::{notify, redrive, self_check, system, timeline, view};
 
 /// The alert that stands for "a sink cannot be reached".
 pub const SINK_ALERT: &str = "Notifications cannot be delivered";
@@ -59,8 +59,10 @@ pub fn create(
         together_with: origin.together_with,
         told_otherwise: Default::default(),
         fallback_for: origin.fallback_for,
+        redriven: None,
         notification: Arc::clone(notification),
     };
+    redrive::outdate(state, &delivery);
     state.emit(Effect::Deliver(Box::new(delivery.clone())));
     state.put_delivery(delivery);
     id
@@ -151,7 +153,10 @@ fn exhausted(state: &mut State, now: Timestamp, delivery: Delivery, reason: Stri
     if is_in_doubt {
         doubt(state, &delivery);
     }
-    let fallback = fall_back(state, now, &delivery);
+    redrive::note(state, &delivery);
+    // Who stood in for its first life has been told.
+    let stand_in = delivery.redriven.as_ref().and_then(|redriven| redriven.stand_in.clone());
+    let fallback = stand_in.or_else(|| fall_back(state, now, &delivery));
     let text = match &fallback {
         Some(fallback) => format!("gave up on {sink}: {reason}; goes to {fallback} instead"),
         None => format!("gave up on {sink}: {reason}"),
@@ -244,7 +249,7 @@ fn fallback_sinks(state: &State, delivery: &Delivery) -> Vec<(String, String)> {
 
 /// What a stand-in says: what was to be said, unless the incident has ended since. Then that it has, for
 /// nobody may be called after the end.
-fn present(state: &mut State, now: Timestamp, delivery: &Delivery) -> Arc<Notification> {
+pub(super) fn present(state: &mut State, now: Timestamp, delivery: &Delivery) -> Arc<Notification> {
     let late = &delivery.notification;
     let kind = match state.incident(&delivery.incident).map(|incident| incident.state) {
         Some(IncidentState::Resolved | IncidentState::Closed) => NotificationKind::Resolved,
@@ -273,14 +278,6 @@ fn join_in(state: &mut State, delivery: &Delivery, sink: &str, notification: &st
         }
         state.put_delivery(other);
     }
-}
-
-/// Gives an exhausted delivery another life, as a new one with its own id.
-pub fn redrive(state: &mut State, now: Timestamp, delivery: &Delivery) -> String {
-    let base = delivery.notification.id.split('~').next().unwrap_or_default();
-    let id = format!("{base}~{}", now.as_millis());
-    let notification = Arc::new(Notification { id, ..(*delivery.notification).clone() });
-    create(state, now, &notification, delivery.sink.clone(), delivery.receiver.clone(), Origin::default())
 }
 
 /// After a start: whatever may have been sent before the crash is in doubt.

@@ -145,4 +145,10 @@ pub enum Reply {
     /// More than one thing has an id that begins like this.
     Ambiguous(Vec<String>),
     Refused(String),
+    /// It is over without anything being done: the id, the state it ended in, and why.
+    Needless {
+        id: String,
+        state: &'static str,
+        why: String,
+    },
 }

@@ -58,6 +58,7 @@ pub fn open(state: &mut State, now: Timestamp, number: AlertNumber) {
         clocks: Vec::new(),
         remotes: Default::default(),
         doubted: Default::default(),
+        dead_letters: Default::default(),
         audience: Default::default(),
         notification_count: 0,
         problem: None,

@@ -31,6 +31,7 @@ pub mod on_call;
 pub mod policy;
 pub mod priority;
 pub mod problem;
+pub mod redrive;
 pub mod root_cause;
 pub mod route;
 pub mod self_check;

@@ -63,6 +63,7 @@ fn delivery(now: Timestamp, probe: &str) -> Delivery {
         progress: Progress::default(),
         last_error: None,
         fallback_for: None,
+        redriven: None,
         together_with: Vec::new(),
         told_otherwise: Default::default(),
         notification: Arc::new(notification),

@@ -45,6 +45,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         problems::list,
         deliveries::list,
         deliveries::redrive,
+        deliveries::redrive_all,
         silences::list,
         silences::create,
         silences::expire,

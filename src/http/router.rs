@@ -73,6 +73,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/problems", For(Viewer), "problem.list", || get(problems::list)),
     route("GET", "/api/v1/deliveries", For(Viewer), "delivery.list", || get(deliveries::list)),
     route("POST", "/api/v1/deliveries/{id}/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive)),
+    route("POST", "/api/v1/deliveries/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive_all)),
     route("GET", "/api/v1/silences", For(Viewer), "silence.list", || get(silences::list)),
     route("POST", "/api/v1/silences", For(Responder), "silence.create", || post(silences::create)),
     route("DELETE", "/api/v1/silences/{id}", For(Responder), "silence.expire", || delete(silences::expire)),

@@ -65,6 +65,23 @@ pub struct Progress {
     /// A request may have taken effect without our knowing: look before creating again.
     #[serde(default)]
     pub is_ambiguous: bool,
+    /// The receiver said when to come back, which is the delivery's `due_at`: until then the sink gets
+    /// nothing at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_deferred: bool,
+}
+
+/// How a dead letter came to another life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Redriven {
+    /// Counts for giving it up again.
+    pub at: Timestamp,
+    /// Who asked for it.
+    pub by: String,
+    /// What stood in when it was given up; that is not done twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub stand_in: Option<DeliveryId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -100,6 +117,9 @@ pub struct Delivery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub fallback_for: Option<DeliveryId>,
+    /// It was a dead letter and was asked for once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redriven: Option<Redriven>,
     #[schema(value_type = Notification)]
     pub notification: Arc<Notification>,
 }

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::delivery::DeliveryId;
 use super::problem::ProblemId;
 use super::sla::Clock;
-use super::{Impact, IncidentId, Priority, Severity, Timestamp, Urgency};
+use super::{Impact, IncidentId, NotificationKind, Priority, Severity, Timestamp, Urgency};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -121,6 +122,19 @@ pub struct Escalating {
 /// What a sink calls its copy of the incident, as the sink itself wrote it (JSON text).
 pub type RemoteId = String;
 
+/// What has to be known of a delivery that was given up, should somebody want it sent after all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DeadLetter {
+    pub sink: String,
+    /// Number and kind of its notification.
+    pub number: u32,
+    pub kind: NotificationKind,
+    /// A newer delivery to the same sink that makes it needless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub outdated_by: Option<DeliveryId>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Incident {
     pub id: IncidentId,
@@ -177,6 +191,10 @@ pub struct Incident {
     /// Sinks at which a delivery was given up without a clear answer: the object may be there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub doubted: BTreeSet<String>,
+    /// Deliveries that were given up, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, DeadLetter>)]
+    pub dead_letters: BTreeMap<DeliveryId, DeadLetter>,
     /// Sinks that were told of it and must therefore hear its end.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub audience: BTreeSet<String>,

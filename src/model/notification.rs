@@ -63,6 +63,12 @@ impl NotificationKind {
         )
     }
 
+    /// Whether one of this kind makes an older one to the same receiver needless: an end and something loud
+    /// do, a quiet edit only where the other is one too. So a page is never replaced by an edit.
+    pub const fn outdates(self, older: Self) -> bool {
+        self.is_final() || self.is_loud() || !(older.is_final() || older.is_loud())
+    }
+
     /// Nothing more is asked of anyone afterwards.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Resolved | Self::Merged)

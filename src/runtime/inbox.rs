@@ -1,15 +1,20 @@
 //! The way into the writer: jobs, the bounded queue they wait in, and what their senders are told.
 //!
-//! Whoever has an input holds a [`Handle`]; the driver alone holds the [`Queue`].
+//! Whoever has an input holds a [`Handle`]; the driver alone holds the [`Queue`]. Whose turn it is, and who
+//! is told to come later, is decided in `inbox/lanes.rs`.
+
+mod lanes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{mpsc, oneshot};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
 
 use crate::engine::input::{Input, Reply};
 use crate::model::audit::AuditEntry;
 use crate::store::{Position, QuarantineRow};
+use lanes::Lanes;
 
 /// Bytes that may wait: with the number of jobs the point from which senders are told to come back.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
@@ -49,6 +54,15 @@ impl Job {
         }
     }
 
+    /// Whose share of the queue it takes; none for what the daemon itself has to say.
+    fn source(&self) -> Option<&str> {
+        match self {
+            Self::Input { source, .. } => source.as_deref(),
+            Self::Quarantine { row, .. } => Some(&row.source),
+            Self::Audit { .. } | Self::CatchUp { .. } => None,
+        }
+    }
+
     pub(super) fn answer(self, result: Result<Receipt, SubmitError>) {
         let (Self::Input { done, .. }
         | Self::Quarantine { done, .. }
@@ -68,7 +82,7 @@ pub struct Receipt {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// The queue is full; nothing was taken.
+    /// The sender has its share of the queue already; nothing was taken.
     #[error("too much is waiting to be written")]
     Overloaded,
     /// The store does not take writes; nothing was taken.
@@ -77,26 +91,59 @@ pub enum SubmitError {
 }
 
 /// Cheap to clone; every part of the daemon that has an input holds one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Handle {
-    jobs: mpsc::Sender<Job>,
-    queued_bytes: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
 }
 
 /// The driver's end of the queue.
 #[derive(Debug)]
 pub struct Queue {
-    jobs: mpsc::Receiver<Job>,
-    queued_bytes: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Absent once the queue is gone. Held for moments only: a request more or a batch less.
+    lanes: Mutex<Option<Lanes>>,
+    /// Something came into an empty queue, or the last handle is gone.
+    news: Notify,
+    handles: AtomicUsize,
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        self.shared.handles.fetch_add(1, Ordering::Relaxed);
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.shared.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.news.notify_one();
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // Whoever waits for an answer learns from the drop that there is none. Not under the lock.
+        let left = self.shared.lanes.lock().take();
+        drop(left);
+    }
 }
 
 impl Handle {
-    /// A handle and the end at which its jobs arrive; `jobs_max` may wait, the next is refused.
+    /// A handle and the end at which its jobs arrive. Of sources `jobs_max` may wait, and of each no more
+    /// than leaves room for the others; the next is refused.
     pub fn channel(jobs_max: usize) -> (Self, Queue) {
-        let (sender, receiver) = mpsc::channel(jobs_max.max(1));
-        let queued_bytes = Arc::new(AtomicUsize::new(0));
-        let queue = Queue { jobs: receiver, queued_bytes: Arc::clone(&queued_bytes) };
-        (Self { jobs: sender, queued_bytes }, queue)
+        let shared = Arc::new(Shared {
+            lanes: Mutex::new(Some(Lanes::new(jobs_max, QUEUE_BYTES_MAX))),
+            news: Notify::new(),
+            handles: AtomicUsize::new(1),
+        });
+        (Self { shared: Arc::clone(&shared) }, Queue { shared })
     }
 
     /// Hands an input to the writer and waits until it is durable.
@@ -127,47 +174,113 @@ impl Handle {
 
     /// The writer is gone; nothing will be taken any more.
     pub fn is_closed(&self) -> bool {
-        self.jobs.is_closed()
+        self.shared.lanes.lock().is_none()
     }
 
     async fn ask(&self, job: impl FnOnce(Done) -> Job) -> Result<Receipt, SubmitError> {
+        let stopping = || SubmitError::Unavailable("the daemon is stopping".into());
         let (done, answer) = oneshot::channel();
-        let job = job(done);
-        let bytes = job.bytes();
-        if self.queued_bytes.fetch_add(bytes, Ordering::Relaxed) > QUEUE_BYTES_MAX {
-            self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(SubmitError::Overloaded);
+        match self.put(job(done)) {
+            Some(true) => {}
+            Some(false) => return Err(SubmitError::Overloaded),
+            None => return Err(stopping()),
         }
-        if let Err(error) = self.jobs.try_send(job) {
-            self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(match error {
-                mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => SubmitError::Unavailable("the daemon is stopping".into()),
-            });
+        answer.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Whether there was room; none when the queue is gone.
+    fn put(&self, job: Job) -> Option<bool> {
+        let mut lanes = self.shared.lanes.lock();
+        let lanes = lanes.as_mut()?;
+        let was_empty = lanes.len() == 0;
+        let is_taken = lanes.put(job);
+        if is_taken && was_empty {
+            self.shared.news.notify_one();
         }
-        answer.await.unwrap_or_else(|_| Err(SubmitError::Unavailable("the daemon is stopping".into())))
+        Some(is_taken)
     }
 }
 
 impl Queue {
-    /// Waits for jobs and takes all that are there, `count_max` at most; 0 when every handle is gone.
-    pub(super) async fn recv_many(&mut self, batch: &mut Vec<Job>, count_max: usize) -> usize {
-        self.jobs.recv_many(batch, count_max).await
-    }
-
-    /// These bytes no longer wait.
-    pub(super) fn taken(&self, bytes: usize) {
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    /// Waits for jobs and takes what comes next, up to so many jobs and bytes; 0 when every handle is gone.
+    pub(super) async fn recv_many(&mut self, batch: &mut Vec<Job>, count_max: usize, bytes_max: usize) -> usize {
+        self.recv_with(|lanes| {
+            let before = batch.len();
+            lanes.take(batch, count_max, bytes_max);
+            Some(batch.len() - before).filter(|count| *count > 0)
+        })
+        .await
+        .unwrap_or(0)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.jobs.len()
+        self.shared.lanes.lock().as_ref().map_or(0, Lanes::len)
     }
 
     /// The next job; none when every handle is gone.
     pub async fn recv(&mut self) -> Option<Job> {
-        let job = self.jobs.recv().await?;
-        self.queued_bytes.fetch_sub(job.bytes(), Ordering::Relaxed);
-        Some(job)
+        self.recv_with(Lanes::next).await
+    }
+
+    async fn recv_with<T>(&mut self, mut take: impl FnMut(&mut Lanes) -> Option<T>) -> Option<T> {
+        loop {
+            // Before the look: what the last handle put in before it went is still to be found.
+            let is_last_look = self.shared.handles.load(Ordering::Acquire) == 0;
+            let taken = self.shared.lanes.lock().as_mut().and_then(&mut take);
+            if taken.is_some() || is_last_look {
+                return taken;
+            }
+            self.shared.news.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done() -> Receipt {
+        Receipt { position: 1, reply: None }
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_refused_alone_and_what_was_taken_is_answered() {
+        let (handle, mut queue) = Handle::channel(4);
+        let send = |source: &str| {
+            let (handle, source) = (handle.clone(), Some(source.to_owned()));
+            tokio::spawn(async move { handle.submit(Input::Tick, source).await })
+        };
+        let mut flood: Vec<_> = (0..3).map(|_| send("flood")).collect();
+        tokio::task::yield_now().await;
+        let calm = send("calm");
+        tokio::task::yield_now().await;
+        assert_eq!(flood.pop().unwrap().await.unwrap(), Err(SubmitError::Overloaded));
+        assert_eq!(queue.len(), 3);
+        let mut batch = Vec::new();
+        assert_eq!(queue.recv_many(&mut batch, 10, 1 << 20).await, 3);
+        batch.into_iter().for_each(|job| job.answer(Ok(done())));
+        for taken in flood.into_iter().chain([calm]) {
+            assert_eq!(taken.await.unwrap(), Ok(done()));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_queue_ends_with_the_last_handle_and_the_handles_with_the_queue() {
+        let (handle, mut queue) = Handle::channel(4);
+        let other = handle.clone();
+        let waiting = tokio::spawn(async move { other.catch_up().await });
+        tokio::task::yield_now().await;
+        drop(handle);
+        assert!(queue.recv().await.is_some());
+        waiting.abort();
+        assert!(waiting.await.is_err() && queue.recv().await.is_none());
+
+        let (handle, queue) = Handle::channel(4);
+        let other = handle.clone();
+        let waiting = tokio::spawn(async move { other.catch_up().await });
+        tokio::task::yield_now().await;
+        drop(queue);
+        assert!(matches!(waiting.await.unwrap(), Err(SubmitError::Unavailable(_))));
+        assert!(handle.is_closed() && matches!(handle.catch_up().await, Err(SubmitError::Unavailable(_))));
     }
 }

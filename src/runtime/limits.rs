@@ -1,6 +1,7 @@
 //! How fast a sink is called, and when it is left alone: rate limit, back-off, circuit breaker.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -33,6 +34,23 @@ pub fn backoff(id: &str, attempts: u32) -> Span {
     Span::from_millis(base + base * spread / 1_000)
 }
 
+/// Until when a sink wants to hear nothing, as it said itself. Shared by all of its sends: the word of one
+/// counts for the others from that moment on, and no success of another takes it back.
+#[derive(Debug, Default)]
+pub struct Pause(AtomicI64);
+
+impl Pause {
+    /// The sink asked for it.
+    pub fn until(&self, at: Timestamp) {
+        self.0.fetch_max(at.as_millis(), Ordering::SeqCst);
+    }
+
+    /// When it is over, if it is not.
+    pub fn ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(Timestamp::from_millis(self.0.load(Ordering::SeqCst))).filter(|at| *at > now)
+    }
+}
+
 /// Leaves a sink alone that fails again and again; lets one try through when the pause is over.
 #[derive(Clone, Debug, Default)]
 pub struct Breaker {
@@ -59,13 +77,8 @@ impl Breaker {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= BREAKER_FAILURES {
             let pause = BREAKER_MIN.as_millis() << (self.failures - BREAKER_FAILURES).min(8);
-            self.pause_until(now + Span::from_millis(pause.min(BREAKER_MAX.as_millis())));
+            self.open_until = Some(now + Span::from_millis(pause.min(BREAKER_MAX.as_millis())));
         }
-    }
-
-    /// The other side said how long.
-    pub fn pause_until(&mut self, until: Timestamp) {
-        self.open_until = self.open_until.max(Some(until));
     }
 }
 
@@ -94,6 +107,17 @@ mod tests {
         assert!(breaker.open_until(ours.now()).is_some(), "a tenth is left");
         clock.advance(Span::from_secs(1));
         assert!(breaker.open_until(ours.now()).is_none());
+    }
+
+    #[test]
+    fn the_longest_pause_counts() {
+        let pause = Pause::default();
+        let at = Timestamp::from_millis;
+        assert_eq!(pause.ends_at(at(0)), None);
+        pause.until(at(9_000));
+        pause.until(at(5_000));
+        assert_eq!(pause.ends_at(at(8_999)), Some(at(9_000)));
+        assert_eq!(pause.ends_at(at(9_000)), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod certificate;
+pub mod dead_letters;
 pub mod deliver;
 pub mod driver;
 pub mod engine_clock;

@@ -94,7 +94,12 @@ fn progresses() -> Vec<Progress> {
     for remote in remotes {
         for step in [0, 1, 2, 3, u16::MAX] {
             for is_ambiguous in [false, true] {
-                progresses.push(Progress { remote: remote.map(str::to_owned), step, is_ambiguous });
+                progresses.push(Progress {
+                    remote: remote.map(str::to_owned),
+                    step,
+                    is_ambiguous,
+                    ..Progress::default()
+                });
             }
         }
     }

@@ -154,6 +154,8 @@ pub trait Reader: Send + Sync {
     /// By its whole id.
     fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError>;
     fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
+    /// How many were given up, by sink.
+    fn dead_letters(&self) -> Result<Vec<(String, u64)>, StoreError>;
     /// Oldest first. By incident or by alert fingerprint.
     fn timeline(&self, subject: &Subject, page: &PageQuery) -> Result<Page<TimelineEntry>, StoreError>;
     /// The newest journal row that holds the event with this id: its position and its payload. Looks

@@ -11,7 +11,7 @@ use super::seeds;
 const SEEDS: u64 = 300;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 30] = [
+const PLANTED: [(Mutant, &[&str]); 31] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
@@ -31,6 +31,7 @@ const PLANTED: [(Mutant, &[&str]); 30] = [
     (Mutant::OvertakesWhatIsUnderWay, &["I7", "I8"]),
     (Mutant::SupersededInSilence, &["I11"]),
     (Mutant::ExhaustedWithoutFallback, &["I4"]),
+    (Mutant::RedrivenAfterTheEnd, &["I7"]),
     (Mutant::FallbackTwice, &["I4"]),
     (Mutant::FallbackHearsNoEnd, &["I11"]),
     (Mutant::CatchAllDropped, &["I9"]),

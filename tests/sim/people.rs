@@ -1,7 +1,7 @@
 //! What people do: those who may, and one who may only look.
 
 use watchbell::engine::input::{Command, Principal, Role};
-use watchbell::model::{Span, Timestamp};
+use watchbell::model::{Delivery, Span, Timestamp};
 use watchbell::store::{DeliveryQuery, Reader};
 
 use super::world::World;
@@ -45,10 +45,11 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         let silence = random.choice(all)?;
         return Some((by, Command::ExpireSilence { silence }));
     }
-    if choice == 14 {
-        let query = DeliveryQuery { state: Some("exhausted".to_owned()), ..DeliveryQuery::default() };
-        let delivery = random.choice(world.reader.deliveries(&query).ok()?.items)?;
-        return Some((by, Command::Redrive { delivery: Box::new(delivery) }));
+    if choice >= 13 {
+        let by = if random.bool() { root() } else { by.clone() };
+        if let Some(delivery) = random.choice(dead_letters(world)) {
+            return Some((by, Command::Redrive { delivery: Box::new(delivery) }));
+        }
     }
     let incident = random.choice(incidents)?;
     let command = match choice {
@@ -63,6 +64,12 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
 
 /// Nobody silences anything for longer.
 pub const SILENCE_MAX: Span = Span::from_mins(30);
+
+/// What was given up, as people see it.
+pub fn dead_letters(world: &World) -> Vec<Delivery> {
+    let query = DeliveryQuery { state: Some("exhausted".to_owned()), ..DeliveryQuery::default() };
+    world.reader.deliveries(&query).map(|page| page.items).unwrap_or_default()
+}
 
 fn silence(now: Timestamp, random: &mut fastrand::Rng) -> Command {
     let matchers = [

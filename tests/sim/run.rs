@@ -22,7 +22,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 23] = [
+pub const REACHED: [&str; 24] = [
     "taken",
     "refused",
     "lost",
@@ -46,6 +46,7 @@ pub const REACHED: [&str; 23] = [
     "acknowledged",
     "merged",
     "fallback",
+    "redriven",
 ];
 
 pub struct Done {
@@ -128,6 +129,8 @@ impl Play {
         self.heal()?;
         self.note("healed");
         self.rest()?;
+        self.oracle.judge_rest(&self.world, &self.workload.conditions)?;
+        self.redrive()?;
         self.oracle.judge_rest(&self.world, &self.workload.conditions)?;
         self.end()?;
         self.oracle.judge_rest(&self.world, &self.workload.conditions)?;
@@ -337,6 +340,16 @@ impl Play {
         Err(Violation::new("I11", format!("after {} still: {text}", REST_WITHIN.human())))
     }
 
+    /// Now that all sinks work, somebody wants everything sent that was given up.
+    fn redrive(&mut self) -> Result<(), Violation> {
+        let dead = people::dead_letters(&self.world);
+        self.note(format!("{} dead letters are redriven", dead.len()));
+        for delivery in dead {
+            self.world.command(people::root(), Command::Redrive { delivery: Box::new(delivery) });
+        }
+        self.rest()
+    }
+
     /// Every fault is repaired, and people close what monitors do not.
     fn end(&mut self) -> Result<(), Violation> {
         self.world.pass(Span::from_secs(1));
@@ -379,6 +392,7 @@ impl Play {
         count("poison", self.world.asked.iter().filter(|asked| is_poison(&asked.what)).count());
         count("killed at the disk", self.world.killed);
         count("fallback", self.oracle.fallback_count());
+        count("redriven", self.oracle.redriven_count());
         for kind in [
             NotificationKind::Opened,
             NotificationKind::Resolved,

@@ -11,6 +11,15 @@ use crate::{EVENTUALLY, PROMPTLY, ops, webhook};
 
 const OK: Answer = Answer::Status(200);
 
+/// stdout and stderr of a command that must succeed.
+fn command(site: &Site, arguments: &[&str]) -> (String, String) {
+    let mut command = std::process::Command::new(crate::support::binary());
+    let done = command.args(arguments).args(["--server", &site.url("")]).output().expect("the command can be started");
+    let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{arguments:?}: {stderr}");
+    (stdout.into_owned(), stderr.into_owned())
+}
+
 /// Number and kind of the notifications that the receiver took.
 fn taken(receiver: &Receiver) -> Vec<(u64, String)> {
     let is_taken = |request: &Received| request.answer == OK;
@@ -97,18 +106,59 @@ async fn what_is_rejected_goes_to_the_fallback_and_can_be_sent_again() {
     let about_the_sink = |one: &&Value| one["configuration_items"][0] == "watchbell ops/strict";
     assert!(open.iter().any(|one| about_the_sink(&one)), "no incident about the sink in {open:?}");
 
+    let id = delivery["id"].as_str().expect("a delivery has an id");
+    let (listed, said) = command(&site, &["deliveries", "--state", "exhausted"]);
+    assert!(listed.contains(id) && listed.contains("the receiver answered 400"), "{listed}");
+    assert!(said.contains("sends one once more"), "{said}");
     rejecting.answer(OK);
-    let id = delivery["id"].as_str().expect("a delivery has an id").replace('/', "%2F");
-    let reply = api.post(&format!("/api/v1/deliveries/{id}/redrive"), &Value::Null).await;
-    assert_eq!(reply.status, 200, "{reply:?}");
+    let (_, said) = command(&site, &["redrive", id]);
+    assert_eq!(said.trim(), "note: 1 delivery goes out again");
     let is_again = |one: &Received| one.answer == OK && one.incident() == incident;
     let again = rejecting.waits_for("it is sent again", PROMPTLY, is_again).await;
     assert_eq!(again.kind(), "opened");
+    let first = rejecting.requests().into_iter().find(|one| one.incident() == incident).expect("a first try");
+    assert_eq!(again.webhook_id(), first.webhook_id(), "under the same key");
     eventually("the incident about the sink is over", EVENTUALLY, async || {
         let resolved = api.items("/api/v1/incidents?state=resolved").await;
         resolved.iter().find(about_the_sink).map(|_| ())
     })
     .await;
+}
+
+#[tokio::test]
+async fn one_command_redrives_all_dead_letters_of_a_sink() {
+    let rejecting = Receiver::start(Answer::Status(400)).await;
+    let site = Site::new(&ops(&[webhook("strict", &rejecting.url())]));
+    let _daemon = site.start().await;
+    let api = Api::new(&site);
+
+    for item in ["db-1", "db-2", "db-3"] {
+        api.event("firing", item).await;
+    }
+    let is_given_up = |count: usize| {
+        let api = &api;
+        async move || {
+            let all = api.items("/api/v1/deliveries?state=exhausted&sink=ops%2Fstrict").await;
+            (all.iter().filter(|one| one["notification"]["kind"] == "opened").count() >= count).then_some(())
+        }
+    };
+    eventually("all of them are given up", PROMPTLY, is_given_up(3)).await;
+    api.event("resolved", "db-3").await;
+    rejecting.waits_for("the end was tried", PROMPTLY, |one| one.kind() == "resolved").await;
+    api.settled(EVENTUALLY).await;
+
+    rejecting.answer(OK);
+    let (_, said) = command(&site, &["redrive", "--sink", "ops/strict"]);
+    assert!(said.contains("go out again") && said.contains("with nothing to say any more"), "{said}");
+    api.settled(EVENTUALLY).await;
+    let took = |item: &str| {
+        let is_one = |one: &Received| one.answer == OK && one.item() == item;
+        rejecting.requests().into_iter().filter(is_one).map(|one| one.kind().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((took("db-1"), took("db-2")), (vec!["opened".to_owned()], vec!["opened".to_owned()]));
+    assert_eq!(took("db-3"), ["resolved"], "never the beginning after the end");
+    let (listed, _) = command(&site, &["deliveries", "--state", "exhausted", "--sink", "ops/strict"]);
+    assert_eq!(listed, "");
 }
 
 #[tokio::test]

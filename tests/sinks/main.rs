@@ -6,6 +6,7 @@
 
 mod broken;
 mod changes;
+mod isolation;
 #[path = "../support/mod.rs"]
 mod support;
 mod vendors;

@@ -2,7 +2,9 @@
 //! request means.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -20,6 +22,8 @@ use super::{client, eventually};
 
 /// Between two looks of a request that is held.
 const HOLD_AGAIN: Duration = Duration::from_millis(10);
+/// Between two bytes of [`Answer::Drip`].
+const DRIP_EVERY: Duration = Duration::from_millis(200);
 
 /// What the receiver says to every request from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub enum Answer {
     Hang,
     /// 200, but only after so long.
     Slow(Duration),
+    /// 200 at once, and then a body that comes byte by byte and never ends.
+    Drip,
     /// What the receiver is told to answer next, once it is.
     Hold,
 }
@@ -72,6 +78,21 @@ impl Received {
     /// The first item of the incident.
     pub fn item(&self) -> &str {
         self.body["data"]["incident"]["configuration_items"][0].as_str().unwrap_or_default()
+    }
+}
+
+/// A body without an end.
+struct Dripping(tokio::time::Interval);
+
+impl hyper::body::Body for Dripping {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        self.0.poll_tick(context).map(|_| Some(Ok(hyper::body::Frame::data(Bytes::from_static(b" ")))))
     }
 }
 
@@ -179,6 +200,7 @@ async fn take(
         Answer::TooMany(seconds) => (status(429), [("retry-after", seconds.to_string())]).into_response(),
         Answer::Redirect(to) => (status(302), [("location", to)]).into_response(),
         Answer::Hang => std::future::pending().await,
+        Answer::Drip => Response::new(axum::body::Body::new(Dripping(tokio::time::interval(DRIP_EVERY)))),
         Answer::Hold => {
             while shared.lock().answer == Answer::Hold {
                 tokio::time::sleep(HOLD_AGAIN).await;

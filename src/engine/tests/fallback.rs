@@ -9,7 +9,7 @@ use crate::model::delivery::Progress;
 use crate::model::{Delivery, NotificationKind, Span};
 
 /// Everything goes to two sinks of `ops`, and from each of them to `backup`.
-fn with_fallback() -> Policy {
+pub fn with_fallback() -> Policy {
     let mut policy = Policy::default();
     let receiver = |sinks: &[&str], fallback: Option<&str>| Receiver {
         sinks: sinks.iter().map(|sink| (*sink).to_owned()).collect(),
@@ -23,19 +23,19 @@ fn with_fallback() -> Policy {
 }
 
 /// A fault that both sinks of `ops` are about to hear of.
-fn opened(policy: Policy) -> Scenario {
+pub fn opened(policy: Policy) -> Scenario {
     let mut s = Scenario::new(policy);
     s.fire("nagios", "web1", "http", CRITICAL);
     s.pass(Span::from_secs(10));
     s
 }
 
-fn of<'a>(s: &'a Scenario, sink: &str) -> Vec<&'a Delivery> {
+pub fn of<'a>(s: &'a Scenario, sink: &str) -> Vec<&'a Delivery> {
     let incident = s.deliveries[0].incident;
     s.deliveries.iter().filter(|delivery| delivery.sink == sink && delivery.incident == incident).collect()
 }
 
-fn give_up(s: &mut Scenario, sink: &str) {
+pub fn give_up(s: &mut Scenario, sink: &str) {
     let id = of(s, sink).last().unwrap().id.clone();
     s.sent(&id, SendResult::Exhausted { reason: "the server says no".into() });
 }

@@ -2,6 +2,7 @@
 
 mod fallback;
 mod properties;
+mod redrive;
 mod scenario;
 
 use super::input::{Command, Input, Principal, Reply, Role, SendResult};

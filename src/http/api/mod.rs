@@ -46,6 +46,9 @@ pub struct Outcome {
     /// The thing that changed, or that was so already.
     id: String,
     outcome: OutcomeWord,
+    /// Why nothing more had to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -53,6 +56,10 @@ pub struct Outcome {
 enum OutcomeWord {
     Done,
     Already,
+    /// A redrive: something newer says it all.
+    Superseded,
+    /// A redrive: it is over, nobody is called any more.
+    Cancelled,
 }
 
 /// A parameter that names an incident.
@@ -99,22 +106,14 @@ async fn query<T: Serialize>(
     app: &App,
     ask: impl FnOnce(&dyn Reader) -> Result<T, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
-    // Whoever was told that something is accepted finds it here. While nothing can be written, what is there is shown.
-    if let Err(error) = app.driver.catch_up().await {
-        tracing::debug!(%error, "answering a query from what the store has");
-    }
-    let reader = app.reader.clone();
-    let work = move || {
-        let answer = ask(&*reader)?;
+    let json = look_up(app, |reader| {
+        let answer = ask(reader)?;
         serde_json::to_vec(&answer).map_err(|error| {
             tracing::error!(%error, "cannot write an answer as JSON");
             Problem::internal()
         })
-    };
-    let json = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a query panicked");
-        Err(Problem::internal())
-    })?;
+    })
+    .await?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -122,12 +121,31 @@ async fn query<T: Serialize>(
     Ok((headers, json).into_response())
 }
 
+/// Asks the store on a thread that may wait.
+async fn look_up<T: Send + 'static>(
+    app: &App,
+    ask: impl FnOnce(&dyn Reader) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    // Whoever was told that something is accepted finds it here. While nothing can be written, what is there is shown.
+    if let Err(error) = app.driver.catch_up().await {
+        tracing::debug!(%error, "answering a query from what the store has");
+    }
+    let reader = app.reader.clone();
+    tokio::task::spawn_blocking(move || ask(&*reader)).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a query panicked");
+        Err(Problem::internal())
+    })
+}
+
 /// Hands a command to the engine and waits until it is durable.
 async fn command(app: &App, by: Principal, command: Command) -> Result<Json<Outcome>, Problem> {
     let receipt = app.driver.submit(Input::Command { by, command }, None).await?;
+    let said = |id, outcome, reason| Ok(Json(Outcome { id, outcome, reason }));
     match receipt.reply {
-        Some(Reply::Done(id)) => Ok(Json(Outcome { id, outcome: OutcomeWord::Done })),
-        Some(Reply::Already(id)) => Ok(Json(Outcome { id, outcome: OutcomeWord::Already })),
+        Some(Reply::Done(id)) => said(id, OutcomeWord::Done, None),
+        Some(Reply::Already(id)) => said(id, OutcomeWord::Already, None),
+        Some(Reply::Needless { id, state: "cancelled", why }) => said(id, OutcomeWord::Cancelled, Some(why)),
+        Some(Reply::Needless { id, why, .. }) => said(id, OutcomeWord::Superseded, Some(why)),
         Some(Reply::NotFound(id)) => Err(Problem::not_found(format!("nothing here has the id `{id}`"))),
         Some(Reply::Ambiguous(ids)) => Err(Problem::ambiguous(ids)),
         Some(Reply::Refused(reason)) => Err(Problem::conflict(reason)),

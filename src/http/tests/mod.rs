@@ -299,6 +299,9 @@ impl Reader for FakeReader {
     fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
         self.note(query, &query.page)
     }
+    fn dead_letters(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        Ok(Vec::new())
+    }
     fn timeline(&self, subject: &Subject, page: &PageQuery) -> Result<Page<TimelineEntry>, StoreError> {
         self.note(subject, page)
     }

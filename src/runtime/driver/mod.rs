@@ -46,8 +46,9 @@ use stepper::{Batch, Stepper};
 
 /// Inputs in one transaction at most: bounds the time a page can wait behind a flood.
 const JOBS_PER_BATCH_MAX: usize = 2_048;
-/// Bytes of inputs in one transaction at most.
-const BYTES_PER_BATCH_MAX: usize = 8 << 20;
+/// Bytes of sources' inputs in one transaction, give or take one input: some milliseconds of stepping. A page
+/// that comes into a flood waits for the batches that are on their way.
+const BYTES_PER_BATCH_MAX: usize = 512 << 10;
 /// The stored rows are at most this old while something changes.
 const ROWS_EVERY: Duration = Duration::from_millis(20);
 /// Changed rows that may wait: bounds the work of one commit, and what a start steps again.
@@ -292,28 +293,19 @@ impl EngineLoop {
             let wait = self.wait();
             tokio::select! {
                 biased;
-                count = queue.recv_many(&mut jobs, JOBS_PER_BATCH_MAX) => if count == 0 { return self.finish() },
+                count = queue.recv_many(&mut jobs, JOBS_PER_BATCH_MAX, BYTES_PER_BATCH_MAX) => {
+                    if count == 0 {
+                        return self.finish();
+                    }
+                }
                 () = tokio::time::sleep(wait) => {}
             }
-            let mut rest = std::mem::take(&mut jobs).into_iter().peekable();
-            loop {
-                let mut bytes = 0;
-                let mut jobs = Vec::new();
-                while let Some(job) = rest.next_if(|_| bytes < BYTES_PER_BATCH_MAX) {
-                    bytes += job.bytes();
-                    jobs.push(job);
+            self.metrics.queue_depth.set(queue.len() as i64);
+            if let Err(error) = self.pass_on(std::mem::take(&mut jobs)) {
+                if error.is_fatal() {
+                    return Err(error);
                 }
-                queue.taken(bytes);
-                self.metrics.queue_depth.set(queue.len() as i64);
-                if let Err(error) = self.pass_on(jobs) {
-                    if error.is_fatal() {
-                        return Err(error);
-                    }
-                    tokio::time::sleep(STORE_RETRY).await;
-                }
-                if rest.peek().is_none() {
-                    break;
-                }
+                tokio::time::sleep(STORE_RETRY).await;
             }
             self.show_gauges_when_due();
         }

@@ -7,6 +7,7 @@
 //! ```
 
 mod queue;
+mod send;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -69,17 +70,27 @@ pub async fn run(
             _ = stop.wait_for(|is_stopping| *is_stopping) => None,
         };
         let Some(message) = message else { break };
-        let sink = match &message {
-            Outgoing::Deliver(delivery) => delivery.sink.clone(),
-            Outgoing::Settle(id) => sink_of(id).to_owned(),
-        };
-        let worker = workers.entry(sink.clone()).or_insert_with(|| {
-            let (sender, receiver) = mpsc::unbounded_channel();
+        // All that is there before a worker looks at any of it: after a start one of them may know that the
+        // sink asked for a pause.
+        let mut new = Vec::new();
+        let mut next = Some(message);
+        while let Some(message) = next {
+            let sink = match &message {
+                Outgoing::Deliver(delivery) => delivery.sink.clone(),
+                Outgoing::Settle(id) => sink_of(id).to_owned(),
+            };
+            let worker = workers.entry(sink.clone()).or_insert_with(|| {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                new.push((sink, receiver));
+                sender
+            });
+            // A worker ends only when its sender is dropped.
+            let _ = worker.send(message);
+            next = outgoing.try_recv().ok();
+        }
+        for (sink, receiver) in new {
             tasks.spawn(worker::run(context.clone(), sink, receiver));
-            sender
-        });
-        // A worker ends only when its sender is dropped.
-        let _ = worker.send(message);
+        }
     }
     drop(workers);
     let drained = tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} }).await;
@@ -93,9 +104,10 @@ fn sink_of(id: &str) -> &str {
     id.splitn(3, '.').nth(2).unwrap_or(id)
 }
 
-/// True when the delivery has been tried for so long that it is given up.
+/// True when the delivery has been tried for so long that it is given up; a redriven one starts over.
 fn is_overdue(delivery: &Delivery, now: crate::model::Timestamp, give_up_after: Span) -> bool {
-    now.since(delivery.created_at) > give_up_after
+    let since = delivery.redriven.as_ref().map_or(delivery.created_at, |redriven| redriven.at);
+    now.since(since) > give_up_after
 }
 
 /// A pending delivery of the sample notification, for tests.
@@ -117,6 +129,7 @@ pub(crate) fn sample_delivery(kind: crate::model::NotificationKind, now: crate::
         together_with: Vec::new(),
         told_otherwise: Default::default(),
         fallback_for: None,
+        redriven: None,
         notification: Arc::new(notification),
     }
 }

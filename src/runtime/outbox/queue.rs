@@ -36,8 +36,8 @@ type Urgency = (bool, bool, Priority, Timestamp);
 #[derive(Debug, PartialEq)]
 pub struct Pick {
     pub delivery: Delivery,
-    /// Ids of deliveries that end as superseded by this one.
-    pub superseded: Vec<String>,
+    /// Deliveries that end as superseded by this one.
+    pub superseded: Vec<Delivery>,
 }
 
 impl Queue {
@@ -89,14 +89,11 @@ impl Queue {
         }
         let (_, incident) = *self.ready.first()?;
         let line = self.lines.get_mut(&incident)?;
-        let (key, superseded) = choose(line)?;
+        let key = choose(line)?;
+        let newer = line.split_off(&key);
+        let superseded: Vec<Delivery> = std::mem::replace(line, newer).into_values().collect();
         let mut delivery = line.remove(&key)?;
-        for id in &superseded {
-            if let Some(gone) = line.values().find(|other| other.id == *id) {
-                inherit(&mut delivery, gone);
-            }
-            line.retain(|(_, other), _| other != id);
-        }
+        superseded.iter().for_each(|gone| inherit(&mut delivery, gone));
         self.count -= 1 + superseded.len();
         self.busy.insert(incident);
         self.place(&incident);
@@ -143,16 +140,15 @@ fn urgency(line: &Line) -> Urgency {
     (has_end, !has_loud, priority, created_at)
 }
 
-/// The end makes everything before it needless; something loud makes needless what came before it; a
-/// quiet edit only other edits. So a page is never replaced by an edit.
-fn choose(line: &Line) -> Option<((u32, String), Vec<String>)> {
+/// The newest that makes needless everything before it; see [`NotificationKind::outdates`].
+///
+/// [`NotificationKind::outdates`]: crate::model::NotificationKind::outdates
+fn choose(line: &Line) -> Option<(u32, String)> {
     let is_end = |delivery: &&Delivery| delivery.notification.kind.is_final();
     let is_loud = |delivery: &&Delivery| delivery.notification.kind.is_loud();
     let pick =
         line.values().rfind(is_end).or_else(|| line.values().rfind(is_loud)).or_else(|| line.values().next_back())?;
-    let key = (pick.notification.number, pick.id.clone());
-    let superseded = line.range(..key.clone()).map(|(_, delivery)| delivery.id.clone()).collect();
-    Some((key, superseded))
+    Some((pick.notification.number, pick.id.clone()))
 }
 
 /// What an unfinished predecessor may have left at the other side is the successor's to find.

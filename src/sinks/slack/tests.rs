@@ -81,7 +81,7 @@ fn sink() -> Box<dyn Sink> {
 }
 
 fn at(step: u16, remote: Option<&str>, is_ambiguous: bool) -> Progress {
-    Progress { remote: remote.map(str::to_owned), step, is_ambiguous }
+    Progress { remote: remote.map(str::to_owned), step, is_ambiguous, ..Progress::default() }
 }
 
 /// Method and URL of the next call.

@@ -192,6 +192,8 @@ pub(super) fn deliveries_page_and_filter(mut on: Subjects) {
     assert_eq!(listed(2, None, None, None), "d-4 d-3 | d-2 d-1");
     assert_eq!(listed(1, Some("pending"), None, None), "d-4 | d-1");
     assert_eq!(listed(9, Some("exhausted"), None, None), "d-3");
+    let dead = on.reader.dead_letters().unwrap();
+    assert_eq!(dead, [(delivery("d-3", "inc-b", 2).sink, 1)]);
     assert_eq!(listed(9, Some("superseded"), None, None), "d-2");
     assert_eq!(listed(9, Some("unknown"), None, None), "");
     assert_eq!(listed(1, None, Some("inc-a"), None), "d-2 | d-1");

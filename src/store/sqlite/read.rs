@@ -82,6 +82,12 @@ impl Reader for SqliteReader {
         self.read("list deliveries", |snapshot| deliveries(snapshot, query))
     }
 
+    fn dead_letters(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.read("count dead letters", |snapshot| {
+            rows(snapshot, DEAD_LETTERS, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
+        })
+    }
+
     fn timeline(&self, subject: &Subject, page: &PageQuery) -> Result<Page<TimelineEntry>, StoreError> {
         self.read("read a timeline", |snapshot| timeline::page(snapshot, subject, page))
     }
@@ -313,6 +319,9 @@ pub(super) fn delivery_sql(query: &DeliveryQuery) -> String {
          ORDER BY created_at DESC, id DESC LIMIT ?6"
     )
 }
+
+pub(super) const DEAD_LETTERS: &str = "
+    SELECT sink, count(*) FROM delivery INDEXED BY delivery_exhausted WHERE state = 'exhausted' GROUP BY sink";
 
 const DELIVERY: &str = "SELECT id, body FROM delivery WHERE incident = ?1 AND id = ?2";
 

@@ -277,6 +277,7 @@ fn plans() -> Vec<(&'static str, String)> {
         ("deliveries", deliveries(None, None)),
         ("pending deliveries, newest first", deliveries(Some("pending"), None)),
         ("dead letters", deliveries(Some("exhausted"), None)),
+        ("dead letters, counted", read::DEAD_LETTERS.into()),
         ("deliveries by incident", deliveries(None, Some("inc-a"))),
         ("problems", read::PROBLEMS.into()),
         ("timeline by incident", timeline::OF_INCIDENT.into()),

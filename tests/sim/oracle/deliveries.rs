@@ -24,6 +24,8 @@ pub(super) struct Known {
     pub end: Option<End>,
     /// A committed result said not to try before.
     due_at: Option<Timestamp>,
+    /// Somebody wanted it sent although it was given up.
+    is_redriven: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub(super) struct Deliveries {
     last: BTreeMap<String, usize>,
     reached: BTreeMap<(IncidentId, String), Reached>,
     keys: BTreeMap<String, String>,
+    /// Dead letters that were sent once more.
+    pub redriven: usize,
 }
 
 impl Deliveries {
@@ -107,11 +111,15 @@ impl Deliveries {
                         fallback_for: delivery.fallback_for.clone(),
                         end: None,
                         due_at: None,
+                        is_redriven: false,
                     };
                     self.all.insert(delivery.id.clone(), known);
                     if let Some(first) = &delivery.fallback_for {
                         self.stand_in(first, &delivery.id)?;
                     }
+                }
+                Effect::Deliver(delivery) if matches!(input, Input::Command { .. }) => {
+                    self.begin_again(&delivery.id, at);
                 }
                 Effect::Settle(id) => {
                     settled.insert(id.clone());
@@ -130,6 +138,15 @@ impl Deliveries {
             ensure(!needs_fallback || has_fallback, "I4", || format!("{id} is given up and nothing stands in"))?;
         }
         Ok(())
+    }
+
+    /// A dead letter that is redriven: its requests are judged as if it were new, except for its key.
+    fn begin_again(&mut self, id: &str, at: Timestamp) {
+        if let Some(known) = self.all.get_mut(id).filter(|known| known.end.is_some()) {
+            (known.end, known.due_at, known.created_at, known.is_redriven) = (None, None, at, true);
+            self.last.remove(id);
+            self.redriven += 1;
+        }
     }
 
     /// The deliveries that stand in for one that was given up: made for that, or the same notification on
@@ -181,8 +198,8 @@ impl Deliveries {
             self.judge_repetition(got, before, known)?;
         }
         if !got.is_lookup {
-            let is_stand_in = known.fallback_for.is_some();
-            self.judge_order(got, is_stand_in)?;
+            let is_late = known.fallback_for.is_some() || known.is_redriven;
+            self.judge_order(got, is_late)?;
         }
         Ok(())
     }
@@ -211,21 +228,17 @@ impl Deliveries {
         ensure(!is_early, "Retry-After", || format!("{id} is sent before {:?}", known.due_at))
     }
 
-    /// I7: nothing older arrives after something newer. What stands in comes when it must, but not after
-    /// the end either.
-    fn judge_order(&mut self, got: &Received, is_stand_in: bool) -> Verdict {
+    /// I7: nothing older arrives after something newer. What stands in or was redriven comes when it must,
+    /// but not after the end either.
+    fn judge_order(&mut self, got: &Received, is_late: bool) -> Verdict {
         let label = &got.label;
-        // A person asked for it once more.
-        if label.delivery.contains('~') {
-            return Ok(());
-        }
         let Reached { number, end } = self.reached.entry((label.incident, label.sink.clone())).or_default();
         let (before, end_before) = (*number, *end);
         *number = before.max(label.number);
         if label.kind.is_final() {
             *end = end_before.max(label.number);
         }
-        let limit = if is_stand_in { end_before } else { before };
+        let limit = if is_late { end_before } else { before };
         ensure(label.number >= limit, "I7", || format!("{} ({:?}) arrives after {limit}", label.delivery, label.kind))
     }
 }

@@ -121,6 +121,11 @@ impl Oracle {
         self.deliveries.all.values().filter(|known| known.fallback_for.is_some()).count()
     }
 
+    /// Dead letters that somebody had sent once more.
+    pub const fn redriven_count(&self) -> usize {
+        self.deliveries.redriven
+    }
+
     /// After every step.
     ///
     /// # Errors

@@ -78,7 +78,7 @@ impl Oracle {
     fn judge_receivers(&self, world: &World) -> Verdict {
         let mut last = BTreeMap::new();
         world.receivers.read(|log, _| {
-            for got in log.iter().filter(|got| got.took_effect && !got.label.delivery.contains('~')) {
+            for got in log.iter().filter(|got| got.took_effect) {
                 last.insert((got.label.incident, got.label.sink.clone()), (got.label.number, got.label.kind));
             }
         });
@@ -117,7 +117,7 @@ impl Oracle {
                     let is_there = ids.contains(fallback.as_str());
                     ensure(is_there, "I4", || format!("{fallback} should stand in for {}", delivery.id))?;
                 }
-                DeliveryState::Superseded { .. } | DeliveryState::Pending => {}
+                DeliveryState::Superseded { .. } | DeliveryState::Cancelled { .. } | DeliveryState::Pending => {}
                 other => {
                     let text = format!("{} ends as {}", delivery.id, other.as_str());
                     return Err(Violation::new("I4", text));
