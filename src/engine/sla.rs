@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::model::sla::{Clock, Target};
 use crate::model::timeline::TimelineKind;
-use crate::model::{Incident, IncidentId, NotificationKind, Span, Timestamp};
+use crate::model::{Incident, IncidentId, IncidentState, NotificationKind, Span, Timestamp};
 
 use super::effect::{Counter, Effect};
 use super::state::State;
@@ -107,11 +107,18 @@ fn raise(state: &mut State, now: Timestamp, id: &IncidentId) {
             state.emit(Effect::Count(Counter::SlaBreached));
         }
         timeline::incident(state, now, id, TimelineKind::SlaThreshold, "sla", text.clone());
-        // Nobody has been told of the incident itself yet: its first message shows the clock.
-        if state.incident(id).is_some_and(|incident| !incident.audience.is_empty()) {
+        if state.incident(id).is_some_and(is_known_to_run) {
             notify::routed(state, now, id, NotificationKind::SlaThreshold, &text);
         }
     }
+}
+
+/// Whether people know of the incident, and not as one that is over. Otherwise the message that it has opened,
+/// or that it has come back, shows the clock; and where that one is muted, this would be the only one, and
+/// nobody would hear of the end again.
+fn is_known_to_run(incident: &Incident) -> bool {
+    let is_told_over = incident.notifying.told.as_ref().is_some_and(|told| told.state == IncidentState::Resolved);
+    !incident.audience.is_empty() && !is_told_over
 }
 
 /// Stops the clocks that `target` meets, or all of them when the incident is resolved.

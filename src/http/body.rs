@@ -132,17 +132,24 @@ pub fn decompress(encoding: Encoding, body: &[u8], bytes_max: usize) -> Result<V
     }
 }
 
-/// Reads the JSON of a command. No body at all is an empty object, so that optional notes can be left out.
+/// Reads the JSON of a command, which is an object. No body at all, or `null`, is an empty one, so that
+/// optional notes can be left out.
 pub async fn read_json<T: DeserializeOwned>(request: Request<Body>) -> Result<T, Problem> {
     let (parts, body) = request.into_parts();
     if Encoding::of(&parts.headers)? != Encoding::Identity {
         return Err(Problem::unsupported("Content-Encoding", "compression", "none for commands"));
     }
     let bytes = read(body, &parts.headers, COMMAND_BYTES_MAX).await?;
-    if bytes.trim_ascii().is_empty() {
+    let text = bytes.trim_ascii();
+    if text.is_empty() {
         return from_json(b"{}");
     }
     match content_type(&parts.headers).as_str() {
+        "application/json" if text == b"null" => from_json(b"{}"),
+        // Serde would take a list for an object whose names were left out.
+        "application/json" if text.starts_with(b"[") => {
+            Err(Problem::invalid_body(ParseError::new("body", "a list", "an object")))
+        }
         "application/json" => from_json(&bytes),
         "" => Err(Problem::unsupported("Content-Type", "none", "`application/json`")),
         other => Err(Problem::unsupported("Content-Type", other, "`application/json`")),

@@ -234,6 +234,35 @@ fn sla_thresholds_are_raised_once_each() {
     assert!(s.open()[0].clocks[0].is_breached);
 }
 
+/// Found by the simulation: people knew it as resolved, its return was silenced, and a clock that had run on
+/// told them of it all the same; of its end they heard nothing.
+#[test]
+fn a_clock_tells_nobody_of_an_incident_that_is_known_to_be_over() {
+    let mut policy = Policy::default();
+    let target = SlaTarget { respond: None, restore: Some(Span::from_mins(20)) };
+    policy.slas.insert("gold".into(), BTreeMap::from([(Priority::P2, target)]));
+    policy.default_sla = Some("gold".into());
+    let mut s = Scenario::new(policy);
+    s.fire("nagios", "web1", "http", CRITICAL);
+    s.pass(Span::from_mins(1));
+    s.resolve("nagios", "web1", "http");
+    s.pass(Span::from_mins(1));
+    let told = s.kinds();
+    let silence = Command::Silence {
+        matchers: vec![r#"configuration_item="web1""#.parse().unwrap()],
+        starts_at: s.now,
+        ends_at: s.now + Span::from_hours(1),
+        comment: "we know".into(),
+    };
+    assert!(matches!(s.command(silence), Reply::Done(_)));
+    s.fire("nagios", "web1", "http", CRITICAL);
+    s.pass(Span::from_mins(30));
+    assert!(s.open()[0].clocks[0].is_breached && s.says("SLA gold breached"));
+    s.resolve("nagios", "web1", "http");
+    s.pass(Span::from_hours(2));
+    assert_eq!(s.kinds(), told);
+}
+
 #[test]
 fn a_silence_mutes_and_its_end_lets_people_hear() {
     let mut s = Scenario::new(Policy::default());

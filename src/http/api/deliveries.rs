@@ -79,6 +79,7 @@ pub struct DeadLetters {
     sink: Option<String>,
     /// `next_cursor` of the answer before.
     #[serde(default)]
+    #[schema(pattern = "^[!-~]+$")]
     cursor: Option<String>,
 }
 
@@ -111,7 +112,7 @@ enum RedriveOutcome {
 
 /// Tries all deliveries that were given up once more, or those of one sink: some hundreds with each request.
 #[utoipa::path(post, path = "/api/v1/deliveries/redrive", operation_id = "redrive_deliveries", tag = "deliveries",
-    request_body = DeadLetters,
+    request_body = Option<DeadLetters>,
     responses((status = 200, body = Redrives), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn redrive_all(

@@ -119,7 +119,7 @@ pub async fn alerts(State(app): State<Arc<App>>, Id(id): Id, uri: Uri) -> Result
 
 /// Someone has it: escalation stops.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/acknowledge", operation_id = "acknowledge_incident", tag = "incidents",
-    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Note,
+    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Option<Note>,
     responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn acknowledge(
@@ -133,7 +133,7 @@ pub async fn acknowledge(
 
 /// The service is back, whatever the monitors still say.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/resolve", operation_id = "resolve_incident", tag = "incidents",
-    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Note,
+    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Option<Note>,
     responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn resolve(
