@@ -17,7 +17,7 @@ use super::Job;
 const JOB_BYTES: u64 = 256;
 /// While sources share the writer a batch holds this part of the bytes that one alone may fill it with: more
 /// commits, but a page waits for a few milliseconds of a flood only.
-const SHARED_BATCH: usize = 8;
+const SHARED_BATCH: usize = 32;
 /// A source has the writer to itself once it has been the only one in so many batches.
 const BATCHES_ALONE: u32 = 256;
 
@@ -136,13 +136,21 @@ impl Lanes {
         self.batches_alone = self.batches_alone.saturating_add(u32::from(!self.turns.is_empty()));
         let mut taken = 0;
         let mut is_first = true;
-        while (is_first || batch.len() - before < count_max && taken < self.batch_bytes(bytes_max))
+        while let Some(bytes) = self.next_bytes()
+            && (is_first || batch.len() - before < count_max && taken + bytes <= self.batch_bytes(bytes_max))
             && let Some((job, bytes)) = self.next_of_sources()
         {
             batch.push(job);
             taken += bytes;
             is_first = false;
         }
+    }
+
+    /// Of the job that is next: what does not fit into a batch any more is left for the one after it, so that a
+    /// page is not committed together with the part of a flood that follows it.
+    fn next_bytes(&self) -> Option<usize> {
+        let Reverse((_, index)) = self.turns.peek()?;
+        self.sources[*index].jobs.front().map(Job::bytes)
     }
 
     fn batch_bytes(&self, bytes_max: usize) -> usize {
@@ -228,9 +236,9 @@ mod tests {
     fn a_small_sender_goes_before_a_flood_and_saves_nothing_up() {
         let mut lanes = Lanes::new(100, 1 << 20);
         (0..10).for_each(|_| assert!(lanes.put(job("a", 1_000))));
-        assert_eq!(batch(&mut lanes, 100, 2_500), "aaa", "a batch ends once it holds enough bytes");
+        assert_eq!(batch(&mut lanes, 100, 2_500), "aa", "a batch ends where the next one does not fit in");
         (0..8).for_each(|_| assert!(lanes.put(job("b", 10))));
-        assert_eq!(batch(&mut lanes, 100, 8 * 2_500), "bbbbbabbbaa", "by bytes, from when it came on");
+        assert_eq!(batch(&mut lanes, 100, SHARED_BATCH * 2_500), "bbbbbabbba", "by bytes, from when it came on");
         (0..8).for_each(|_| drop(lanes.next()));
         (0..3).for_each(|_| assert!(lanes.put(job("a", 1_000)) && lanes.put(job("c", 1_000))));
         assert_eq!(batch(&mut lanes, 4, 1 << 20).matches('c').count(), 2, "being new is no credit");
@@ -240,10 +248,11 @@ mod tests {
     fn a_batch_is_small_while_sources_share_the_writer() {
         let mut lanes = Lanes::new(10_000, 1 << 30);
         (0..1_000).for_each(|_| assert!(lanes.put(job("a", 1_000))));
-        assert_eq!(batch(&mut lanes, 100, 16_000).len(), 16, "alone");
+        let bytes = SHARED_BATCH * 2_000;
+        assert_eq!(batch(&mut lanes, 100, bytes).len(), bytes / 1_000, "alone");
         assert!(lanes.put(job("b", 10)));
-        assert_eq!(batch(&mut lanes, 100, 16_000), "baa");
-        let shared = (1..).find(|_| batch(&mut lanes, 100, 16_000).len() > 2);
+        assert_eq!(batch(&mut lanes, 100, bytes), "ba");
+        let shared = (1..).find(|_| batch(&mut lanes, 100, bytes).len() > 2);
         assert_eq!(shared, Some(BATCHES_ALONE), "until the other has not been seen for a while");
     }
 
