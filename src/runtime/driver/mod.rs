@@ -46,8 +46,8 @@ use stepper::{Batch, Stepper};
 
 /// Inputs in one transaction at most: bounds the time a page can wait behind a flood.
 const JOBS_PER_BATCH_MAX: usize = 2_048;
-/// Bytes of sources' inputs in one transaction, give or take one input: some milliseconds of stepping. A page
-/// that comes into a flood waits for the batches that are on their way.
+/// Bytes of sources' inputs in one transaction, give or take one input; while sources share the writer far
+/// less (`inbox/lanes.rs`). A page that comes into a flood waits for the batches that are on their way.
 const BYTES_PER_BATCH_MAX: usize = 512 << 10;
 /// The stored rows are at most this old while something changes.
 const ROWS_EVERY: Duration = Duration::from_millis(20);

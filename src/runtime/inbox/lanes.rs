@@ -4,6 +4,7 @@
 //! - The daemon's own jobs (commands, results of sends, audit) go first and need no place of the sources'.
 //! - A source is refused once it holds as much as is free: alone it gets half of the places, two floods get a
 //!   third each, and there is always room for one that has nothing here yet.
+//! - While more than one source is there a batch is small, so that nobody waits long for what another sent.
 //! - Of the sources the one goes next that has been served least, counted in bytes. One that was idle gets no
 //!   credit for that, but goes before those that have been served since.
 
@@ -14,6 +15,11 @@ use super::Job;
 
 /// What a job costs besides its bytes: a flood of empty ones is a flood all the same.
 const JOB_BYTES: u64 = 256;
+/// While sources share the writer a batch holds this part of the bytes that one alone may fill it with: more
+/// commits, but a page waits for a few milliseconds of a flood only.
+const SHARED_BATCH: usize = 32;
+/// A source has the writer to itself once it has been the only one in so many batches.
+const BATCHES_ALONE: u32 = 256;
 
 #[derive(Debug)]
 pub(super) struct Lanes {
@@ -27,6 +33,9 @@ pub(super) struct Lanes {
     turns: BinaryHeap<Reverse<(u64, usize)>>,
     /// How much the source that was served last had had by then.
     served: u64,
+    /// The source that was served last, and for how many batches it has been the only one.
+    last: Option<usize>,
+    batches_alone: u32,
     /// Jobs and bytes of all sources.
     count: usize,
     bytes: usize,
@@ -63,6 +72,8 @@ impl Lanes {
             by_name: BTreeMap::new(),
             turns: BinaryHeap::new(),
             served: 0,
+            last: None,
+            batches_alone: BATCHES_ALONE,
             count: 0,
             bytes: 0,
         }
@@ -122,9 +133,11 @@ impl Lanes {
         {
             batch.push(job);
         }
+        self.batches_alone = self.batches_alone.saturating_add(u32::from(!self.turns.is_empty()));
         let mut taken = 0;
         let mut is_first = true;
-        while (is_first || batch.len() - before < count_max && taken < bytes_max)
+        while let Some(bytes) = self.next_bytes()
+            && (is_first || batch.len() - before < count_max && taken + bytes <= self.batch_bytes(bytes_max))
             && let Some((job, bytes)) = self.next_of_sources()
         {
             batch.push(job);
@@ -133,11 +146,25 @@ impl Lanes {
         }
     }
 
+    /// Of the job that is next: what does not fit into a batch any more is left for the one after it, so that a
+    /// page is not committed together with the part of a flood that follows it.
+    fn next_bytes(&self) -> Option<usize> {
+        let Reverse((_, index)) = self.turns.peek()?;
+        self.sources[*index].jobs.front().map(Job::bytes)
+    }
+
+    fn batch_bytes(&self, bytes_max: usize) -> usize {
+        if self.batches_alone >= BATCHES_ALONE { bytes_max } else { bytes_max / SHARED_BATCH }
+    }
+
     fn next_of_sources(&mut self) -> Option<(Job, usize)> {
         let Reverse((served, index)) = self.turns.pop()?;
         let lane = &mut self.sources[index];
         let (job, bytes) = lane.pop()?;
         self.served = served;
+        if self.last.replace(index).is_some_and(|last| last != index) {
+            self.batches_alone = 0;
+        }
         lane.served = served + bytes as u64 + JOB_BYTES;
         if !lane.jobs.is_empty() {
             self.turns.push(Reverse((lane.served, index)));
@@ -209,12 +236,24 @@ mod tests {
     fn a_small_sender_goes_before_a_flood_and_saves_nothing_up() {
         let mut lanes = Lanes::new(100, 1 << 20);
         (0..10).for_each(|_| assert!(lanes.put(job("a", 1_000))));
-        assert_eq!(batch(&mut lanes, 100, 2_500), "aaa", "a batch ends once it holds enough bytes");
+        assert_eq!(batch(&mut lanes, 100, 2_500), "aa", "a batch ends where the next one does not fit in");
         (0..8).for_each(|_| assert!(lanes.put(job("b", 10))));
-        assert_eq!(batch(&mut lanes, 100, 2_500), "bbbbbabbbaa", "by bytes, from when it came on");
+        assert_eq!(batch(&mut lanes, 100, SHARED_BATCH * 2_500), "bbbbbabbba", "by bytes, from when it came on");
         (0..8).for_each(|_| drop(lanes.next()));
         (0..3).for_each(|_| assert!(lanes.put(job("a", 1_000)) && lanes.put(job("c", 1_000))));
         assert_eq!(batch(&mut lanes, 4, 1 << 20).matches('c').count(), 2, "being new is no credit");
+    }
+
+    #[test]
+    fn a_batch_is_small_while_sources_share_the_writer() {
+        let mut lanes = Lanes::new(10_000, 1 << 30);
+        (0..1_000).for_each(|_| assert!(lanes.put(job("a", 1_000))));
+        let bytes = SHARED_BATCH * 2_000;
+        assert_eq!(batch(&mut lanes, 100, bytes).len(), bytes / 1_000, "alone");
+        assert!(lanes.put(job("b", 10)));
+        assert_eq!(batch(&mut lanes, 100, bytes), "ba");
+        let shared = (1..).find(|_| batch(&mut lanes, 100, bytes).len() > 2);
+        assert_eq!(shared, Some(BATCHES_ALONE), "until the other has not been seen for a while");
     }
 
     #[test]
