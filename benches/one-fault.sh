@@ -35,7 +35,7 @@ one_fault() {
     "$loadgen" send --url "$url" --batch 100 -c 4 --groups 1 --count $((alerts / 100)) >"$work/send.json" 2>/dev/null
     wait $receiver || true
     cpu=$(awk -v a="$(cpu_seconds)" -v b="$before" 'BEGIN { printf "%.2f", a - b }')
-    notifications=$(jq '.recv.notifications // .notifications' "$work/recv.json")
+    notifications=$(jq '.recv.requests' "$work/recv.json")
     accepted=$(jq '.send.alerts_per_s' "$work/send.json")
     if [ "$1" = watchbell ]; then
         incidents=$(curl -fs 'http://127.0.0.1:19494/api/v1/incidents' |

@@ -44,6 +44,11 @@ impl Groups {
         self.below.get(item).into_iter().flat_map(SmallMap::iter)
     }
 
+    /// Items of one incident that depend on this one.
+    pub fn count_below(&self, item: &str, id: &IncidentId) -> u32 {
+        self.below.get(item).and_then(|below| below.get(id)).copied().unwrap_or(0)
+    }
+
     /// Firing alerts without an item, the oldest of them.
     pub fn aggregates(&self) -> impl Iterator<Item = &AlertNumber> {
         self.aggregates.iter()

@@ -7,11 +7,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::alert::AlertNumber;
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::timeline::TimelineKind;
 use crate::model::{Alert, IncidentId, Severity, Timestamp};
 
 use super::fixed::{self, ONE};
+use super::groups::Members;
 use super::small::SmallSet;
 use super::state::State;
 use super::timeline;
@@ -19,7 +21,8 @@ use super::topology::ItemName;
 
 /// Candidates kept for people to look at.
 const CANDIDATES_SHOWN: usize = 5;
-/// Items ranked at most; beyond it the earliest ones are enough to find the top of the tree.
+/// Items ranked at most. Of more those that failed first are looked at, and what these depend on: the top of the
+/// tree is among them.
 const ITEMS_RANKED_MAX: usize = 512;
 const COVERAGE_WEIGHT: i64 = 400;
 const ORDER_WEIGHT: i64 = 50;
@@ -123,12 +126,31 @@ const fn severity_weight(severity: Severity) -> i64 {
     }
 }
 
+/// The items of an incident that are worth ranking, with their alerts.
+fn ranked_items<'a>(state: &'a State, members: &'a Members) -> BTreeMap<&'a ItemName, &'a SmallSet<AlertNumber>> {
+    if members.items.len() <= ITEMS_RANKED_MAX {
+        return members.items.iter().collect();
+    }
+    let hops_max = state.policy().correlation.hops_max;
+    let earliest = members.alerts.iter().take(ITEMS_RANKED_MAX).filter_map(|number| state.alert(*number));
+    let mut items = BTreeMap::new();
+    for item in earliest.filter_map(|alert| alert.configuration_item.as_ref()) {
+        if let Some((item, numbers)) = members.items.get_key_value(&**item)
+            && items.insert(item, numbers).is_none()
+        {
+            let above = state.topology.upstream(item, hops_max);
+            items.extend(above.iter().filter_map(|(above, _)| members.items.get_key_value(&**above)));
+        }
+    }
+    items
+}
+
 fn gather(state: &State, id: &IncidentId) -> BTreeMap<ItemName, Evidence> {
     let Some(members) = state.groups.members(id) else { return BTreeMap::new() };
     let reopened_at = state.incident(id).and_then(|incident| incident.reopened_at);
     let is_present = |alert: &&Alert| alert.is_unsettled() || reopened_at.is_none_or(|at| alert.fired_at >= at);
     let mut all = BTreeMap::new();
-    for (item, numbers) in members.items.iter().take(ITEMS_RANKED_MAX) {
+    for (item, numbers) in ranked_items(state, members) {
         let mut found: Option<Evidence> = None;
         for alert in numbers.iter().filter_map(|number| state.alert(*number)).filter(is_present) {
             // Ten bits of surprise (one in a thousand) count in full.
@@ -167,7 +189,7 @@ fn among_items(state: &State, id: &IncidentId, evidence: &BTreeMap<ItemName, Evi
     }
     for (item, dependants) in &below {
         if !evidence.contains_key(item) && dependants.len() >= 2 {
-            strengths.insert(item.clone(), silent_strength(state, item, dependants, evidence));
+            strengths.insert(item.clone(), silent_strength(state, id, item, dependants, evidence));
         }
     }
     let earliest = evidence.values().map(|evidence| evidence.first_at).min()?;
@@ -239,6 +261,7 @@ fn blame(
 /// The unmonitored switch: as strong as those behind it, the more of all behind it fail.
 fn silent_strength(
     state: &State,
+    id: &IncidentId,
     item: &str,
     dependants: &BTreeSet<ItemName>,
     evidence: &BTreeMap<ItemName, Evidence>,
@@ -246,7 +269,10 @@ fn silent_strength(
     let sum: i64 = dependants.iter().filter_map(|item| evidence.get(item)).map(|evidence| evidence.strength).sum();
     let mean = sum / (dependants.len() as i64).max(1);
     let direct = state.topology.dependant_count(item).max(1) as i64;
-    let failing = dependants.iter().filter(|d| state.topology.dependencies(d).any(|to| &**to == item)).count() as i64;
+    let failing = dependants.iter().filter(|dependant| state.topology.depends_on(dependant, item)).count() as i64;
+    // Where not all were looked at, the index knows how many there are.
+    let is_sample = state.incident(id).is_some_and(|all| all.configuration_item_count as usize > ITEMS_RANKED_MAX);
+    let failing = if is_sample { failing.max(state.groups.count_below(item, id).into()) } else { failing };
     let share = (failing * ONE / direct).min(ONE);
     fixed::mul(fixed::mul(mean, SILENT_WEIGHT), share)
 }

@@ -41,6 +41,16 @@ impl<K: Ord, V> SmallMap<K, V> {
         }
     }
 
+    pub fn get_key_value<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        match self {
+            Self::Few(few) => place(few, key).ok().map(|at| (&few[at].0, &few[at].1)),
+            Self::Many(many) => many.get_key_value(key),
+        }
+    }
+
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,

@@ -16,12 +16,12 @@ const VISITED_MAX: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     nodes: BTreeMap<ItemName, Node>,
+    /// As the files have them. Most items are known from monitors only and are not looked for in here.
+    described: BTreeMap<ItemName, ConfigurationItem>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    /// As the file has it; absent for an item that only monitors know.
-    item: Option<ConfigurationItem>,
     dependencies: BTreeSet<ItemName>,
     dependants: BTreeSet<ItemName>,
 }
@@ -30,7 +30,9 @@ impl Topology {
     pub fn of(file: &TopologyFile) -> Self {
         let mut topology = Self::default();
         for item in &file.nodes {
-            topology.nodes.entry(item.id.as_str().into()).or_default().item = Some(item.clone());
+            let name = ItemName::from(item.id.as_str());
+            topology.nodes.entry(name.clone()).or_default();
+            topology.described.insert(name, item.clone());
         }
         for edge in file.edges.iter().filter(|edge| edge.kind != EdgeKind::MemberOf) {
             topology.connect(&edge.from, &edge.to);
@@ -57,11 +59,11 @@ impl Topology {
     }
 
     pub fn item(&self, name: &str) -> Option<&ConfigurationItem> {
-        self.nodes.get(name)?.item.as_ref()
+        self.described.get(name)
     }
 
     pub fn items(&self) -> impl Iterator<Item = (&ItemName, Option<&ConfigurationItem>)> {
-        self.nodes.iter().map(|(name, node)| (name, node.item.as_ref()))
+        self.nodes.keys().map(|name| (name, self.described.get(name)))
     }
 
     pub fn has_dependencies(&self, name: &str) -> bool {

@@ -4,6 +4,7 @@ mod fallback;
 mod properties;
 mod redrive;
 mod scenario;
+mod storm;
 
 use super::input::{Command, Input, Principal, Reply, Role, SendResult};
 use super::policy::{EscalationPolicy, Level, Policy, SlaTarget};
