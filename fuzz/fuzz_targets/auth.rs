@@ -44,7 +44,7 @@ fuzz_target!(|knock: Knock<'_>| {
 
 fn check_signature(knock: &Knock<'_>, mut headers: HeaderMap) {
     let auth = SourceAuth::new(Auth::Hmac {
-        secret: Secret::new(SECRET.to_vec()),
+        secrets: vec![Secret::new(SECRET.to_vec())],
         header: "x-signature".into(),
         prefix: "sha256=".into(),
         encoding: if knock.is_base64 { SignatureEncoding::Base64 } else { SignatureEncoding::Hex },
@@ -68,7 +68,7 @@ fn check_signature(knock: &Knock<'_>, mut headers: HeaderMap) {
     }
     let is_timely = !knock.has_timestamp || knock.seconds_off.unsigned_abs() <= 300;
     let is_in = match auth.check(&headers, NOW) {
-        Ok(Some(unverified)) => unverified.verify(knock.body).is_ok(),
+        Ok(Some(unverified)) => unverified.verify(knock.body, NOW).is_ok(),
         Ok(None) => panic!("nothing is left to verify"),
         Err(problem) => {
             assert!(!problem.detail().contains("a secret of"), "{}", problem.detail());

@@ -45,7 +45,8 @@ fuzz_target!(|text: &str| {
     check(reader.alerts(&AlertQuery { page: page(), ..AlertQuery::default() }).map(|page| page.items.len()));
     check(reader.problems(&page()).map(|page| page.items.len()));
     check(reader.deliveries(&DeliveryQuery { page: page(), ..DeliveryQuery::default() }).map(|page| page.items.len()));
-    for subject in [Subject::Incident(text.to_owned()), Subject::Alert(text.to_owned())] {
+    let incident = text.parse().ok().map(Subject::Incident);
+    for subject in [Some(Subject::Alert(text.to_owned())), incident].into_iter().flatten() {
         check(reader.timeline(&subject, &page()).map(|page| page.items.len()));
     }
     walk(text, |page| reader.audit(page));

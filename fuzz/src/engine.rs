@@ -189,7 +189,7 @@ impl Rows {
         }
         for (incident, is_live) in &changes.incidents {
             match is_live {
-                true => drop(self.incidents.insert(incident.id.clone(), json(incident))),
+                true => drop(self.incidents.insert(incident.id, json(incident))),
                 false => drop(self.incidents.remove(&incident.id)),
             }
         }
@@ -221,6 +221,7 @@ impl Rows {
         let facts = self.facts.iter().map(|((kind, key), value)| (kind.clone(), key.clone(), value.clone()));
         Snapshot {
             position: 0,
+            last_at: Timestamp::default(),
             alerts: self.alerts.values().map(row::<Alert>).collect(),
             incidents: self.incidents.values().map(row::<Incident>).collect(),
             problems: self.problems.values().map(row::<Problem>).collect(),
