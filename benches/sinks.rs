@@ -70,6 +70,7 @@ async fn main() {
         "twentieth sink", "quiet p50", "p99 ms", "broken p50", "p99 ms", "ratio"
     );
     for (name, answer) in [
+        ("well (the noise here)", Answer::Status(200)),
         ("blackholed", Answer::Hang),
         ("dripping", Answer::Drip),
         ("500", Answer::Status(500)),
