@@ -40,7 +40,7 @@ queries() {
     page=$(curl -fs -o /dev/null -w '%{time_total}' 'http://127.0.0.1:19494/api/v1/alerts?status=firing&limit=500')
     local cursor='' pages=0 answer
     while [ $pages -lt 100 ]; do
-        answer=$(curl -fs "http://127.0.0.1:19494/api/v1/alerts?status=firing&limit=500&cursor=$cursor" | jq -r '.next_cursor // ""')
+        answer=$(curl -fs "http://127.0.0.1:19494/api/v1/alerts?status=firing&limit=500${cursor:+&cursor=$cursor}" | jq -r '.next_cursor // ""')
         pages=$((pages + 1)) cursor=$answer
         [ -n "$cursor" ] || break
     done

@@ -14,7 +14,7 @@ use super::timeline;
 const ITEMS_HIGH: usize = 10;
 const ITEMS_MEDIUM: usize = 3;
 /// Alerts and items of one incident that are looked at.
-const LOOKED_AT_MAX: usize = 64;
+const LOOKED_AT_MAX: usize = 256;
 
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(incident) = state.incident(id) else { return };
