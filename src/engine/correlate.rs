@@ -15,7 +15,6 @@ use crate::mutant::{self, Mutant};
 
 use super::dedup::{Change, ChangeKind};
 use super::fixed::{self, ONE};
-use super::small::SmallSet;
 use super::state::State;
 use super::{lifecycle, timeline};
 
@@ -192,10 +191,7 @@ fn is_joinable(state: &State, id: &IncidentId) -> bool {
 
 /// The alerts of an incident on one item: when the last of them fired, and the worst that still does.
 fn evidence(state: &State, id: &IncidentId, item: &str) -> Option<(Timestamp, Option<Severity>)> {
-    evidence_of(state, state.groups.members(id)?.items.get(item)?)
-}
-
-fn evidence_of(state: &State, numbers: &SmallSet<AlertNumber>) -> Option<(Timestamp, Option<Severity>)> {
+    let numbers = state.groups.members(id)?.items.get(item)?;
     let alerts = || numbers.iter().filter_map(|number| state.alert(*number));
     let last = alerts().map(|alert| alert.fired_at).max()?;
     Some((last, alerts().filter(|alert| alert.is_firing()).map(|alert| alert.severity).min()))
@@ -257,29 +253,44 @@ fn downstream(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<In
 /// needs no such guess: `upstream` has said so.
 fn siblings(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<IncidentId, Link>) {
     for parent in state.topology.dependencies(item).filter(|parent| !is_down(state, parent)) {
-        let strength_max = hub_damped(state, parent);
-        let mut found: BTreeMap<IncidentId, i64> = BTreeMap::new();
-        let below = state.groups.below(parent).map(|(id, _)| id);
-        for id in below.take(NEIGHBOURS_MAX).filter(|id| is_joinable(state, id)) {
-            let Some(members) = state.groups.members(id) else { continue };
-            for (sibling, numbers) in members.items.iter().filter(|(other, _)| &***other != item).take(CANDIDATES_MAX) {
-                if !state.topology.depends_on(sibling, parent) {
-                    continue;
-                }
-                let Some((last, Some(_))) = evidence_of(state, numbers) else { continue };
-                let strength = fixed::mul(strength_max, fixed::decay(now.since(last).as_millis(), SIBLING_TAU_MS));
-                let sum = found.entry(*id).or_default();
-                *sum = fixed::noisy_or([*sum, strength]);
-            }
-        }
-        let together = fixed::noisy_or(found.values().copied());
+        let strength = hub_damped(state, parent);
+        // The youngest first: what happened long ago has nothing to say.
+        let below = state.groups.below(parent).rev().map(|(id, _)| id).filter(|id| is_joinable(state, id));
+        let found: Vec<(IncidentId, i64)> = below
+            .take(NEIGHBOURS_MAX)
+            .map(|id| (*id, failing_now(state, now, id, item, parent, strength)))
+            .filter(|(_, strength)| *strength > 0)
+            .collect();
+        let together = fixed::noisy_or(found.iter().map(|(_, strength)| *strength));
         if together < JOIN_MIN {
             continue;
         }
-        for id in found.keys() {
+        for (id, _) in &found {
             add(links, id, together, true, || format!("{item} and others that depend on {parent} fail together"));
         }
     }
+}
+
+/// How strongly the items of one incident that depend on `parent` speak for a common fault now, each with
+/// `strength` and less with time. The alerts that came last are looked at, until they say enough.
+fn failing_now(state: &State, now: Timestamp, id: &IncidentId, item: &str, parent: &str, strength: i64) -> i64 {
+    let Some(members) = state.groups.members(id) else { return 0 };
+    let newest = members.firing.iter().rev().take(CANDIDATES_MAX).filter_map(|number| state.alert(*number));
+    let mut counted: Vec<&str> = Vec::new();
+    let mut sum = 0;
+    for alert in newest.filter(|alert| alert.is_firing()) {
+        let strength = fixed::mul(strength, fixed::decay(now.since(alert.fired_at).as_millis(), SIBLING_TAU_MS));
+        let sibling = alert.configuration_item.as_deref().filter(|other| *other != item && !counted.contains(other));
+        let Some(sibling) = sibling.filter(|other| strength > 0 && state.topology.depends_on(other, parent)) else {
+            continue;
+        };
+        counted.push(sibling);
+        sum = fixed::noisy_or([sum, strength]);
+        if sum >= JOIN_MIN {
+            break;
+        }
+    }
+    sum
 }
 
 /// A dependency that everything has (DNS, a core switch with hundreds behind it) says less.

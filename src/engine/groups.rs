@@ -40,7 +40,7 @@ impl Groups {
     }
 
     /// Incidents with an alert on something that depends on the item, with how many such items.
-    pub fn below(&self, item: &str) -> impl Iterator<Item = (&IncidentId, &u32)> {
+    pub fn below(&self, item: &str) -> impl DoubleEndedIterator<Item = (&IncidentId, &u32)> {
         self.below.get(item).into_iter().flat_map(SmallMap::iter)
     }
 

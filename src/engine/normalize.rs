@@ -31,14 +31,21 @@ const LEARNED_MAX: usize = 1_000_000;
 impl Names {
     pub(super) fn restore(&mut self, name: &str, item: Option<String>) {
         if let Some(item) = &item {
-            self.know(item);
+            self.intern(item);
         }
         self.learned.insert(name.to_owned(), item);
     }
 
-    fn know(&mut self, item: &str) {
+    /// The shared form of an item's name, which is known from now on.
+    pub(super) fn intern(&mut self, item: &str) -> ItemName {
+        let name = self.share(item);
+        self.know(&name);
+        name
+    }
+
+    fn know(&mut self, item: &ItemName) {
         if self.known.len() < LEARNED_MAX && !self.known.contains(item) {
-            self.known.insert(item.into());
+            self.known.insert(ItemName::clone(item));
         }
     }
 
@@ -81,7 +88,7 @@ pub fn index(state: &mut State) {
         names.fixed.insert(clean(naming, name), item.clone());
     }
     let items: Vec<String> = names.learned.values().flatten().cloned().collect();
-    items.iter().for_each(|item| names.know(item));
+    items.iter().for_each(|item| drop(names.intern(item)));
     for alert in state.alerts().filter_map(|alert| alert.configuration_item.clone()).collect::<Vec<_>>() {
         names.know(&alert);
     }
@@ -98,7 +105,6 @@ pub fn run(state: &mut State, event: &mut Event) {
         learn_names(state, naming, &item, &raw, &event.aliases);
         for parent in &event.parents {
             let parent = resolve(&state.names, naming, parent);
-            state.names.know(&parent);
             state.learn_dependency(&item, &parent);
         }
         for label in &naming.runs_on_labels {
@@ -197,7 +203,7 @@ fn looks_like_address(name: &str) -> bool {
 }
 
 fn learn_names(state: &mut State, naming: &Naming, item: &str, raw: &str, aliases: &[String]) {
-    state.names.know(item);
+    state.names.intern(item);
     for alias in aliases.iter().map(String::as_str).chain([raw]) {
         let alias = clean(naming, alias);
         if alias.is_empty() || alias == item || is_local(&alias) || state.names.fixed.contains_key(&alias) {

@@ -93,7 +93,7 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     /// In order of the keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
         let (few, many) = match self {
             Self::Few(few) => (Some(few), None),
             Self::Many(many) => (None, Some(many)),
@@ -102,7 +102,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         few.chain(many.into_iter().flat_map(|many| many.iter()))
     }
 
-    pub fn keys(&self) -> impl Iterator<Item = &K> {
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
         self.iter().map(|(key, _)| key)
     }
 }
@@ -129,7 +129,10 @@ impl<T: Ord> SmallSet<T> {
         self.0.is_empty()
     }
 
-    pub fn contains(&self, item: &T) -> bool {
+    pub fn contains<Q: Ord + ?Sized>(&self, item: &Q) -> bool
+    where
+        T: Borrow<Q>,
+    {
         self.0.get(item).is_some()
     }
 
@@ -143,8 +146,18 @@ impl<T: Ord> SmallSet<T> {
     }
 
     /// In order.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.0.keys()
+    }
+}
+
+impl<T: Ord> FromIterator<T> for SmallSet<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut set = Self::default();
+        for item in items {
+            set.insert(item);
+        }
+        set
     }
 }
 

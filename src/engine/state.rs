@@ -10,6 +10,7 @@ pub(super) use changes::fact;
 pub use changes::{Changes, Fact};
 pub use restore::{RestoreError, Snapshot};
 
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ use super::interner::Interner;
 use super::normalize::Names;
 use super::policy::Policy;
 use super::root_cause::Families;
-use super::topology::Topology;
+use super::small::SmallSet;
+use super::topology::{ItemName, Topology};
 use super::{inhibit, route};
 use changes::Changed;
 
@@ -62,7 +64,7 @@ pub struct State {
     silences: BTreeMap<String, Silence>,
     maintenances: BTreeMap<String, Maintenance>,
     /// Learned dependencies, item to the items it depends on.
-    learned: BTreeMap<String, BTreeSet<String>>,
+    learned: BTreeMap<ItemName, SmallSet<ItemName>>,
     /// How far our time is ahead of a wall clock that was set back.
     ahead: Span,
     /// Loud notifications in the current minute, by receiver.
@@ -308,17 +310,21 @@ impl State {
 
     /// Learns that `from` depends on `to`; indexes follow when it was news.
     pub(super) fn learn_dependency(&mut self, from: &str, to: &str) {
-        if from == to || !self.learned.entry(from.to_owned()).or_default().insert(to.to_owned()) {
+        if from == to || self.learned.get(from).is_some_and(|known| known.contains(to)) {
             return;
         }
-        self.remember(fact::DEPENDENCY, from, serde_json::to_value(&self.learned[from]).ok());
+        let (from, to) = (self.names.intern(from), self.names.intern(to));
+        let known = self.learned.entry(ItemName::clone(&from)).or_default();
+        known.insert(ItemName::clone(&to));
+        let known = known.iter().map(|item| Value::from(&**item)).collect();
+        self.remember(fact::DEPENDENCY, &*from, Some(known));
         let hops_max = self.policy.correlation.hops_max;
-        let Some(below) = self.topology.everything_below(from, hops_max) else {
-            self.topology.connect(from, to);
+        let Some(below) = self.topology.everything_below(&from, hops_max) else {
+            self.topology.connect(&from, &to);
             return self.groups.reindex(&self.topology, hops_max);
         };
         let moved = self.groups.lift(&self.topology, hops_max, &below);
-        self.topology.connect(from, to);
+        self.topology.connect(&from, &to);
         self.groups.put_back(&self.topology, hops_max, moved);
     }
 

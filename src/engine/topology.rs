@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use crate::model::topology::{ConfigurationItem, EdgeKind, TopologyFile};
 
+use super::small::SmallSet;
+
 pub type ItemName = Arc<str>;
 
 /// Items visited in one walk: a hub cannot make an alert expensive.
@@ -22,8 +24,8 @@ pub struct Topology {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    dependencies: BTreeSet<ItemName>,
-    dependants: BTreeSet<ItemName>,
+    dependencies: SmallSet<ItemName>,
+    dependants: SmallSet<ItemName>,
 }
 
 impl Topology {
@@ -35,19 +37,19 @@ impl Topology {
             topology.described.insert(name, item.clone());
         }
         for edge in file.edges.iter().filter(|edge| edge.kind != EdgeKind::MemberOf) {
-            topology.connect(&edge.from, &edge.to);
+            let (from, to) = (topology.name(&edge.from), topology.name(&edge.to));
+            topology.connect(&from, &to);
         }
         topology
     }
 
     /// `from` depends on `to`; true when that was not known.
-    pub fn connect(&mut self, from: &str, to: &str) -> bool {
+    pub fn connect(&mut self, from: &ItemName, to: &ItemName) -> bool {
         if from == to {
             return false;
         }
-        let (from, to) = (self.name(from), self.name(to));
         self.nodes.entry(to.clone()).or_default().dependants.insert(from.clone());
-        self.nodes.entry(from).or_default().dependencies.insert(to)
+        self.nodes.entry(from.clone()).or_default().dependencies.insert(to.clone())
     }
 
     fn name(&self, name: &str) -> ItemName {
@@ -71,7 +73,7 @@ impl Topology {
     }
 
     pub fn dependencies(&self, name: &str) -> impl Iterator<Item = &ItemName> {
-        self.nodes.get(name).into_iter().flat_map(|node| &node.dependencies)
+        self.nodes.get(name).into_iter().flat_map(|node| node.dependencies.iter())
     }
 
     /// Directly.
@@ -99,7 +101,7 @@ impl Topology {
         (found.len() < VISITED_MAX).then(|| found.into_iter().map(|(item, _)| item).chain([name.into()]).collect())
     }
 
-    fn walk(&self, start: &str, hops_max: u8, next: impl Fn(&Node) -> &BTreeSet<ItemName>) -> Vec<(ItemName, u8)> {
+    fn walk(&self, start: &str, hops_max: u8, next: impl Fn(&Node) -> &SmallSet<ItemName>) -> Vec<(ItemName, u8)> {
         // Most items are in no dependency at all.
         if self.nodes.get(start).is_none_or(|node| next(node).is_empty()) {
             return Vec::new();
@@ -111,7 +113,7 @@ impl Topology {
             if hops == hops_max {
                 continue;
             }
-            for neighbour in self.nodes.get(&name).into_iter().flat_map(&next) {
+            for neighbour in self.nodes.get(&name).into_iter().flat_map(|node| next(node).iter()) {
                 if found.len() >= VISITED_MAX {
                     return found;
                 }
@@ -132,7 +134,7 @@ mod tests {
     fn chain() -> Topology {
         let mut topology = Topology::default();
         for (from, to) in [("web1", "rtr1"), ("web2", "rtr1"), ("shop", "web1"), ("rtr1", "core"), ("core", "rtr1")] {
-            topology.connect(from, to);
+            topology.connect(&from.into(), &to.into());
         }
         topology
     }

@@ -60,6 +60,7 @@ impl State {
             alert.source = state.texts.share(&alert.source);
             alert.service = state.texts.share_some(alert.service.as_deref());
             alert.url = state.texts.share_some(alert.url.as_deref());
+            alert.configuration_item = alert.configuration_item.map(|item| state.names.intern(&item));
             state.next_alert = state.next_alert.max(alert.number + 1);
             state.by_fingerprint.insert(alert.fingerprint, alert.number);
             state.alerts.insert(alert.number, Arc::new(alert));
@@ -87,7 +88,11 @@ impl State {
             fact::LAST_INCIDENT => self.last_incident = serde_json::from_value(value)?,
             fact::FAMILY => self.families.restore(key, serde_json::from_value(value)?),
             fact::ALIAS => self.names.restore(key, serde_json::from_value(value)?),
-            fact::DEPENDENCY => drop(self.learned.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::DEPENDENCY => {
+                let all: Vec<String> = serde_json::from_value(value)?;
+                let all = all.iter().map(|to| self.names.intern(to)).collect();
+                self.learned.insert(self.names.intern(key), all);
+            }
             fact::SILENCE if mutant::is(Mutant::SilenceLostOnRestart) => {}
             fact::SILENCE => drop(self.silences.insert(key.to_owned(), serde_json::from_value(value)?)),
             fact::MAINTENANCE => drop(self.maintenances.insert(key.to_owned(), serde_json::from_value(value)?)),
@@ -106,7 +111,7 @@ impl State {
     pub(in crate::engine) fn rebuild(&mut self) {
         self.topology = Topology::of(&self.policy.topology);
         for (from, all) in &self.learned {
-            for to in all {
+            for to in all.iter() {
                 self.topology.connect(from, to);
             }
         }
