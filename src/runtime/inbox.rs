@@ -7,17 +7,22 @@ mod lanes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
-use crate::engine::input::{Input, Reply};
+use crate::engine::input::{Input, Reply, SendResult};
 use crate::model::audit::AuditEntry;
 use crate::store::{Position, QuarantineRow};
 use lanes::Lanes;
 
 /// Bytes that may wait: with the number of jobs the point from which senders are told to come back.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// How long what a send led to waits for something else to be committed with, so that it need not be synced on
+/// its own: the disk's next moment belongs to the next page.
+const RESULTS_WAIT: Duration = Duration::from_millis(5);
 
 /// What others ask of the driver.
 #[derive(Debug)]
@@ -63,6 +68,12 @@ impl Job {
         }
     }
 
+    /// Nobody waits for it but the delivery that is over: it may be committed together with what comes next.
+    fn is_patient(&self) -> bool {
+        let Self::Input { input, .. } = self else { return false };
+        matches!(&**input, Input::Sent { result: SendResult::Delivered { .. } | SendResult::Superseded { .. }, .. })
+    }
+
     pub(super) fn answer(self, result: Result<Receipt, SubmitError>) {
         let (Self::Input { done, .. }
         | Self::Quarantine { done, .. }
@@ -100,13 +111,15 @@ pub struct Handle {
 #[derive(Debug)]
 pub struct Queue {
     shared: Arc<Shared>,
+    /// Until when what may wait does so.
+    patience: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Shared {
     /// Absent once the queue is gone. Held for moments only: a request more or a batch less.
     lanes: Mutex<Option<Lanes>>,
-    /// Something came into an empty queue, or the last handle is gone.
+    /// Something came in that is to be looked at, or the last handle is gone.
     news: Notify,
     handles: AtomicUsize,
 }
@@ -143,7 +156,7 @@ impl Handle {
             news: Notify::new(),
             handles: AtomicUsize::new(1),
         });
-        (Self { shared: Arc::clone(&shared) }, Queue { shared })
+        (Self { shared: Arc::clone(&shared) }, Queue { shared, patience: None })
     }
 
     /// Hands an input to the writer and waits until it is durable.
@@ -192,9 +205,9 @@ impl Handle {
     fn put(&self, job: Job) -> Option<bool> {
         let mut lanes = self.shared.lanes.lock();
         let lanes = lanes.as_mut()?;
-        let was_empty = lanes.len() == 0;
+        let (was_empty, was_urgent) = (lanes.len() == 0, lanes.is_urgent());
         let is_taken = lanes.put(job);
-        if is_taken && was_empty {
+        if is_taken && (was_empty || !was_urgent && lanes.is_urgent()) {
             self.shared.news.notify_one();
         }
         Some(is_taken)
@@ -203,14 +216,38 @@ impl Handle {
 
 impl Queue {
     /// Waits for jobs and takes what comes next, up to so many jobs and bytes; 0 when every handle is gone.
+    /// Results of sends alone wait a little for company.
     pub(super) async fn recv_many(&mut self, batch: &mut Vec<Job>, count_max: usize, bytes_max: usize) -> usize {
-        self.recv_with(|lanes| {
-            let before = batch.len();
+        loop {
+            let is_last_look = self.shared.handles.load(Ordering::Acquire) == 0;
+            let is_over = is_last_look || self.patience.is_some_and(|until| until <= Instant::now());
+            if is_over || self.is_urgent() {
+                let count = self.take_now(batch, count_max, bytes_max);
+                if count > 0 || is_last_look {
+                    return count;
+                }
+            } else if self.patience.is_none() && self.len() > 0 {
+                self.patience = Some(Instant::now() + RESULTS_WAIT);
+            }
+            match self.patience {
+                Some(until) => drop(tokio::time::timeout_at(until, self.shared.news.notified()).await),
+                None => self.shared.news.notified().await,
+            }
+        }
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.shared.lanes.lock().as_ref().is_some_and(Lanes::is_urgent)
+    }
+
+    /// What is there, up to so many jobs and bytes, without waiting.
+    pub(super) fn take_now(&mut self, batch: &mut Vec<Job>, count_max: usize, bytes_max: usize) -> usize {
+        self.patience = None;
+        let before = batch.len();
+        if let Some(lanes) = self.shared.lanes.lock().as_mut() {
             lanes.take(batch, count_max, bytes_max);
-            Some(batch.len() - before).filter(|count| *count > 0)
-        })
-        .await
-        .unwrap_or(0)
+        }
+        batch.len() - before
     }
 
     pub(super) fn len(&self) -> usize {
@@ -262,6 +299,40 @@ mod tests {
         for taken in flood.into_iter().chain([calm]) {
             assert_eq!(taken.await.unwrap(), Ok(done()));
         }
+    }
+
+    fn result(delivery: &str) -> Input {
+        let result = SendResult::Delivered { proof: "answered 200".to_owned(), remote: None };
+        Input::Sent { delivery: delivery.to_owned(), result }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_send_led_to_waits_for_company_but_not_long() {
+        let (handle, mut queue) = Handle::channel(100);
+        let put = |input: Input| {
+            let handle = handle.clone();
+            tokio::spawn(async move { handle.submit(input, None).await });
+        };
+        let began = Instant::now();
+        let mut batch = Vec::new();
+        put(result("a"));
+        assert_eq!(queue.recv_many(&mut batch, 100, 1 << 20).await, 1);
+        assert!(began.elapsed() >= RESULTS_WAIT);
+
+        let began = Instant::now();
+        put(result("b"));
+        tokio::task::yield_now().await;
+        put(Input::Started);
+        assert_eq!(queue.recv_many(&mut batch, 100, 1 << 20).await, 2, "it goes with what is in a hurry");
+        (0..16).for_each(|_| put(result("c")));
+        assert_eq!(queue.recv_many(&mut batch, 100, 1 << 20).await, 16, "so many are company enough");
+        assert!(began.elapsed() < RESULTS_WAIT);
+
+        put(result("d"));
+        tokio::task::yield_now().await;
+        assert_eq!(queue.take_now(&mut batch, 100, 1 << 20), 1, "nor does it wait where a batch is made anyway");
+        let nothing = tokio::time::timeout(RESULTS_WAIT * 3, queue.recv_many(&mut batch, 100, 1 << 20)).await;
+        assert!(nothing.is_err(), "an empty queue is not an ended one");
     }
 
     #[tokio::test]

@@ -74,7 +74,12 @@ pub struct Rows {
 
 impl Commit {
     pub fn is_empty(&self) -> bool {
-        self.journal.is_empty() && self.audit.is_empty() && self.quarantine.is_empty() && self.rows.is_none()
+        self.promises_nothing() && self.rows.is_none()
+    }
+
+    /// It holds only what the journal leads to anyway: nobody is told that it is durable.
+    pub fn promises_nothing(&self) -> bool {
+        self.journal.is_empty() && self.audit.is_empty() && self.quarantine.is_empty()
     }
 }
 

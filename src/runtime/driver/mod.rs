@@ -51,6 +51,8 @@ const JOBS_PER_BATCH_MAX: usize = 2_048;
 const BYTES_PER_BATCH_MAX: usize = 512 << 10;
 /// The stored rows are at most this old while something changes.
 const ROWS_EVERY: Duration = Duration::from_millis(20);
+/// With nothing else to do they are brought up to date more often: few at a time hold up nobody for long.
+const ROWS_WHEN_IDLE: Duration = Duration::from_millis(4);
 /// Changed rows that may wait: bounds the work of one commit, and what a start steps again.
 const ROWS_WAITING_MAX: usize = 4_096;
 /// Pause before the store is tried again after a failed commit.
@@ -298,7 +300,10 @@ impl EngineLoop {
                         return self.finish();
                     }
                 }
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(wait) => {
+                    // What waits for company goes along.
+                    queue.take_now(&mut jobs, JOBS_PER_BATCH_MAX, BYTES_PER_BATCH_MAX);
+                }
             }
             self.metrics.queue_depth.set(queue.len() as i64);
             if let Err(error) = self.pass_on(std::mem::take(&mut jobs)) {
@@ -314,14 +319,15 @@ impl EngineLoop {
     /// Until something is due: a deadline, rows that wait, a sign of life.
     fn wait(&self) -> Duration {
         let deadline = next_deadline(&self.stepper.state).map(|at| at.since(self.stepper.clock.now()).to_std());
-        let rows = self.stepper.has_unwritten().then(|| ROWS_EVERY.saturating_sub(self.written.elapsed()));
+        let rows = self.stepper.has_unwritten().then(|| ROWS_WHEN_IDLE.saturating_sub(self.written.elapsed()));
         [deadline, rows].into_iter().flatten().fold(SIGN_OF_LIFE, Duration::min)
     }
 
     /// Steps the jobs and hands them to the committer; waits while it has two batches in hand.
     fn pass_on(&mut self, jobs: Vec<Job>) -> Result<(), DriverError> {
         let is_asked = jobs.iter().any(|job| matches!(job, Job::CatchUp { .. }));
-        let is_time = self.written.elapsed() >= ROWS_EVERY || self.stepper.unwritten() >= ROWS_WAITING_MAX;
+        let every = if jobs.is_empty() { ROWS_WHEN_IDLE } else { ROWS_EVERY };
+        let is_time = self.written.elapsed() >= every || self.stepper.unwritten() >= ROWS_WAITING_MAX;
         let rows = if is_asked || is_time { RowsNow::Yes } else { RowsNow::Later };
         let (work, is_stale) = (&self.work, self.is_stale.load(Ordering::SeqCst));
         let batch = step_all(&mut self.stepper, jobs, is_stale, rows, |step| recover_by(work, step))?;

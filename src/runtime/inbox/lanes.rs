@@ -18,6 +18,8 @@ const JOB_BYTES: u64 = 256;
 /// While sources share the writer a batch holds this part of the bytes that one alone may fill it with: more
 /// commits, but a page waits for a few milliseconds of a flood only.
 const SHARED_BATCH: usize = 32;
+/// So many results of sends are worth a commit of their own.
+const RESULTS_TOGETHER: usize = 16;
 /// A source has the writer to itself once it has been the only one in so many batches.
 const BATCHES_ALONE: u32 = 256;
 
@@ -26,6 +28,8 @@ pub(super) struct Lanes {
     jobs_max: usize,
     bytes_max: usize,
     own: Lane,
+    /// Of the daemon's own jobs those that may wait for others.
+    patient: usize,
     /// One for each source that ever sent something; their names are configured, so there are few.
     sources: Vec<Lane>,
     by_name: BTreeMap<String, usize>,
@@ -68,6 +72,7 @@ impl Lanes {
             jobs_max: jobs_max.max(1),
             bytes_max,
             own: Lane::default(),
+            patient: 0,
             sources: Vec::new(),
             by_name: BTreeMap::new(),
             turns: BinaryHeap::new(),
@@ -84,12 +89,18 @@ impl Lanes {
         self.own.jobs.len() + self.count
     }
 
+    /// Something is there that should not wait for company.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.count > 0 || self.own.jobs.len() > self.patient || self.patient >= RESULTS_TOGETHER
+    }
+
     /// Takes a job in; false when there is no place for one of its sender, and then it is dropped.
     pub(super) fn put(&mut self, job: Job) -> bool {
         let bytes = job.bytes();
         let Some(source) = job.source() else {
             let has_room = self.own.jobs.len() < self.jobs_max && self.own.bytes <= self.bytes_max;
             if has_room {
+                self.patient += usize::from(job.is_patient());
                 self.own.push(job, bytes);
             }
             return has_room;
@@ -121,7 +132,13 @@ impl Lanes {
 
     /// The next job.
     pub(super) fn next(&mut self) -> Option<Job> {
-        self.own.pop().map(|(job, _)| job).or_else(|| self.next_of_sources().map(|(job, _)| job))
+        self.next_own().or_else(|| self.next_of_sources().map(|(job, _)| job))
+    }
+
+    fn next_own(&mut self) -> Option<Job> {
+        let (job, _) = self.own.pop()?;
+        self.patient -= usize::from(job.is_patient());
+        Some(job)
     }
 
     /// The next jobs, up to so many and, of those of sources, so many bytes; at least one of a source, if
@@ -129,7 +146,7 @@ impl Lanes {
     pub(super) fn take(&mut self, batch: &mut Vec<Job>, count_max: usize, bytes_max: usize) {
         let before = batch.len();
         while batch.len() - before < count_max
-            && let Some((job, _)) = self.own.pop()
+            && let Some(job) = self.next_own()
         {
             batch.push(job);
         }

@@ -17,8 +17,12 @@ use crate::store::StoreError;
 
 /// Pages of 4 KiB in the log from which they are copied in the background (4 MiB), and again after as many.
 const BACKGROUND_PAGES: i64 = 1_000;
-/// From here on the writer sees to it that the log begins anew (32 MiB).
+/// From here on the log shall begin anew (32 MiB), for which somebody has to copy the last page of it.
 const RESTART_PAGES: i64 = 8_000;
+/// So little the writer copies itself, because then nothing waits for long; what is more is for the thread.
+const WRITER_PAGES_MAX: i64 = 64;
+/// A log that grows faster than the thread copies (128 MiB): then the writer takes its share.
+const OVERFULL_PAGES: i64 = 4 * RESTART_PAGES;
 
 /// The thread that copies; ends when this is dropped.
 #[derive(Debug)]
@@ -79,10 +83,16 @@ impl Checkpointer {
         if log.pages < self.woken_at {
             self.woken_at = 0;
         }
-        let is_copying = self.shared.is_copying.load(Ordering::SeqCst);
-        if log.pages >= RESTART_PAGES && !is_copying && log.pages - log.copied < BACKGROUND_PAGES {
+        if self.shared.is_copying.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let left = log.pages - log.copied;
+        let is_full = log.pages >= RESTART_PAGES;
+        let is_overfull = log.pages >= OVERFULL_PAGES;
+        let wake_after = if is_full { WRITER_PAGES_MAX } else { BACKGROUND_PAGES };
+        if is_full && left <= WRITER_PAGES_MAX || is_overfull && left < BACKGROUND_PAGES {
             checkpoint(writer, "PASSIVE")?;
-        } else if log.pages - self.woken_at >= BACKGROUND_PAGES && !is_copying {
+        } else if log.pages - self.woken_at >= wake_after {
             self.woken_at = log.pages;
             // A full channel means that it is about to look anyway.
             let _ = self.wake.as_ref().map(|wake| wake.try_send(()));

@@ -141,8 +141,14 @@ fn prepare_writer(connection: &Connection, is_file: bool) -> Result<(), Opening>
         connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
         connection.query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES_KEPT}"), [], |_| Ok(()))?;
     }
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    wait_for_the_disk(connection, true)?;
     Ok(())
+}
+
+/// Whether commits on this connection wait until the disk has them. What does not wait is in the same log
+/// before what does, so the next one that waits makes both durable, and a power loss takes the end only.
+fn wait_for_the_disk(connection: &Connection, is_synced: bool) -> Result<(), rusqlite::Error> {
+    connection.pragma_update(None, "synchronous", if is_synced { "FULL" } else { "NORMAL" })
 }
 
 /// Brings the schema up to date; changes nothing when it is.
@@ -172,6 +178,8 @@ pub struct SqliteStore {
     /// Highest alert number written; a hint only: rows above it are new, so no update is tried.
     last_alert: AlertNumber,
     scratch: write::Scratch,
+    /// Whether a commit waits for the disk at present.
+    is_synced: bool,
     /// None in memory, which has no log. After the connection, so that the last to close is this one's.
     checkpointer: Option<Checkpointer>,
     /// How far it has come, outside of it; none in memory. Last, because it is also the lock.
@@ -228,7 +236,8 @@ impl SqliteStore {
         migrate(&mut connection).map_err(|error| refused(error.into()))?;
         file::check_schema(&connection).and_then(|()| file::check_position(&connection)).map_err(refused)?;
         let scratch = write::Scratch::default();
-        Ok(Self { connection, name, epoch: 0, last_alert: 0, scratch, checkpointer: None, mark: None })
+        let (checkpointer, mark) = (None, None);
+        Ok(Self { connection, name, epoch: 0, last_alert: 0, scratch, is_synced: true, checkpointer, mark })
     }
 
     /// The store has been looked at and is good: from here on its log may be moved into the file.

@@ -48,6 +48,7 @@ impl Store for SqliteStore {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<Position, StoreError> {
+        self.wait_for_the_disk(!commit.promises_nothing())?;
         let written = write(&mut self.connection, self.epoch, self.last_alert, &mut self.scratch, commit);
         let position = written.map_err(|fault| self.explain("commit", fault))?;
         if let Some(mark) = &self.mark {
@@ -64,6 +65,17 @@ impl Store for SqliteStore {
     fn prune(&mut self, horizon: &Horizon, rows_max: u32) -> Result<u64, StoreError> {
         let pruned = super::prune::prune(&mut self.connection, self.epoch, horizon, rows_max);
         pruned.map_err(|fault| self.explain("prune", fault))
+    }
+}
+
+impl SqliteStore {
+    fn wait_for_the_disk(&mut self, is_synced: bool) -> Result<(), StoreError> {
+        if self.is_synced != is_synced {
+            let set = super::wait_for_the_disk(&self.connection, is_synced);
+            set.map_err(|error| self.explain("choose what waits for the disk", error.into()))?;
+            self.is_synced = is_synced;
+        }
+        Ok(())
     }
 }
 
