@@ -275,7 +275,7 @@ fn siblings(state: &State, now: Timestamp, item: &str, links: &mut BTreeMap<Inci
 /// `strength` and less with time. The alerts that came last are looked at, until they say enough.
 fn failing_now(state: &State, now: Timestamp, id: &IncidentId, item: &str, parent: &str, strength: i64) -> i64 {
     let Some(members) = state.groups.members(id) else { return 0 };
-    let newest = members.firing.iter().rev().take(CANDIDATES_MAX).filter_map(|number| state.alert(*number));
+    let newest = members.unsettled().rev().take(CANDIDATES_MAX).filter_map(|number| state.alert(*number));
     let mut counted: Vec<&str> = Vec::new();
     let mut sum = 0;
     for alert in newest.filter(|alert| alert.is_firing()) {

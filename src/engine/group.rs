@@ -201,7 +201,7 @@ fn put_off(state: &mut State, now: Timestamp, id: &IncidentId, until: Timestamp)
 pub fn mute_cause(state: &State, now: Timestamp, id: &IncidentId) -> Option<String> {
     let members = state.groups.members(id)?;
     let mut first = None;
-    for alert in members.firing.iter().filter_map(|number| state.alert(*number)) {
+    for alert in members.unsettled().filter_map(|number| state.alert(*number)) {
         let cause = maintenance::cause(state, now, alert)
             .or_else(|| silence::cause(state, now, alert))
             .or_else(|| inhibit::cause(state, alert))?;

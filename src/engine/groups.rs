@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::IncidentId;
 use crate::model::alert::{Alert, AlertNumber};
+use crate::model::{IncidentId, Severity};
 
 use super::small::{SmallMap, SmallSet};
 use super::topology::{ItemName, Topology};
@@ -25,8 +25,52 @@ pub struct Groups {
 #[derive(Clone, Debug, Default)]
 pub struct Members {
     pub alerts: SmallSet<AlertNumber>,
-    pub firing: SmallSet<AlertNumber>,
+    /// Those that are not over, with their severity while they fire (and do not merely flap).
+    unsettled: SmallMap<AlertNumber, Option<Severity>>,
+    /// How many fire with each severity: an incident may have a hundred thousand of them.
+    firing: [u32; Severity::ALL.len()],
     pub items: SmallMap<ItemName, SmallSet<AlertNumber>>,
+}
+
+impl Members {
+    /// Those that are not over, the oldest first.
+    pub fn unsettled(&self) -> impl DoubleEndedIterator<Item = &AlertNumber> {
+        self.unsettled.keys()
+    }
+
+    pub fn unsettled_count(&self) -> usize {
+        self.unsettled.len()
+    }
+
+    /// The worst severity that fires.
+    pub fn worst(&self) -> Option<Severity> {
+        Severity::ALL.into_iter().find(|severity| self.firing[*severity as usize] > 0)
+    }
+
+    /// Notes whether an alert of this incident is over and how bad it is.
+    fn note(&mut self, alert: &Alert) {
+        let firing = alert.is_firing().then_some(alert.severity);
+        let before = match alert.is_unsettled() {
+            true => self.unsettled.insert(alert.number, firing),
+            false => self.unsettled.remove(&alert.number),
+        };
+        self.count(before.flatten(), firing);
+    }
+
+    fn forget(&mut self, number: AlertNumber) {
+        self.alerts.remove(&number);
+        let before = self.unsettled.remove(&number);
+        self.count(before.flatten(), None);
+    }
+
+    fn count(&mut self, before: Option<Severity>, after: Option<Severity>) {
+        if let Some(severity) = before {
+            self.firing[severity as usize] -= 1;
+        }
+        if let Some(severity) = after {
+            self.firing[severity as usize] += 1;
+        }
+    }
 }
 
 impl Groups {
@@ -58,11 +102,7 @@ impl Groups {
     pub fn add(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
         let members = self.members.entry(*id).or_default();
         members.alerts.insert(alert.number);
-        if alert.is_unsettled() {
-            members.firing.insert(alert.number);
-        } else {
-            members.firing.remove(&alert.number);
-        }
+        members.note(alert);
         let Some(item) = &alert.configuration_item else {
             if alert.is_firing() && self.aggregates.len() < AGGREGATES_MAX {
                 self.aggregates.insert(alert.number);
@@ -81,11 +121,18 @@ impl Groups {
         self.file(topology, hops_max, id, item);
     }
 
+    /// Follows a change of an alert that is filed already.
+    pub fn update(&mut self, id: &IncidentId, alert: &Alert) {
+        let members = self.members.get_mut(id).filter(|members| members.alerts.contains(&alert.number));
+        if let Some(members) = members {
+            members.note(alert);
+        }
+    }
+
     /// Takes one alert out: it begins a new episode elsewhere.
     pub fn take(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
         let Some(members) = self.members.get_mut(id) else { return };
-        members.alerts.remove(&alert.number);
-        members.firing.remove(&alert.number);
+        members.forget(alert.number);
         let Some(item) = &alert.configuration_item else { return };
         let Some(of_item) = members.items.get_mut(&**item) else { return };
         of_item.remove(&alert.number);

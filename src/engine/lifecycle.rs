@@ -140,7 +140,7 @@ fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId)
 /// Brings the incident's numbers in line with its alerts.
 pub fn refresh(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(members) = state.groups.members(id) else { return };
-    let (alerts, firing, items) = (members.alerts.len(), members.firing.len(), members.items.len());
+    let (alerts, firing, items) = (members.alerts.len(), members.unsettled_count(), members.items.len());
     let shown = || members.items.keys().take(ITEMS_SHOWN).map(|item| &**item);
     let known = state.incident(id).map(|incident| incident.configuration_items.iter().map(String::as_str));
     let is_known = known.is_some_and(|known| known.eq(shown()));

@@ -110,6 +110,7 @@ fn tick(state: &mut State, now: Timestamp) {
 
 /// Everything that follows for the incidents this step has touched, and when they want to be seen again.
 fn settle(state: &mut State, now: Timestamp) {
+    state.follow_alerts();
     while let Some(id) = state.touched.pop_first() {
         evaluate(state, now, &id);
         let at = state.incident(&id).and_then(|incident| incident_moment(incident, state.policy()));

@@ -105,7 +105,7 @@ fn severity(state: &State, incident: &Incident) -> Severity {
         numbers.iter().filter_map(|n| state.alert(*n)).filter(|a| a.is_firing()).map(|a| a.severity).min()
     };
     let root = incident.root_cause.as_ref().and_then(|cause| members.items.get(cause.configuration_item.as_str()));
-    root.and_then(worst).or_else(|| worst(&members.firing)).unwrap_or(incident.severity)
+    root.and_then(worst).or_else(|| members.worst()).unwrap_or(incident.severity)
 }
 
 const fn urgency(severity: Severity) -> Urgency {

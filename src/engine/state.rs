@@ -71,6 +71,8 @@ pub struct State {
     pub(super) loud: BTreeMap<String, (Timestamp, u32)>,
     pub(super) effects: Vec<Effect>,
     pub(super) touched: BTreeSet<IncidentId>,
+    /// Alerts changed in this step, which the working index has to follow.
+    altered: BTreeSet<AlertNumber>,
     changed: Changed,
 }
 
@@ -145,6 +147,7 @@ impl State {
     pub(super) fn alert_mut(&mut self, number: AlertNumber) -> Option<&mut Alert> {
         let alert = self.alerts.get_mut(&number)?;
         self.changed.alerts.insert(number);
+        self.altered.insert(number);
         Some(Arc::make_mut(alert))
     }
 
@@ -336,6 +339,15 @@ impl State {
     pub(super) fn group_alert(&mut self, id: &IncidentId, number: AlertNumber) {
         if let Some(alert) = self.alerts.get(&number) {
             self.groups.add(&self.topology, self.policy.correlation.hops_max, id, alert);
+        }
+    }
+
+    /// Brings the working index in line with the alerts that have changed.
+    pub(super) fn follow_alerts(&mut self) {
+        while let Some(number) = self.altered.pop_first() {
+            if let Some((id, alert)) = self.alerts.get(&number).and_then(|alert| Some((alert.incident.as_ref()?, alert))) {
+                self.groups.update(id, alert);
+            }
         }
     }
 

@@ -50,13 +50,18 @@ impl Scenario {
         merge_changes(&mut self.changes, changes);
     }
 
-    /// I5, and that a tick always has an effect on its own deadline.
+    /// I5, that what is counted is what a walk finds, and that a tick always has an effect on its own deadline.
     fn check_invariants(&self) {
         for incident in self.state.incidents() {
             let policy = incident.routed.as_ref().and_then(|routed| routed.escalation_policy.as_ref());
             let policy = policy.and_then(|name| self.state.policy().escalation_policies.get(name));
             let expected = policy.is_some_and(|policy| escalate::is_due_to_run(incident, policy));
             assert_eq!(incident.escalating.is_some(), expected, "I5 on {}", incident.id);
+            let Some(members) = self.state.groups.members(&incident.id) else { continue };
+            let alerts = || members.alerts.iter().filter_map(|number| self.state.alert(*number));
+            let worst = alerts().filter(|alert| alert.is_firing()).map(|alert| alert.severity).min();
+            let unsettled = alerts().filter(|alert| alert.is_unsettled()).count();
+            assert_eq!((members.worst(), members.unsettled_count()), (worst, unsettled), "of {}", incident.id);
         }
         if let Some(at) = next_deadline(&self.state) {
             assert!(at > self.now, "a deadline at {at} is left behind at {}", self.now);
