@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use arbitrary::Arbitrary;
 use serde_json::Value;
@@ -222,8 +222,8 @@ impl Rows {
         Snapshot {
             position: 0,
             last_at: Timestamp::default(),
-            alerts: self.alerts.values().map(row::<Alert>).collect(),
-            incidents: self.incidents.values().map(row::<Incident>).collect(),
+            alerts: self.alerts.values().map(row::<Arc<Alert>>).collect(),
+            incidents: self.incidents.values().map(row::<Arc<Incident>>).collect(),
             problems: self.problems.values().map(row::<Problem>).collect(),
             deliveries: self.deliveries.values().map(row::<Delivery>).collect(),
             facts: facts.collect(),

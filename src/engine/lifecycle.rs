@@ -14,7 +14,7 @@ use super::dedup::{Change, ChangeKind};
 use super::effect::{Counter, Effect};
 use super::policy::Policy;
 use super::state::State;
-use super::{command, correlate, dedup, flap, notify, problem, root_cause, schedule_alert, sla, timeline};
+use super::{command, correlate, dedup, flap, notify, problem, root_cause, schedule_alert, sla, system, timeline};
 
 /// A resolved alert stays in memory this long, so that late repeats of its end are still recognised
 /// (Prometheus repeats a resolve for 15 minutes).
@@ -278,7 +278,7 @@ pub fn alert_due(state: &mut State, now: Timestamp, number: AlertNumber) {
         }
     }
     let Some(alert) = state.alert(number) else { return };
-    if alert.is_firing() && alert.expires_at.is_some_and(|at| at <= now) {
+    if alert.is_firing() && system::expires_at(state, alert).is_some_and(|at| at <= now) {
         expire(state, now, number);
     } else if !alert.is_firing() && alert.incident.is_none() && alert_leaves_at(alert, state.policy()) <= now {
         state.evict_alert(number);

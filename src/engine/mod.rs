@@ -158,7 +158,7 @@ pub(crate) fn alert_moment(state: &State, alert: &Alert) -> Option<Timestamp> {
     let policy = state.policy();
     let flap = flap::settles_at(alert, &policy.flap);
     if alert.is_firing() {
-        return [alert.expires_at, flap].into_iter().flatten().min();
+        return [system::expires_at(state, alert), flap].into_iter().flatten().min();
     }
     let leaves = alert.incident.is_none().then(|| lifecycle::alert_leaves_at(alert, policy));
     [leaves, flap].into_iter().flatten().min()

@@ -67,6 +67,8 @@ pub struct State {
     learned: BTreeMap<ItemName, SmallSet<ItemName>>,
     /// How far our time is ahead of a wall clock that was set back.
     ahead: Span,
+    /// The end of the last time in which nobody could tell us anything.
+    away_until: Option<Timestamp>,
     /// Loud notifications in the current minute, by receiver.
     pub(super) loud: BTreeMap<String, (Timestamp, u32)>,
     pub(super) effects: Vec<Effect>,
@@ -100,6 +102,15 @@ impl State {
         self.remember(fact::CLOCK_AHEAD, "", serde_json::to_value(ahead).ok());
         self.ahead = ahead;
         self.schedule_planned();
+    }
+
+    pub(super) fn away_until(&self) -> Option<Timestamp> {
+        self.away_until
+    }
+
+    pub(super) fn set_away_until(&mut self, until: Timestamp) {
+        self.remember(fact::AWAY_UNTIL, "", serde_json::to_value(until).ok());
+        self.away_until = Some(until);
     }
 
     /// The wall clock's time at this moment of ours, for what people wrote in a calendar.
@@ -345,7 +356,9 @@ impl State {
     /// Brings the working index in line with the alerts that have changed.
     pub(super) fn follow_alerts(&mut self) {
         while let Some(number) = self.altered.pop_first() {
-            if let Some((id, alert)) = self.alerts.get(&number).and_then(|alert| Some((alert.incident.as_ref()?, alert))) {
+            if let Some((id, alert)) =
+                self.alerts.get(&number).and_then(|alert| Some((alert.incident.as_ref()?, alert)))
+            {
                 self.groups.update(id, alert);
             }
         }

@@ -1,9 +1,10 @@
 //! What the daemon has to say about itself: starts, configurations, inputs it failed on, and alerts of its
 //! own, which take the same way as everyone else's.
 
+use crate::model::alert::AlertNumber;
 use crate::model::event::{Event, EventStatus};
 use crate::model::timeline::TimelineKind;
-use crate::model::{Fingerprint, Labels, Severity, Span, Timestamp};
+use crate::model::{Alert, Fingerprint, Labels, Severity, Span, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
@@ -15,7 +16,7 @@ use super::{dedup, delivery, fold, timeline};
 pub const SOURCE: &str = "watchbell";
 
 /// After a start, senders that refresh their alerts (Prometheus) get this long before one counts as over.
-const REFRESH_GRACE: Span = Span::from_mins(5);
+pub(super) const REFRESH_GRACE: Span = Span::from_mins(5);
 
 /// What was in flight is in doubt, and what expired while we were away may only not have been heard.
 pub fn started(state: &mut State, now: Timestamp) {
@@ -31,19 +32,23 @@ pub fn started(state: &mut State, now: Timestamp) {
     timeline::system(state, now, TimelineKind::Configuration, SOURCE, "started");
 }
 
-/// Nobody could refresh an alert while we were away: those that would be over get time for it.
+/// Nobody could refresh an alert while we were away: those that would be over get time for it. That is noted
+/// once for all and not in each of them, because there may be a million and a start shall be short.
 fn grant_refresh(state: &mut State, now: Timestamp) {
-    let overdue: Vec<u64> = state
-        .alerts()
-        .filter(|alert| alert.is_firing() && alert.expires_at.is_some_and(|at| at < now + REFRESH_GRACE))
-        .map(|alert| alert.number)
-        .collect();
+    let is_overdue = |alert: &&Alert| alert.expires_at.is_some_and(|at| at < now + REFRESH_GRACE);
+    let overdue: Vec<AlertNumber> =
+        state.alerts().filter(|alert| alert.is_firing()).filter(is_overdue).map(|alert| alert.number).collect();
+    state.set_away_until(now);
     for number in overdue {
-        if let Some(alert) = state.alert_mut(number) {
-            alert.expires_at = Some(now + REFRESH_GRACE);
-        }
         super::schedule_alert(state, number);
     }
+}
+
+/// When an alert counts as over unless it is refreshed before: as its sender says, but not soon after a time in
+/// which we could not hear it.
+pub(super) fn expires_at(state: &State, alert: &Alert) -> Option<Timestamp> {
+    let away_until = state.away_until().filter(|until| alert.last_seen_at < *until);
+    alert.expires_at.map(|at| away_until.map_or(at, |until| at.max(until + REFRESH_GRACE)))
 }
 
 /// The wall clock was set, or all of the machine stood still. Waits count our own time and go on; what

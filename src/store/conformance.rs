@@ -81,8 +81,8 @@ fn what_was_committed_is_loaded(mut on: Subjects) {
     let expected = Snapshot {
         position: 2,
         last_at: all.journal[1].at,
-        alerts: vec![alert(1)],
-        incidents: vec![incident("inc-a", "open", 0)],
+        alerts: vec![alert(1).into()],
+        incidents: vec![incident("inc-a", "open", 0).into()],
         problems: vec![problem("prb-1", 0)],
         deliveries: vec![delivery("inc-a.1.ops/slack", "inc-a", 0)],
         facts: vec![("silence".into(), "s-1".into(), json!({"comment": "planned"}))],
@@ -123,17 +123,17 @@ fn later_rows_replace_earlier_ones(mut on: Subjects) {
         }))
         .unwrap();
     let loaded = on.store.load().unwrap();
-    assert_eq!(loaded.alerts, [joined.clone(), alert(2)]);
-    assert_eq!(loaded.incidents, [incident("inc-b", "open", 1)]);
+    assert_eq!(loaded.alerts, [joined.clone().into(), alert(2).into()]);
+    assert_eq!(loaded.incidents, [incident("inc-b", "open", 1).into()]);
     assert_eq!(loaded.deliveries, [redriven]);
     assert_eq!(loaded.facts, [("silence".into(), "s-2".into(), json!(7))]);
     // Counting on, then resolving in place: the plain update and the one that moves index entries.
     joined.event_count = 5;
     on.store.commit(&alerts([(joined.clone(), true)])).unwrap();
-    assert_eq!(on.store.load().unwrap().alerts[0], joined);
+    assert_eq!(*on.store.load().unwrap().alerts[0], joined);
     let joined = resolved(joined, 6);
     on.store.commit(&alerts([(joined.clone(), true)])).unwrap();
-    assert_eq!(on.store.load().unwrap().alerts[0], joined);
+    assert_eq!(*on.store.load().unwrap().alerts[0], joined);
     let resolved_only = super::AlertQuery { status: Some(crate::model::AlertStatus::Resolved), ..Default::default() };
     assert_eq!(on.reader.alerts(&resolved_only).unwrap().items, [joined]);
 }

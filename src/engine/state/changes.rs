@@ -65,6 +65,7 @@ pub(in crate::engine) mod fact {
     pub const MAINTENANCE: &str = "maintenance";
     pub const SIGNATURE: &str = "signature";
     pub const CLOCK_AHEAD: &str = "clock_ahead";
+    pub const AWAY_UNTIL: &str = "away_until";
 }
 
 impl State {

@@ -22,8 +22,8 @@ pub struct Snapshot {
     /// Time of the journal's last row; what comes next is not earlier.
     pub last_at: Timestamp,
     /// The live ones.
-    pub alerts: Vec<Alert>,
-    pub incidents: Vec<Incident>,
+    pub alerts: Vec<Arc<Alert>>,
+    pub incidents: Vec<Arc<Incident>>,
     pub problems: Vec<Problem>,
     /// The pending ones.
     pub deliveries: Vec<Delivery>,
@@ -54,24 +54,26 @@ impl State {
                 source,
             })?;
         }
-        for mut alert in snapshot.alerts {
+        for mut shared in snapshot.alerts {
+            let alert = Arc::make_mut(&mut shared);
             alert.recorded_at = alert.last_seen_at;
             alert.name = state.texts.share(&alert.name);
             alert.source = state.texts.share(&alert.source);
             alert.service = state.texts.share_some(alert.service.as_deref());
             alert.url = state.texts.share_some(alert.url.as_deref());
-            alert.configuration_item = alert.configuration_item.map(|item| state.names.intern(&item));
+            alert.configuration_item = alert.configuration_item.take().map(|item| state.names.intern(&item));
             state.next_alert = state.next_alert.max(alert.number + 1);
             state.by_fingerprint.insert(alert.fingerprint, alert.number);
-            state.alerts.insert(alert.number, Arc::new(alert));
+            state.alerts.insert(alert.number, shared);
         }
         let mut routes = Vec::new();
-        for incident in snapshot.incidents {
-            let routed = incident.routed.map(|routed| shared(&mut routes, routed));
+        for mut incident in snapshot.incidents {
+            let restored = Arc::make_mut(&mut incident);
+            restored.routed = restored.routed.take().map(|routed| shared(&mut routes, routed));
             // None is counted yet, whatever a copy from memory says.
-            let incident = Incident { counted_as: None, routed, ..incident };
+            restored.counted_as = None;
             state.last_incident = state.last_incident.max(Some(incident.id));
-            state.incidents.insert(incident.id, Arc::new(incident));
+            state.incidents.insert(incident.id, incident);
         }
         let ids: Vec<IncidentId> = state.incidents.keys().copied().collect();
         ids.iter().for_each(|id| state.count_open(id));
@@ -101,6 +103,7 @@ impl State {
                 self.signatures.insert(id, serde_json::from_value(value)?);
             }
             fact::CLOCK_AHEAD => self.ahead = serde_json::from_value(value)?,
+            fact::AWAY_UNTIL => self.away_until = serde_json::from_value(value)?,
             // Written by a newer version and of no concern to this one.
             _ => {}
         }

@@ -7,9 +7,10 @@ use crate::engine::state::{Changes, Snapshot, State};
 use crate::engine::{escalate, next_deadline, step};
 use crate::model::event::{Event, EventStatus};
 use crate::model::{
-    Alert, Delivery, Incident, IncidentState, Labels, NotificationKind, Severity, Span, TimelineEntry, Timestamp,
+    Delivery, Incident, IncidentState, Labels, NotificationKind, Severity, Span, TimelineEntry, Timestamp,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub struct Scenario {
     pub state: State,
@@ -129,11 +130,11 @@ fn merge_changes(all: &mut Changes, new: Changes) {
 pub fn snapshot(changes: &Changes) -> Snapshot {
     let mut alerts = BTreeMap::new();
     for (alert, is_live) in &changes.alerts {
-        alerts.insert(alert.number, is_live.then(|| Alert::clone(alert)));
+        alerts.insert(alert.number, is_live.then(|| Arc::clone(alert)));
     }
     let mut incidents = BTreeMap::new();
     for (incident, is_live) in &changes.incidents {
-        incidents.insert(incident.id, is_live.then(|| Incident::clone(incident)));
+        incidents.insert(incident.id, is_live.then(|| Arc::clone(incident)));
     }
     let mut facts = BTreeMap::new();
     for fact in &changes.facts {
