@@ -9,7 +9,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use watchbell::store::{AlertQuery, Reader};
 
 const PAGES: usize = 10;
 /// Requests of one flood at a time: more than the queue and the writer's batches on their way hold.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: usize = 32;
 const EVENTS: usize = 50;
 /// Conditions that the floods repeat.
 const CONDITIONS: usize = 200;
@@ -47,25 +47,36 @@ fn events(source: &str, number: usize) -> Value {
     (0..EVENTS).map(event).collect()
 }
 
-/// Posts until it is told to stop and has been refused; every tenth body cannot be read.
-async fn flood(url: String, source: &'static str, refusal: u16, first: usize, stop: Arc<AtomicBool>) -> Answers {
+/// What the connections of one flood know of each other.
+struct Flood {
+    url: String,
+    source: &'static str,
+    /// The status with which it is told to come later.
+    refusal: u16,
+    refused: AtomicUsize,
+}
+
+/// Posts until it is told to stop and the flood has been refused; every tenth body cannot be read.
+async fn post(flood: Arc<Flood>, first: usize, stop: Arc<AtomicBool>) -> Answers {
     let (client, mut answers) = (client(), Answers::default());
+    let Flood { url, source, refusal, refused } = &*flood;
     for number in (first..).step_by(CONNECTIONS) {
         let is_garbage = number % 10 == 0;
         let body = if is_garbage { "{".to_owned() } else { events(source, number).to_string() };
-        let request = client.post(&url).header("content-type", "application/json").body(body);
+        let request = client.post(url).header("content-type", "application/json").body(body);
         let answer = request.send().await.expect("an answer");
         match answer.status().as_u16() {
             200 => answers.taken += EVENTS,
             400 if is_garbage => answers.unreadable += 1,
             status => {
-                assert_eq!(status, refusal, "{source}");
+                assert_eq!(status, *refusal, "{source}");
                 let wait = answer.headers()["retry-after"].to_str().expect("text");
                 assert!(wait.parse::<u64>().expect("seconds") >= 1, "{wait}");
                 answers.refused += 1;
+                refused.fetch_add(1, Ordering::Relaxed);
             }
         }
-        if stop.load(Ordering::Relaxed) && answers.refused > 0 {
+        if stop.load(Ordering::Relaxed) && refused.load(Ordering::Relaxed) > 0 {
             break;
         }
     }
@@ -104,8 +115,9 @@ route:
     for (source, path, refusal) in
         [("generic", "/in/generic/flood", 429), ("prometheus", "/in/prometheus/prometheus/api/v2/alerts", 503)]
     {
+        let flood = Arc::new(Flood { url: site.url(path), source, refusal, refused: AtomicUsize::new(0) });
         for first in 0..CONNECTIONS {
-            let work = flood(site.url(path), source, refusal, first, Arc::clone(&enough));
+            let work = post(Arc::clone(&flood), first, Arc::clone(&enough));
             floods.spawn(async move { (source, work.await) });
         }
     }

@@ -104,7 +104,8 @@ impl State {
         self.schedule_planned();
     }
 
-    pub(super) fn away_until(&self) -> Option<Timestamp> {
+    /// The end of the last time in which nobody could tell us anything.
+    pub fn away_until(&self) -> Option<Timestamp> {
         self.away_until
     }
 

@@ -5,13 +5,14 @@
 
 mod lanes;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 use crate::engine::input::{Input, Reply, SendResult};
 use crate::model::audit::AuditEntry;
@@ -111,8 +112,8 @@ pub struct Handle {
 #[derive(Debug)]
 pub struct Queue {
     shared: Arc<Shared>,
-    /// Until when what may wait does so.
-    patience: Option<Instant>,
+    /// Ends when what may wait has waited long enough.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
@@ -220,17 +221,20 @@ impl Queue {
     pub(super) async fn recv_many(&mut self, batch: &mut Vec<Job>, count_max: usize, bytes_max: usize) -> usize {
         loop {
             let is_last_look = self.shared.handles.load(Ordering::Acquire) == 0;
-            let is_over = is_last_look || self.patience.is_some_and(|until| until <= Instant::now());
+            let is_over = is_last_look || self.patience.as_ref().is_some_and(|patience| patience.is_elapsed());
             if is_over || self.is_urgent() {
                 let count = self.take_now(batch, count_max, bytes_max);
                 if count > 0 || is_last_look {
                     return count;
                 }
             } else if self.patience.is_none() && self.len() > 0 {
-                self.patience = Some(Instant::now() + RESULTS_WAIT);
+                self.patience = Some(Box::pin(tokio::time::sleep(RESULTS_WAIT)));
             }
-            match self.patience {
-                Some(until) => drop(tokio::time::timeout_at(until, self.shared.news.notified()).await),
+            match &mut self.patience {
+                Some(patience) => tokio::select! {
+                    () = patience => {}
+                    () = self.shared.news.notified() => {}
+                },
                 None => self.shared.news.notified().await,
             }
         }
@@ -313,20 +317,21 @@ mod tests {
             let handle = handle.clone();
             tokio::spawn(async move { handle.submit(input, None).await });
         };
-        let began = Instant::now();
         let mut batch = Vec::new();
+        let almost = RESULTS_WAIT - Duration::from_millis(1);
         put(result("a"));
-        assert_eq!(queue.recv_many(&mut batch, 100, 1 << 20).await, 1);
-        assert!(began.elapsed() >= RESULTS_WAIT);
+        let early = tokio::time::timeout(almost, queue.recv_many(&mut batch, 100, 1 << 20)).await;
+        assert!(early.is_err() && batch.is_empty());
+        assert_eq!(queue.recv_many(&mut batch, 100, 1 << 20).await, 1, "nobody came");
 
-        let began = Instant::now();
         put(result("b"));
         tokio::task::yield_now().await;
         put(Input::Started);
-        assert_eq!(queue.recv_many(&mut batch, 100, 1 << 20).await, 2, "it goes with what is in a hurry");
+        let both = tokio::time::timeout(almost, queue.recv_many(&mut batch, 100, 1 << 20)).await;
+        assert_eq!(both, Ok(2), "it goes with what is in a hurry");
         (0..16).for_each(|_| put(result("c")));
-        assert_eq!(queue.recv_many(&mut batch, 100, 1 << 20).await, 16, "so many are company enough");
-        assert!(began.elapsed() < RESULTS_WAIT);
+        let many = tokio::time::timeout(almost, queue.recv_many(&mut batch, 100, 1 << 20)).await;
+        assert_eq!(many, Ok(16), "so many are company enough");
 
         put(result("d"));
         tokio::task::yield_now().await;

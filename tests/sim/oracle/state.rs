@@ -6,7 +6,7 @@ use watchbell::engine::next_deadline;
 use watchbell::engine::policy::Policy;
 use watchbell::engine::state::State;
 use watchbell::model::silence::Silence;
-use watchbell::model::{Alert, Incident, IncidentState, Timestamp};
+use watchbell::model::{Alert, Incident, IncidentState, Span, Timestamp};
 
 use super::super::world::World;
 use super::{Oracle, Verdict, ensure};
@@ -129,8 +129,12 @@ fn moments(state: &State) -> Vec<(String, Timestamp)> {
             add("the repetition", notifying.repeat_at);
         }
     }
+    // Who was not heard since a start has five minutes from there.
+    let started = state.away_until();
     for alert in state.alerts().filter(|alert| alert.is_firing()) {
-        all.extend(alert.expires_at.map(|at| (format!("the expiry of {}", alert.dedup_key), at)));
+        let granted = started.filter(|at| alert.last_seen_at < *at).map(|at| at + Span::from_mins(5));
+        let at = alert.expires_at.map(|at| granted.map_or(at, |granted| at.max(granted)));
+        all.extend(at.map(|at| (format!("the expiry of {}", alert.dedup_key), at)));
     }
     all.extend(state.silences().map(|silence| (format!("the end of {}", silence.id), silence.ends_at)));
     all
