@@ -27,6 +27,8 @@ const EVENTS: usize = 50;
 /// Conditions that the floods repeat.
 const CONDITIONS: usize = 200;
 const EVENTUALLY: Duration = Duration::from_secs(60);
+/// What the daemon may hold at most: whatever is more waits at the senders, not in here.
+const RESIDENT_MIB_MAX: u64 = 256;
 
 /// What the senders of one flood were answered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -140,7 +142,9 @@ route:
         sum.refused += more.refused;
         sum.unreadable += more.unreadable;
     }
-    println!("{answers:?}");
+    let resident = daemon.resident_mib_max();
+    println!("{answers:?}, resident at most {resident} MiB");
+    assert!(resident <= RESIDENT_MIB_MAX, "{resident} MiB");
     stop(daemon).await;
 
     let reader = site.reader();

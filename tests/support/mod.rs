@@ -218,6 +218,14 @@ impl Daemon {
         self.child.try_wait().expect("the state of a child")
     }
 
+    /// The most memory it has held so far.
+    pub fn resident_mib_max(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path).expect("the status of a child");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line of it");
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1_024
+    }
+
     /// Waits until it has ended by itself.
     pub async fn ended(&mut self, within: Duration) -> ExitStatus {
         eventually("the daemon has ended", within, async || self.exited()).await

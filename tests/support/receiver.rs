@@ -15,13 +15,15 @@ use axum::routing::get;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::{client, eventually};
 
 /// Between two looks of a request that is held.
 const HOLD_AGAIN: Duration = Duration::from_millis(10);
+/// An attempt to connect on loopback that takes this long was dropped.
+const DROPPED_AFTER: Duration = Duration::from_millis(200);
 /// Between two bytes of [`Answer::Drip`].
 const DRIP_EVERY: Duration = Duration::from_millis(200);
 
@@ -133,6 +135,31 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// An address whose packets nobody answers: the queue of its listener is full, so the kernel drops every
+/// attempt to connect, as a firewall does.
+pub struct Blackhole {
+    listener: TcpListener,
+    _queued: Vec<TcpStream>,
+}
+
+impl Blackhole {
+    pub async fn start() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let listener = socket.listen(1).expect("a listener");
+        let address = listener.local_addr().expect("its address");
+        let mut queued = Vec::new();
+        while let Ok(connected) = tokio::time::timeout(DROPPED_AFTER, TcpStream::connect(address)).await {
+            queued.push(connected.expect("there is still room, or nobody answers"));
+        }
+        Self { listener, _queued: queued }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.listener.local_addr().expect("its address"))
     }
 }
 
