@@ -18,6 +18,7 @@
 //! | [`store`] | journal, state, outbox, history |
 //! | [`runtime`] | the one writer, the outbox, outbound calls |
 //! | [`http`] | the daemon's own endpoints; thin |
+//! | [`replay`] | recorded events through the engine under a simulated clock |
 //! | [`tls`] | what the listener shows, and which clients it believes |
 //! | [`crash_point`] | where tests kill it; nothing in a release |
 //! | [`mutant`] | planted bugs for the simulation; nothing in a normal build |
@@ -35,6 +36,7 @@ pub mod http;
 pub mod model;
 pub mod mutant;
 pub mod render;
+pub mod replay;
 pub mod runtime;
 pub mod sinks;
 pub mod sources;

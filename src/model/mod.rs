@@ -7,6 +7,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod change;
 pub mod delivery;
 pub mod event;
 pub mod fingerprint;
@@ -26,6 +27,7 @@ pub mod timestamp;
 pub mod topology;
 
 pub use alert::{Alert, AlertStatus};
+pub use change::{Change, ChangeKind};
 pub use delivery::{Delivery, DeliveryState};
 pub use event::{Event, EventStatus};
 pub use fingerprint::Fingerprint;
