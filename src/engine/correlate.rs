@@ -16,7 +16,7 @@ use crate::mutant::{self, Mutant};
 use super::dedup::{Change, ChangeKind};
 use super::fixed::{self, ONE};
 use super::state::State;
-use super::{lifecycle, timeline};
+use super::{lifecycle, root_cause, timeline};
 
 /// Strength from which an alert belongs to an incident.
 const JOIN_MIN: i64 = 350;
@@ -59,7 +59,6 @@ pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
     let (name, severity, fingerprint) = (alert.name.clone(), alert.severity, alert.fingerprint);
     let is_soft = alert.marker == Some(Marker::Soft);
     let is_flapping = alert.flap.is_flapping;
-    state.count_family(&name, now);
     if let Some(id) = returning(state, now, number, is_flapping) {
         lifecycle::alert_returned(state, now, number, &id);
         return;
@@ -140,8 +139,10 @@ fn altered(state: &mut State, now: Timestamp, number: AlertNumber) {
 
 /// An alert is over, or has settled as over.
 pub fn refile(state: &mut State, now: Timestamp, number: AlertNumber) {
-    let Some(id) = state.alert(number).and_then(|alert| alert.incident) else { return };
-    lifecycle::alert_resolved(state, now, number, &id);
+    match state.alert(number).and_then(|alert| alert.incident) {
+        Some(id) => lifecycle::alert_resolved(state, now, number, &id),
+        None => root_cause::learn_alert(state, now, number, 0),
+    }
 }
 
 fn links(state: &State, now: Timestamp, number: AlertNumber) -> BTreeMap<IncidentId, Link> {

@@ -6,9 +6,10 @@ use crate::model::{Fingerprint, Span, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
-use super::inhibit;
+use super::history::Seen;
 use super::schedule_alert;
 use super::state::State;
+use super::{inhibit, root_cause};
 
 /// What an event did to its alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub fn run(state: &mut State, now: Timestamp, event: Event) -> Change {
 
 fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Event) -> Change {
     let is_firing = event.status == EventStatus::Firing;
-    let surprise = if is_firing { state.families.surprise(&event.name) } else { 0 };
+    let seen = Seen { alert: fingerprint, item: event.configuration_item.as_deref(), name: &event.name };
+    let surprise = if is_firing { state.history.surprise(now, seen) } else { 0 };
     let alert = Alert {
         number: 0,
         fingerprint,
@@ -92,7 +94,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         alert.expires_at = latest(alert.expires_at, event.expires_at);
         return Change { alert: number, kind: ChangeKind::Repeated };
     }
-    let surprise = state.families.surprise(&event.name);
+    let fires_anew = |alert: &&Alert| !alert.is_firing() && event.status == EventStatus::Firing;
+    let surprise =
+        state.alert(number).filter(fires_anew).map(|alert| state.history.surprise(now, root_cause::seen(alert)));
     let service = state.texts.share_some(event.service.as_deref());
     let url = state.texts.share_some(event.url.as_deref());
     // The caller has found it under this number.
@@ -117,7 +121,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
             alert.fired_at = now;
             alert.resolved_at = None;
             alert.opened_by = event.id.into();
-            alert.surprise = surprise;
+            alert.surprise = surprise.unwrap_or(0);
             ChangeKind::Fired
         }
         (true, true) if alert.severity != event.severity || alert.marker != event.marker => ChangeKind::Altered,

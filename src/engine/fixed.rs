@@ -35,6 +35,14 @@ pub fn log2(n: i64) -> i64 {
     whole * ONE + fraction * ONE / (1 << 20)
 }
 
+/// `2^-bits` in thousandths, for bits in thousandths.
+pub fn exp2_minus(bits: i64) -> i64 {
+    let (whole, rest) = (bits.max(0) / ONE, bits.max(0) % ONE);
+    // A parabola through the ends and the middle of an octave (error < 0.3 %).
+    let within = ONE - rest * 672 / ONE + rest * rest / ONE * 172 / ONE;
+    if whole >= 20 { 0 } else { within >> whole }
+}
+
 /// `exp(-elapsed / tau)` in thousandths.
 pub fn decay(elapsed_ms: i64, tau_ms: i64) -> i64 {
     if elapsed_ms <= 0 {
@@ -68,5 +76,7 @@ mod tests {
         assert!((decay(30_000, 30_000) - 368).abs() <= 25);
         assert_eq!(decay(600_000, 30_000), 0);
         assert_eq!(noisy_or([243, 243]), 427);
+        assert_eq!((exp2_minus(0), exp2_minus(1_000), exp2_minus(3_000), exp2_minus(30_000)), (1_000, 500, 125, 0));
+        assert!((exp2_minus(500) - 707).abs() <= 3 && (exp2_minus(250) - 841).abs() <= 5);
     }
 }

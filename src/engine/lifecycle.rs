@@ -266,6 +266,7 @@ pub fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: Option<&s
     incident.notifying.flush_at = None;
     sla::meet(state, now, id, true);
     timeline::incident(state, now, id, TimelineKind::IncidentResolved, by.unwrap_or("monitoring"), text);
+    root_cause::learn(state, now, id);
     problem::record(state, now, id);
 }
 

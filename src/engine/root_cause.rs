@@ -1,21 +1,22 @@
-//! Which item is to blame, how sure that is, and why, in one sentence.
-//!
-//! A candidate is every item with an alert, and every silent item on which several of them depend. Its
-//! score: how bad and how rare its own alerts are, less what its own dependencies explain, plus the
-//! share of the incident that depends on it, plus a little for having been first.
+//! Which item is to blame, how sure that is, and why, in one sentence. The weighing itself is `rank`; here is what
+//! is weighed and what people read.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::alert::AlertNumber;
+use crate::model::event::Marker;
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::timeline::TimelineKind;
-use crate::model::{Alert, IncidentId, Severity, Timestamp};
+use crate::model::{Alert, Incident, IncidentId, Severity, Timestamp};
 
-use super::fixed::{self, ONE};
+use super::fixed::ONE;
 use super::groups::Members;
+use super::history::Seen;
+use super::rank::{self, Ranking, Suspect, Symptom};
 use super::small::SmallSet;
 use super::state::State;
+use super::symptom::Class;
 use super::timeline;
 use super::topology::ItemName;
 
@@ -24,61 +25,8 @@ const CANDIDATES_SHOWN: usize = 5;
 /// Items ranked at most. Of more those that failed first are looked at, and what these depend on: the top of the
 /// tree is among them.
 const ITEMS_RANKED_MAX: usize = 512;
-const COVERAGE_WEIGHT: i64 = 400;
-const ORDER_WEIGHT: i64 = 50;
-const EXPLAINED_WEIGHT: i64 = 500;
-/// What an item without alerts of its own is worth, relative to those that depend on it.
-const SILENT_WEIGHT: i64 = 600;
-
-/// Names of terms that more than one place adds.
-const OWN_ALERTS: &str = "own alerts";
-const FIRST: &str = "first";
-
-/// How often each alert family has fired, fading with a half-life; the rare one says most.
-#[derive(Clone, Debug, Default)]
-pub struct Families {
-    counts: BTreeMap<String, (i64, Timestamp)>,
-    total: i64,
-}
-
-const HALF_LIFE_MS: i64 = 14 * 86_400_000;
-
-impl Families {
-    pub(super) fn restore(&mut self, family: &str, (count, at): (i64, Timestamp)) {
-        self.total += count;
-        self.counts.insert(family.to_owned(), (count, at));
-    }
-
-    /// One more firing of `family`; counts are thousandths.
-    pub(super) fn count(&mut self, family: &str, now: Timestamp) {
-        let entry = self.counts.entry(family.to_owned()).or_insert((0, now));
-        let halvings = now.since(entry.1).as_millis() / HALF_LIFE_MS;
-        if halvings > 0 {
-            let faded = entry.0 >> halvings.min(40);
-            self.total -= entry.0 - faded;
-            *entry = (faded, now);
-        }
-        entry.0 += ONE;
-        self.total += ONE;
-    }
-
-    pub(super) fn remember(&self, family: &str) -> Option<(String, serde_json::Value)> {
-        Some((family.to_owned(), serde_json::to_value(self.counts.get(family)?).ok()?))
-    }
-
-    /// `−log2((c + ½) / (W + 1))` in thousandths of a bit.
-    pub fn surprise(&self, family: &str) -> i64 {
-        let count = self.counts.get(family).map_or(0, |(count, _)| *count);
-        fixed::log2((self.total + ONE) * ONE / (count + ONE / 2).max(1)).max(0)
-    }
-}
-
-/// What the alerts of one item amount to.
-struct Evidence {
-    /// Strength, thousandths.
-    strength: i64,
-    first_at: Timestamp,
-}
+/// Alerts of one incident that history learns from.
+const ALERTS_LEARNED_MAX: usize = 512;
 
 /// Ranks the candidates again when enough has changed since the last time.
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
@@ -97,8 +45,8 @@ pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
 
 /// Ranks unconditionally.
 pub fn rank(state: &mut State, now: Timestamp, id: &IncidentId) {
-    let evidence = gather(state, id);
-    let cause = if evidence.is_empty() { without_items(state, id) } else { among_items(state, id, &evidence) };
+    let symptoms = symptoms(state, id);
+    let cause = if symptoms.is_empty() { without_items(state, id) } else { among_items(state, id, &symptoms) };
     let Some(incident) = state.incident(id) else { return };
     let before = incident.root_cause.as_ref().map(|cause| &cause.configuration_item);
     let count = incident.alert_count;
@@ -116,14 +64,24 @@ pub fn rank(state: &mut State, now: Timestamp, id: &IncidentId) {
     }
 }
 
-const fn severity_weight(severity: Severity) -> i64 {
+/// What a severity adds to the surprise: without any history it is all there is.
+const fn severity_bits(severity: Severity) -> i64 {
     match severity {
-        Severity::Critical => 1_000,
-        Severity::Major => 800,
-        Severity::Minor => 500,
-        Severity::Warning => 400,
-        Severity::Info => 100,
+        Severity::Critical => 600,
+        Severity::Major => 500,
+        Severity::Minor => 300,
+        Severity::Warning => 200,
+        Severity::Info => 0,
     }
+}
+
+/// An alert as evidence.
+pub(super) fn symptom(alert: &Alert) -> Option<Symptom> {
+    let item = alert.configuration_item.clone()?;
+    let bits = alert.surprise + severity_bits(alert.severity);
+    // That the monitor cannot see it says little about the item.
+    let bits = if alert.marker == Some(Marker::Unreachable) { bits / 5 } else { bits };
+    Some(Symptom { item, class: Class::of(&alert.name), bits, first_at: alert.fired_at })
 }
 
 /// The items of an incident that are worth ranking, with their alerts.
@@ -145,142 +103,75 @@ fn ranked_items<'a>(state: &'a State, members: &'a Members) -> BTreeMap<&'a Item
     items
 }
 
-fn gather(state: &State, id: &IncidentId) -> BTreeMap<ItemName, Evidence> {
-    let Some(members) = state.groups.members(id) else { return BTreeMap::new() };
+fn symptoms(state: &State, id: &IncidentId) -> Vec<Symptom> {
+    let Some(members) = state.groups.members(id) else { return Vec::new() };
     let reopened_at = state.incident(id).and_then(|incident| incident.reopened_at);
     let is_present = |alert: &&Alert| alert.is_unsettled() || reopened_at.is_none_or(|at| alert.fired_at >= at);
-    let mut all = BTreeMap::new();
-    for (item, numbers) in ranked_items(state, members) {
-        let mut found: Option<Evidence> = None;
-        for alert in numbers.iter().filter_map(|number| state.alert(*number)).filter(is_present) {
-            // Ten bits of surprise (one in a thousand) count in full.
-            let rarity = 600 + alert.surprise.min(10 * ONE) * 400 / (10 * ONE);
-            let mut strength = fixed::mul(severity_weight(alert.severity), rarity);
-            if alert.marker == Some(crate::model::event::Marker::Unreachable) {
-                strength /= 5; // It only says that the monitor cannot see it.
-            }
-            let entry = found.get_or_insert(Evidence { strength: 0, first_at: alert.fired_at });
-            entry.strength = entry.strength.max(strength);
-            entry.first_at = entry.first_at.min(alert.fired_at);
-        }
-        if let Some(evidence) = found {
-            all.insert(item.clone(), evidence);
-        }
-    }
-    all
+    let numbers = ranked_items(state, members).into_values().flat_map(SmallSet::iter);
+    numbers.filter_map(|number| state.alert(*number)).filter(is_present).filter_map(symptom).collect()
 }
 
-fn among_items(state: &State, id: &IncidentId, evidence: &BTreeMap<ItemName, Evidence>) -> Option<RootCause> {
-    let (first, own) = evidence.first_key_value()?;
-    if evidence.len() == 1 && !state.topology.has_dependencies(first) {
-        // Most incidents: nothing else to blame, so nothing to weigh.
-        let best = candidate(first, &[(OWN_ALERTS, own.strength), (FIRST, ORDER_WEIGHT)]);
-        let dependants = BTreeSet::new();
-        return Some(blame(state, id, best, None, &dependants, evidence, Vec::new()));
-    }
-    let hops_max = state.policy().correlation.hops_max;
-    let mut below: BTreeMap<ItemName, BTreeSet<ItemName>> = BTreeMap::new();
-    let mut strengths: BTreeMap<ItemName, i64> =
-        evidence.iter().map(|(item, evidence)| (item.clone(), evidence.strength)).collect();
-    for item in evidence.keys() {
-        for (ancestor, _) in state.topology.upstream(item, hops_max) {
-            below.entry(ancestor).or_default().insert(item.clone());
-        }
-    }
-    for (item, dependants) in &below {
-        if !evidence.contains_key(item) && dependants.len() >= 2 {
-            strengths.insert(item.clone(), silent_strength(state, id, item, dependants, evidence));
-        }
-    }
-    let earliest = evidence.values().map(|evidence| evidence.first_at).min()?;
-    let others = (evidence.len() as i64 - 1).max(1);
-    let mut candidates: Vec<(Candidate, Timestamp)> = Vec::new();
-    for (item, own) in &strengths {
-        let explained_by = state
-            .topology
-            .upstream(item, hops_max)
-            .iter()
-            .filter_map(|(ancestor, _)| strengths.get(ancestor))
-            .max()
-            .map_or(0, |strength| (*strength * ONE / (*own).max(1)).min(ONE));
-        let explained = -fixed::mul(*own, fixed::mul(EXPLAINED_WEIGHT, explained_by));
-        let covered = below.get(item).map_or(0, |items| items.iter().filter(|other| *other != item).count() as i64);
-        let is_silent = !evidence.contains_key(item);
-        let others = if is_silent { evidence.len() as i64 } else { others };
-        let coverage = COVERAGE_WEIGHT * covered.min(others) / others;
-        let first_at = evidence.get(item).map_or(earliest, |evidence| evidence.first_at);
-        let order = if !is_silent && first_at == earliest { ORDER_WEIGHT } else { 0 };
-        let name = if is_silent { "silent" } else { OWN_ALERTS };
-        let terms =
-            [(name, *own), ("explained by its dependencies", explained), ("coverage", coverage), (FIRST, order)];
-        candidates.push((candidate(item, &terms), first_at));
-    }
-    candidates.sort_by(|(a, a_at), (b, b_at)| {
-        (-a.score, *a_at, &a.configuration_item).cmp(&(-b.score, *b_at, &b.configuration_item))
-    });
-    let mut candidates = candidates.into_iter().map(|(candidate, _)| candidate);
-    let best = candidates.next()?;
-    let others: Vec<Candidate> = candidates.take(CANDIDATES_SHOWN - 1).collect();
-    let dependants = below.get(best.configuration_item.as_str()).cloned().unwrap_or_default();
-    let runner_up = others.first().map(|other| other.score.max(0));
-    Some(blame(state, id, best, runner_up, &dependants, evidence, others))
-}
-
-fn candidate(item: &str, terms: &[(&'static str, i64)]) -> Candidate {
-    Candidate {
-        configuration_item: item.to_owned(),
-        score: terms.iter().map(|(_, value)| value).sum(),
-        terms: terms
-            .iter()
-            .filter(|(_, value)| *value != 0)
-            .map(|(name, value)| (Cow::Borrowed(*name), *value))
-            .collect(),
-    }
-}
-
-/// The verdict on `best`, before which the `others` stand back.
-fn blame(
-    state: &State,
-    id: &IncidentId,
-    best: Candidate,
-    runner_up: Option<i64>,
-    dependants: &BTreeSet<ItemName>,
-    evidence: &BTreeMap<ItemName, Evidence>,
-    others: Vec<Candidate>,
-) -> RootCause {
-    RootCause {
-        alerts: alerts_on(state, id, &best.configuration_item).map(Alert::id).collect(),
-        why: sentence(state, id, &best, dependants, evidence),
-        confidence_percent: confidence(best.score, runner_up),
-        confirmed_by: None,
-        configuration_item: best.configuration_item.clone(),
-        candidates: [best].into_iter().chain(others).collect(),
-    }
-}
-
-/// The unmonitored switch: as strong as those behind it, the more of all behind it fail.
-fn silent_strength(
-    state: &State,
-    id: &IncidentId,
-    item: &str,
-    dependants: &BTreeSet<ItemName>,
-    evidence: &BTreeMap<ItemName, Evidence>,
-) -> i64 {
-    let sum: i64 = dependants.iter().filter_map(|item| evidence.get(item)).map(|evidence| evidence.strength).sum();
-    let mean = sum / (dependants.len() as i64).max(1);
-    let direct = state.topology.dependant_count(item).max(1) as i64;
-    let failing = dependants.iter().filter(|dependant| state.topology.depends_on(dependant, item)).count() as i64;
-    // Where not all were looked at, the index knows how many there are.
+fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<RootCause> {
+    // Of a storm not all were looked at, and the index knows how many there are.
     let is_sample = state.incident(id).is_some_and(|all| all.configuration_item_count as usize > ITEMS_RANKED_MAX);
-    let failing = if is_sample { failing.max(state.groups.count_below(item, id).into()) } else { failing };
-    let share = (failing * ONE / direct).min(ONE);
-    fixed::mul(fixed::mul(mean, SILENT_WEIGHT), share)
+    let failing = |item: &ItemName, counted: usize| match is_sample {
+        true => counted.max(state.groups.count_below(item, id) as usize),
+        false => counted,
+    };
+    let ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, symptoms, failing);
+    let best = ranking.suspects.first()?;
+    let shares = rank::posterior(&ranking.suspects);
+    Some(RootCause {
+        configuration_item: best.item.to_string(),
+        alerts: alerts_on(state, id, &best.item).map(Alert::id).collect(),
+        why: sentence(state, id, &ranking, symptoms),
+        confidence_percent: (shares[0] * 100 / ONE).clamp(5, 95) as u8,
+        confirmed_by: None,
+        candidates: ranking.suspects.iter().take(CANDIDATES_SHOWN).map(candidate).collect(),
+    })
 }
 
-fn confidence(best: i64, runner_up: Option<i64>) -> u8 {
-    let Some(second) = runner_up else { return 90 };
-    let margin = (best - second).max(0) * 100 / best.max(1);
-    (40 + margin).clamp(5, 95) as u8
+fn candidate(suspect: &Suspect) -> Candidate {
+    Candidate {
+        configuration_item: suspect.item.to_string(),
+        score: suspect.score,
+        terms: suspect.terms.iter().map(|(name, bits)| (Cow::Borrowed(*name), *bits)).collect(),
+    }
+}
+
+/// How sure it is that an item was the cause of an incident, thousandths.
+fn blame(incident: &Incident, item: &str) -> i64 {
+    let Some(cause) = incident.root_cause.as_ref() else { return 0 };
+    match (&cause.confirmed_by, cause.configuration_item == item) {
+        (Some(_), is_it) => i64::from(is_it) * ONE,
+        (None, true) => i64::from(cause.confidence_percent) * ONE / 100,
+        (None, false) => 0,
+    }
+}
+
+/// History learns from an incident that is over.
+pub fn learn(state: &mut State, now: Timestamp, id: &IncidentId) {
+    let Some((incident, members)) = state.incident(id).zip(state.groups.members(id)) else { return };
+    let numbers: Vec<AlertNumber> = members.alerts.iter().copied().take(ALERTS_LEARNED_MAX).collect();
+    let blamed = |number| {
+        let item = state.alert(number)?.configuration_item.as_deref()?;
+        Some((number, blame(incident, item)))
+    };
+    let blamed: BTreeMap<AlertNumber, i64> = numbers.iter().filter_map(|number| blamed(*number)).collect();
+    for number in numbers {
+        learn_alert(state, now, number, blamed.get(&number).copied().unwrap_or(0));
+    }
+}
+
+/// History learns of an alert that is over.
+pub fn learn_alert(state: &mut State, now: Timestamp, number: AlertNumber, blame: i64) {
+    if let Some(alert) = state.alerts.get(&number) {
+        state.history.learn(now, seen(alert), blame);
+    }
+}
+
+pub(super) fn seen(alert: &Alert) -> Seen<'_> {
+    Seen { alert: alert.fingerprint, item: alert.configuration_item.as_deref(), name: &alert.name }
 }
 
 /// The first few.
@@ -289,26 +180,22 @@ fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator
     numbers.into_iter().flat_map(SmallSet::iter).filter_map(|number| state.alert(*number)).take(10)
 }
 
-fn sentence(
-    state: &State,
-    id: &IncidentId,
-    best: &Candidate,
-    dependants: &BTreeSet<ItemName>,
-    evidence: &BTreeMap<ItemName, Evidence>,
-) -> String {
-    let item = &best.configuration_item;
-    let affected: Vec<&str> = dependants.iter().filter(|d| &***d != item.as_str()).map(|d| &**d).collect();
-    let Some(own) = evidence.get(item.as_str()) else {
+fn sentence(state: &State, id: &IncidentId, ranking: &Ranking, symptoms: &[Symptom]) -> String {
+    let Some(best) = ranking.suspects.first() else { return String::new() };
+    let item = &best.item;
+    let behind = ranking.behind.get(item).into_iter().flat_map(BTreeMap::keys);
+    let affected: Vec<&str> = behind.filter(|other| *other != item).map(|other| &**other).collect();
+    if best.is_silent {
         return format!(
             "{} fail together, and all of them depend on {item}, which sends no alerts of its own",
             list(&affected)
         );
-    };
+    }
     let mut seen_by: Vec<&str> = alerts_on(state, id, item).map(|alert| &*alert.source).collect();
     seen_by.sort_unstable();
     seen_by.dedup();
     let seen_by = list(&seen_by);
-    let others = evidence.len() - 1;
+    let others = symptoms.iter().map(|symptom| &symptom.item).collect::<BTreeSet<_>>().len() - 1;
     if others == 0 {
         return format!("it is the only item that fails (seen by {seen_by})");
     }
@@ -316,7 +203,7 @@ fn sentence(
         return format!(
             "its alerts are the worst and rarest of {} items (first at {}, seen by {seen_by})",
             others + 1,
-            own.first_at.clock_text()
+            best.first_at.clock_text()
         );
     }
     let share = if affected.len() >= others { "all".to_owned() } else { format!("{} of the", affected.len()) };

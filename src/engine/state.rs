@@ -26,11 +26,11 @@ use crate::model::{
 use super::deadline::{Deadline, Deadlines};
 use super::effect::Effect;
 use super::groups::Groups;
+use super::history::History;
 use super::inhibit::Inhibitors;
 use super::interner::Interner;
 use super::normalize::Names;
 use super::policy::Policy;
-use super::root_cause::Families;
 use super::small::SmallSet;
 use super::topology::{ItemName, Topology};
 use super::{inhibit, route};
@@ -43,13 +43,13 @@ pub struct State {
     /// Only saves memory; nothing is decided by it.
     pub(super) texts: Interner,
     pub(super) names: Names,
-    pub(super) families: Families,
+    pub(super) history: History,
     pub(super) inhibitors: Inhibitors,
     pub(super) groups: Groups,
     pub(super) deadlines: Deadlines,
     pub(super) routes_decided: route::Decided,
     /// Shared with rows that are on their way to the store, so that taking changes copies nothing.
-    alerts: BTreeMap<AlertNumber, Arc<Alert>>,
+    pub(super) alerts: BTreeMap<AlertNumber, Arc<Alert>>,
     by_fingerprint: BTreeMap<Fingerprint, AlertNumber>,
     next_alert: AlertNumber,
     incidents: BTreeMap<IncidentId, Arc<Incident>>,

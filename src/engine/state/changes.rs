@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::State;
 use crate::model::alert::AlertNumber;
 use crate::model::problem::ProblemId;
-use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Timestamp};
+use crate::model::{Alert, Delivery, Incident, IncidentId, Problem};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changed {
@@ -16,8 +16,6 @@ pub(super) struct Changed {
     pub(super) problems: BTreeSet<ProblemId>,
     pub(super) deliveries: BTreeMap<(IncidentId, String), Delivery>,
     pub(super) facts: BTreeMap<(&'static str, String), Option<Value>>,
-    /// Facts that change with every alert; made only when they are taken.
-    pub(super) families: BTreeSet<Arc<str>>,
     pub(super) is_next_alert: bool,
     pub(super) evicted_alerts: Vec<Arc<Alert>>,
     pub(super) evicted_incidents: Vec<Arc<Incident>>,
@@ -58,7 +56,7 @@ pub(in crate::engine) mod fact {
     pub const POLICY: &str = "policy";
     pub const NEXT_ALERT: &str = "next_alert";
     pub const LAST_INCIDENT: &str = "last_incident";
-    pub const FAMILY: &str = "family";
+    pub const COUNT: &str = "count";
     pub const ALIAS: &str = "alias";
     pub const DEPENDENCY: &str = "dependency";
     pub const SILENCE: &str = "silence";
@@ -73,12 +71,6 @@ impl State {
         self.changed.facts.insert((kind, key.into()), value);
     }
 
-    /// One more firing of an alert's family.
-    pub(in crate::engine) fn count_family(&mut self, name: &Arc<str>, now: Timestamp) {
-        self.families.count(name, now);
-        self.changed.families.insert(Arc::clone(name));
-    }
-
     /// Changed rows that [`State::take_changes`] would return.
     pub fn change_count(&self) -> usize {
         let changed = &self.changed;
@@ -87,7 +79,7 @@ impl State {
             + changed.problems.len()
             + changed.deliveries.len()
             + changed.facts.len()
-            + changed.families.len()
+            + self.history.change_count()
             + changed.evicted_alerts.len()
             + changed.evicted_incidents.len()
     }
@@ -116,20 +108,15 @@ impl State {
             incidents,
             problems: changed.problems.iter().filter_map(|id| self.problems.get(id).cloned()).collect(),
             deliveries: changed.deliveries.into_values().collect(),
-            facts: self.facts_of(changed.facts, &changed.families, changed.is_next_alert),
+            facts: self.facts_of(changed.facts, changed.is_next_alert),
         }
     }
 
-    fn facts_of(
-        &self,
-        facts: BTreeMap<(&'static str, String), Option<Value>>,
-        families: &BTreeSet<Arc<str>>,
-        is_next_alert: bool,
-    ) -> Vec<Fact> {
-        let families = families.iter().filter_map(|name| self.families.remember(name));
-        let families = families.map(|(key, value)| Fact { kind: fact::FAMILY, key, value: Some(value) });
+    fn facts_of(&mut self, facts: BTreeMap<(&'static str, String), Option<Value>>, is_next_alert: bool) -> Vec<Fact> {
+        let counts = self.history.take_changed().into_iter();
+        let counts = counts.map(|(key, value)| Fact { kind: fact::COUNT, key, value });
         let next = Fact { kind: fact::NEXT_ALERT, key: String::new(), value: Some(self.next_alert.into()) };
         let others = facts.into_iter().map(|((kind, key), value)| Fact { kind, key, value });
-        others.chain(families).chain(is_next_alert.then_some(next)).collect()
+        others.chain(counts).chain(is_next_alert.then_some(next)).collect()
     }
 }

@@ -88,7 +88,7 @@ impl State {
             fact::POLICY => self.policy = Arc::new(serde_json::from_value(value)?),
             fact::NEXT_ALERT => self.next_alert = serde_json::from_value(value)?,
             fact::LAST_INCIDENT => self.last_incident = serde_json::from_value(value)?,
-            fact::FAMILY => self.families.restore(key, serde_json::from_value(value)?),
+            fact::COUNT => self.history.restore(key, serde_json::from_value(value)?),
             fact::ALIAS => self.names.restore(key, serde_json::from_value(value)?),
             fact::DEPENDENCY => {
                 let all: Vec<String> = serde_json::from_value(value)?;
