@@ -22,6 +22,7 @@ pub mod incidents;
 pub mod integrations;
 pub mod output;
 pub mod redrive;
+pub mod replay;
 pub mod resolve;
 pub mod restore;
 pub mod run;
@@ -78,6 +79,8 @@ pub enum Command {
     TestSink(test_sink::Args),
     /// List every source and sink, and how to set each up
     Integrations(integrations::Args),
+    /// Play recorded events once more, and say what another configuration would have made of them
+    Replay(replay::Args),
     /// Copy the store while the daemon goes on
     Backup(backup::Args),
     /// Put a copy of the store in its place
@@ -107,6 +110,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Send(args) => send::run(args),
         Command::TestSink(args) => test_sink::run(args),
         Command::Integrations(args) => integrations::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
     }

@@ -184,13 +184,10 @@ fn suspect(item: &ItemName, terms: &[(&'static str, i64)], first_at: Timestamp, 
     }
 }
 
-/// How sure each verdict is, thousandths, best first: the shares of two to the power of the scores, where scores are
-/// softened because alerts of one fault are not independent of each other.
-pub fn posterior(suspects: &[Suspect]) -> Vec<i64> {
-    let Some(best) = suspects.first() else { return Vec::new() };
-    let odds: Vec<i64> = suspects.iter().map(|one| fixed::exp2_minus((best.score - one.score) / SOFTENED)).collect();
+/// How sure each verdict is, thousandths, best first: the shares of two to the power of the scores.
+pub fn shares(scores: &[i64]) -> Vec<i64> {
+    let Some(best) = scores.first() else { return Vec::new() };
+    let odds: Vec<i64> = scores.iter().map(|score| fixed::exp2_minus(best - score)).collect();
     let sum: i64 = odds.iter().sum();
     odds.iter().map(|odds| odds * ONE / sum.max(1)).collect()
 }
-
-const SOFTENED: i64 = 1;

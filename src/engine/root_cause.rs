@@ -120,7 +120,7 @@ fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<R
     };
     let ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, symptoms, failing);
     let best = ranking.suspects.first()?;
-    let shares = rank::posterior(&ranking.suspects);
+    let shares = rank::shares(&ranking.suspects.iter().map(|suspect| suspect.score).collect::<Vec<_>>());
     Some(RootCause {
         configuration_item: best.item.to_string(),
         alerts: alerts_on(state, id, &best.item).map(Alert::id).collect(),

@@ -1,3 +1,39 @@
 //! Recorded events through the engine under a simulated clock: hours in seconds, and the same bytes each time.
+//!
+//! ```text
+//! record (a journal, JSON Lines) ─▶ player: engine::step, ticks, receivers that always answer ─▶ outcome
+//! ```
 
+pub mod compare;
 pub mod outcome;
+pub mod player;
+pub mod record;
+
+use crate::engine::input::Input;
+use crate::engine::policy::Policy;
+
+use player::{Clockwork, Outcome, Player};
+use record::Record;
+
+/// Plays a record. Without a policy a journal plays as it was, under the policies in it; `progress` hears after each
+/// input.
+pub fn run(record: &Record, policy: Option<&Policy>, mut progress: impl FnMut()) -> Outcome {
+    let first = record.inputs.first().map(|(at, _)| *at).unwrap_or_default();
+    let mut player = match policy {
+        Some(policy) => Player::with_policy(policy.clone(), first),
+        None if record.is_journal => Player::new(Clockwork::Recorded),
+        None => Player::with_policy(Policy::default(), first),
+    };
+    for (at, input) in &record.inputs {
+        // Under another policy other things become due and are sent, and so the record's answers fit nothing.
+        let belongs_to_its_policy = matches!(
+            input,
+            Input::Configured { .. } | Input::Tick | Input::Sent { .. } | Input::Started | Input::Quarantined { .. }
+        );
+        if policy.is_none() || !belongs_to_its_policy {
+            player.input(*at, input.clone());
+        }
+        progress();
+    }
+    player.finish()
+}

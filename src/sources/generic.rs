@@ -94,6 +94,21 @@ impl Source for Generic {
     }
 }
 
+/// A recorded event, which brings its source and the time of its receipt.
+///
+/// # Errors
+/// When a field is missing or not what it should be.
+pub fn recorded(value: Value) -> Result<Event, ParseError> {
+    let field = |name| value.get(name).filter(|value| !value.is_null()).cloned();
+    let text = |name| field(name).map(|value| json::from_value::<String>(name, value)).transpose();
+    let time = |name| field(name).map(|value| json::from_value::<Timestamp>(name, value)).transpose();
+    let source = text("source")?.unwrap_or_else(|| "replay".to_owned());
+    let received_at = time("received_at")?.or(time("at")?);
+    let received_at = required(received_at, "at", "a time, or one in `received_at`")?;
+    let inbound = Inbound { source: &source, content_type: "application/json", body: &[], received_at };
+    Generic { severities: Severities::default() }.event(&inbound, value)
+}
+
 impl Generic {
     fn event(&self, inbound: &Inbound<'_>, value: Value) -> Result<Event, ParseError> {
         let Value::Object(map) = value else {

@@ -5,7 +5,7 @@
 //! its `mod` and its entry in [`SOURCES`]. The suite in `tests.rs` then covers it on arrival.
 
 mod alertmanager;
-mod generic;
+pub mod generic;
 pub mod json;
 mod monitor_macros;
 mod nagios;

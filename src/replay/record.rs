@@ -1,0 +1,125 @@
+//! What is replayed: the journal of a store, or JSON Lines of normalized events, packed by gzip or not.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+
+use crate::engine::input::Input;
+use crate::model::Timestamp;
+use crate::sources::generic;
+use crate::store::{Reader, SqliteReader, StoreError};
+
+/// How a file of SQLite begins.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+const GZIP: &[u8] = &[0x1f, 0x8b];
+/// Rows of a journal read at once.
+const ROWS: u32 = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("cannot read `{path}`")]
+    Unreadable {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`{path}`, line {line}: {reason}")]
+    Line { path: String, line: usize, reason: String },
+    #[error("the journal of `{path}` cannot be read")]
+    Store {
+        path: String,
+        #[source]
+        source: StoreError,
+    },
+    #[error("row {row} of the journal of `{path}` cannot be read")]
+    Row {
+        path: String,
+        row: u64,
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Inputs with the times at which they came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub inputs: Vec<(Timestamp, Input)>,
+    /// A journal has everything, ticks and answers of receivers too; a file of events has only those.
+    pub is_journal: bool,
+}
+
+/// Reads a record of either kind.
+///
+/// # Errors
+/// When the file cannot be read, or something in it is not what it should be.
+pub fn read(path: &Path) -> Result<Record, RecordError> {
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    file.take(SQLITE.len() as u64).read_to_end(&mut head).map_err(|source| unreadable(path, source))?;
+    if head == SQLITE { journal(path) } else { events(path) }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> RecordError {
+    RecordError::Unreadable { path: path.display().to_string(), source }
+}
+
+fn journal(path: &Path) -> Result<Record, RecordError> {
+    let shown = || path.display().to_string();
+    let failed = |source| RecordError::Store { path: shown(), source };
+    let reader = SqliteReader::open(path).map_err(failed)?;
+    let (mut inputs, mut after) = (Vec::new(), 0);
+    loop {
+        let rows = reader.journal(after, ROWS).map_err(failed)?;
+        let Some((last, ..)) = rows.last() else { break };
+        after = *last;
+        for (row, at, _, payload) in rows {
+            let input = serde_json::from_slice(&payload);
+            inputs.push((at, input.map_err(|source| RecordError::Row { path: shown(), row, source })?));
+        }
+    }
+    Ok(Record { inputs, is_journal: true })
+}
+
+fn events(path: &Path) -> Result<Record, RecordError> {
+    let mut inputs = Vec::new();
+    for (line, value) in lines(path)? {
+        let event = generic::recorded(value).map_err(|error| RecordError::Line {
+            path: path.display().to_string(),
+            line,
+            reason: error.to_string(),
+        })?;
+        inputs.push((event.received_at, Input::Events { events: vec![event] }));
+    }
+    // As they came, where that is known; a file may be sorted otherwise.
+    inputs.sort_by_key(|(at, _)| *at);
+    Ok(Record { inputs, is_journal: false })
+}
+
+/// The values of a file of JSON Lines, with the numbers of their lines.
+///
+/// # Errors
+/// When the file cannot be read or a line is no JSON.
+pub fn lines(path: &Path) -> Result<Vec<(usize, Value)>, RecordError> {
+    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    let mut reader = BufReader::new(file);
+    let is_packed = reader.fill_buf().map_err(|source| unreadable(path, source))?.starts_with(GZIP);
+    let reader: Box<dyn BufRead> =
+        if is_packed { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) };
+    let mut values = Vec::new();
+    for (index, line) in reader.lines().enumerate() {
+        let line = line.map_err(|source| unreadable(path, source))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let value = serde_json::from_str(&line).map_err(|error| RecordError::Line {
+            path: path.display().to_string(),
+            line: index + 1,
+            reason: format!("expected one JSON object, got {error}"),
+        })?;
+        values.push((index + 1, value));
+    }
+    Ok(values)
+}
