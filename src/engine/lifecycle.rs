@@ -20,17 +20,23 @@ use super::{command, correlate, dedup, flap, notify, problem, root_cause, schedu
 /// (Prometheus repeats a resolve for 15 minutes).
 const ALERT_LINGERS: Span = Span::from_mins(20);
 
-/// Makes an incident of one alert.
-pub fn open(state: &mut State, now: Timestamp, number: AlertNumber) {
+/// Makes an incident of one alert, or a pending group that may become one.
+pub fn begin(state: &mut State, now: Timestamp, number: AlertNumber, as_state: IncidentState) {
     let Some(alert) = state.alert(number) else { return };
     let id = incident_id(state, now, alert);
     let item = alert.configuration_item.as_deref().unwrap_or("no item");
-    let text = format!("opened by {} on {item} ({}, from {})", alert.name, alert.severity, alert.source);
+    let by = format!("{} on {item} ({}, from {})", alert.name, alert.severity, alert.source);
+    let (kind, text) = match as_state {
+        IncidentState::Pending => {
+            (TimelineKind::IncidentPending, format!("waits for what agrees with {by}, or whether it lasts"))
+        }
+        _ => (TimelineKind::IncidentOpened, format!("opened by {by}")),
+    };
     let (fingerprint, title) = (alert.fingerprint, title(alert));
     let (severity, started_at) = (alert.severity, alert.started_at);
     state.add_incident(Incident {
         id,
-        state: IncidentState::Open,
+        state: as_state,
         title,
         priority: Priority::P5,
         impact: Impact::Low,
@@ -70,9 +76,38 @@ pub fn open(state: &mut State, now: Timestamp, number: AlertNumber) {
         ranked_alerts: 0,
         counted_as: None,
     });
-    state.emit(Effect::Count(Counter::IncidentOpened));
+    if as_state == IncidentState::Open {
+        state.emit(Effect::Count(Counter::IncidentOpened));
+    }
     file(state, now, number, &id);
-    timeline::alert(state, now, fingerprint, Some(id), TimelineKind::IncidentOpened, "correlate", text);
+    timeline::alert(state, now, fingerprint, Some(id), kind, "correlate", text);
+}
+
+/// A pending group has become worth attention.
+pub fn open(state: &mut State, now: Timestamp, id: &IncidentId, reason: &str) {
+    let Some(incident) = state.incident_mut(id) else { return };
+    incident.state = IncidentState::Open;
+    incident.opened_at = now;
+    incident.updated_at = now;
+    state.emit(Effect::Count(Counter::IncidentOpened));
+    timeline::incident(state, now, id, TimelineKind::IncidentOpened, "opening", format!("opened: {reason}"));
+}
+
+/// A pending group has come to nothing.
+fn lapse(state: &mut State, now: Timestamp, id: &IncidentId) {
+    let Some(incident) = state.incident_mut(id) else { return };
+    incident.state = IncidentState::Lapsed;
+    incident.closed_at = Some(now);
+    incident.updated_at = now;
+    timeline::incident(
+        state,
+        now,
+        id,
+        TimelineKind::IncidentLapsed,
+        "opening",
+        "lapsed: its alerts are over, and nothing agreed with them",
+    );
+    root_cause::learn(state, now, id);
 }
 
 /// Derived from what opened it and from the incidents before it, so that a replay names it alike.
@@ -246,6 +281,9 @@ pub fn alert_resolved(state: &mut State, now: Timestamp, number: AlertNumber, id
     let text = format!("{name} is over, says {}", alert.source);
     timeline::alert(state, now, fingerprint, Some(*id), TimelineKind::AlertResolved, "dedup", text);
     let Some(incident) = state.incident(id) else { return };
+    if incident.state == IncidentState::Pending && incident.firing_count == 0 {
+        return lapse(state, now, id);
+    }
     if incident.state.is_active() && incident.firing_count == 0 {
         let text = format!("{name} is over, and with it the last of {} alerts", incident.alert_count);
         resolve(state, now, id, None, &text);
@@ -315,6 +353,7 @@ pub fn close_moment(incident: &Incident, policy: &Policy) -> Option<Timestamp> {
         }
         // Its last message may still be under way and wants the remote ids.
         IncidentState::Merged => incident.closed_at.map(|at| at + Span::from_hours(24)),
+        IncidentState::Lapsed => incident.closed_at,
         _ => None,
     }
 }

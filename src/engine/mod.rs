@@ -9,6 +9,7 @@
 //! who hears:  route → group → maintenance → silence → inhibit → escalate/on_call → throttle → notify
 //! ```
 
+pub mod affinity;
 pub mod command;
 pub mod correlate;
 pub mod deadline;
@@ -29,6 +30,7 @@ pub mod maintenance;
 pub mod normalize;
 pub mod notify;
 pub mod on_call;
+pub mod opening;
 pub mod policy;
 pub mod priority;
 pub mod problem;
@@ -54,7 +56,6 @@ use crate::model::{Incident, IncidentId, IncidentState, Timestamp};
 use deadline::Deadline;
 use effect::Effect;
 use input::Input;
-use policy::Policy;
 use state::State;
 
 /// Takes one input and says what the world must do about it.
@@ -116,7 +117,7 @@ fn settle(state: &mut State, now: Timestamp) {
     state.follow_alerts();
     while let Some(id) = state.touched.pop_first() {
         evaluate(state, now, &id);
-        let at = state.incident(&id).and_then(|incident| incident_moment(incident, state.policy()));
+        let at = state.incident(&id).and_then(|incident| incident_moment(state, incident));
         state.deadlines.set(Deadline::Incident(id), at);
         state.count_open(&id);
         state.touched.remove(&id);
@@ -138,14 +139,19 @@ fn evaluate(state: &mut State, now: Timestamp, id: &IncidentId) {
             group::run(state, now, id);
             lifecycle::close_when_due(state, now, id);
         }
-        IncidentState::Pending | IncidentState::Merged | IncidentState::Closed => {
+        IncidentState::Pending => opening::consider(state, now, id),
+        IncidentState::Merged | IncidentState::Closed | IncidentState::Lapsed => {
             lifecycle::close_when_due(state, now, id);
         }
     }
 }
 
 /// When an incident next wants to be looked at.
-pub(crate) fn incident_moment(incident: &Incident, policy: &Policy) -> Option<Timestamp> {
+pub(crate) fn incident_moment(state: &State, incident: &Incident) -> Option<Timestamp> {
+    if incident.state == IncidentState::Pending {
+        return opening::moment(state, &incident.id);
+    }
+    let policy = state.policy();
     let notifying = &incident.notifying;
     let flush_at = notifying.flush_at.map(|at| at.max(notifying.held_until.unwrap_or(at)));
     let escalates_at = incident.escalating.as_ref().map(|clock| clock.due_at);

@@ -95,8 +95,13 @@ pub struct Correlation {
     pub window: Span,
     /// How long a child waits for its parents' verdict before it may page.
     pub hold_down: Span,
-    /// Alerts less severe than this are recorded but open no incident.
+    /// Alerts at least as severe as this open an incident at once.
     pub open_severity: Severity,
+    /// Less severe ones make a pending group, which opens when something agrees or when it lasts; less severe than this
+    /// they are recorded, and make none.
+    pub pending_severity: Severity,
+    /// How long a pending group must last to open by itself.
+    pub open_after: Span,
     /// Dependency steps over which a cause reaches.
     pub hops_max: u8,
     /// A fault that comes back within this time of its resolution reopens its incident.
@@ -110,7 +115,9 @@ impl Default for Correlation {
         Self {
             window: Span::from_mins(5),
             hold_down: Span::from_secs(10),
-            open_severity: Severity::Warning,
+            open_severity: Severity::Major,
+            pending_severity: Severity::Warning,
+            open_after: Span::from_mins(5),
             hops_max: 3,
             reopen_within: Span::from_mins(30),
             close_after: Span::from_hours(24),

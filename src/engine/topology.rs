@@ -15,6 +15,50 @@ pub type ItemName = Arc<str>;
 /// Items visited in one walk: a hub cannot make an alert expensive.
 const VISITED_MAX: usize = 256;
 
+/// How one item is near another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kinship {
+    /// Something it depends on.
+    Dependency,
+    /// Something that depends on it.
+    Dependant,
+    /// Both depend on the same.
+    Sibling,
+    /// The same depends on both.
+    Caller,
+}
+
+/// An item a few steps away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Near {
+    pub item: ItemName,
+    /// Thousandths, 1,000 for the item itself.
+    pub nearness: i64,
+    pub kinship: Kinship,
+    pub hops: u8,
+}
+
+impl Near {
+    /// Why `item` is near this one, in words.
+    pub fn text(&self, item: &str) -> String {
+        let (near, hops) = (&self.item, self.hops);
+        let steps = format!("{hops} hop{}", if hops == 1 { "" } else { "s" });
+        match self.kinship {
+            Kinship::Dependency => format!("{item} depends on {near} ({steps}), which fails too"),
+            Kinship::Dependant => format!("{near} depends on {item} ({steps}) and fails too"),
+            Kinship::Sibling => format!("{item} and {near} depend on the same and fail together"),
+            Kinship::Caller => format!("the same depends on {item} and {near}, which fail together"),
+        }
+    }
+}
+
+/// Nearness after so many steps along dependencies, all in one direction.
+const NEARNESS: [i64; 4] = [1_000, 700, 450, 300];
+const SIBLING: i64 = 270;
+const CALLER: i64 = 110;
+/// What has more neighbours than this makes nothing near: everything would be.
+const HUB: usize = 64;
+
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     nodes: BTreeMap<ItemName, Node>,
@@ -99,6 +143,35 @@ impl Topology {
     pub fn everything_below(&self, name: &str, hops_max: u8) -> Option<Vec<ItemName>> {
         let found = self.downstream(name, hops_max);
         (found.len() < VISITED_MAX).then(|| found.into_iter().map(|(item, _)| item).chain([name.into()]).collect())
+    }
+
+    /// The items around this one, each once and by its strongest tie.
+    pub fn nearby(&self, name: &str, hops_max: u8) -> Vec<Near> {
+        let Some(node) = self.nodes.get(name) else { return Vec::new() };
+        let mut near: BTreeMap<ItemName, Near> = BTreeMap::new();
+        let mut add = |item: &ItemName, nearness: i64, kinship, hops| {
+            if **item != *name && near.get(item).is_none_or(|known| known.nearness < nearness) {
+                near.insert(item.clone(), Near { item: item.clone(), nearness, kinship, hops });
+            }
+        };
+        let nearness = |hops: u8| NEARNESS.get(usize::from(hops)).copied().unwrap_or(NEARNESS[3]);
+        for (item, hops) in self.upstream(name, hops_max) {
+            add(&item, nearness(hops), Kinship::Dependency, hops);
+        }
+        if node.dependants.len() <= HUB {
+            for (item, hops) in self.downstream(name, hops_max) {
+                add(&item, nearness(hops), Kinship::Dependant, hops);
+            }
+        }
+        for shared in node.dependencies.iter().filter_map(|shared| self.nodes.get(shared)) {
+            let siblings = shared.dependants.iter().filter(|_| shared.dependants.len() <= HUB);
+            siblings.for_each(|item| add(item, SIBLING, Kinship::Sibling, 2));
+        }
+        for shared in node.dependants.iter().take(HUB).filter_map(|shared| self.nodes.get(shared)) {
+            let others = shared.dependencies.iter().filter(|_| shared.dependencies.len() <= HUB);
+            others.for_each(|item| add(item, CALLER, Kinship::Caller, 2));
+        }
+        near.into_values().collect()
     }
 
     fn walk(&self, start: &str, hops_max: u8, next: impl Fn(&Node) -> &SmallSet<ItemName>) -> Vec<(ItemName, u8)> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::event::Marker;
-use super::{Fingerprint, IncidentId, Labels, Severity, Timestamp};
+use super::{Fingerprint, IncidentId, Labels, Severity, Span, Timestamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -12,6 +12,9 @@ pub enum AlertStatus {
     Firing,
     Resolved,
 }
+
+/// An alert may be late by so much and still stands where it belongs in time.
+const ONSET_EARLY_MAX: Span = Span::from_mins(10);
 
 /// Order of first appearance; also its row in the store, so that inserts append.
 pub type AlertNumber = u64;
@@ -91,6 +94,11 @@ impl Alert {
     /// Firing, or flapping: not to be counted as over.
     pub fn is_unsettled(&self) -> bool {
         self.is_firing() || self.flap.is_flapping
+    }
+    /// When it began to fire, by the monitor's clock where that can be right: not after we heard of it, and not long
+    /// before.
+    pub fn onset(&self) -> Timestamp {
+        self.started_at.clamp(self.fired_at - ONSET_EARLY_MAX, self.fired_at)
     }
     /// What the rarity statistics and the problem signatures count: the name within its source kind.
     pub fn family(&self) -> &str {

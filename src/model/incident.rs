@@ -21,6 +21,8 @@ pub enum IncidentState {
     Closed,
     /// Became part of another incident, which carries this id as an alias.
     Merged,
+    /// Was pending and came to nothing.
+    Lapsed,
 }
 
 impl IncidentState {
@@ -32,6 +34,7 @@ impl IncidentState {
             Self::Resolved => "resolved",
             Self::Closed => "closed",
             Self::Merged => "merged",
+            Self::Lapsed => "lapsed",
         }
     }
     /// Somebody may still have to do something.

@@ -55,7 +55,9 @@ impl Daemon {
     /// When the daemon does not answer, or with something else than its documented lists.
     pub async fn observe(&self) -> anyhow::Result<Observed> {
         let mut incidents: Vec<Incident> = self.list("/api/v1/incidents").await?;
-        incidents.retain(|incident| !matches!(incident.state, IncidentState::Merged | IncidentState::Pending));
+        incidents.retain(|incident| {
+            !matches!(incident.state, IncidentState::Merged | IncidentState::Pending | IncidentState::Lapsed)
+        });
         let mut deliveries: Vec<Delivery> = self.list("/api/v1/deliveries").await?;
         deliveries.sort_by_key(|delivery| (delivery.created_at, delivery.notification.number));
         Ok(Observed { incidents, deliveries })

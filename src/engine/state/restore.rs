@@ -133,7 +133,7 @@ impl State {
             self.deadlines.set(Deadline::Alert(number), alert_moment(self, &self.alerts[&number]));
         }
         for incident in self.incidents.values().filter(|_| !mutant::is(Mutant::TimerLostOnRestart)) {
-            self.deadlines.set(Deadline::Incident(incident.id), incident_moment(incident, &self.policy));
+            self.deadlines.set(Deadline::Incident(incident.id), incident_moment(self, incident));
         }
         for silence in self.silences.values() {
             self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(silence.ends_at));

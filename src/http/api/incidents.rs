@@ -31,6 +31,7 @@ enum StateWord {
     Resolved,
     Closed,
     Merged,
+    Lapsed,
 }
 
 /// Incidents, newest first; those that never became one (`pending`) only when asked for.
@@ -55,6 +56,7 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Pro
             StateWord::Resolved => states.push(IncidentState::Resolved),
             StateWord::Closed => states.push(IncidentState::Closed),
             StateWord::Merged => states.push(IncidentState::Merged),
+            StateWord::Lapsed => states.push(IncidentState::Lapsed),
         }
     }
     states.sort();

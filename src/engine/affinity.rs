@@ -1,0 +1,288 @@
+//! How strongly an alert belongs to each incident that it might be part of: the same item, the dependencies between
+//! items, the labels of an aggregate, and time.
+//!
+//! Strengths are thousandths and add up as independent reasons (`fixed::noisy_or`). They fade with the time between
+//! the onsets, as the monitors tell it, and what fires all the time says little.
+
+use std::collections::BTreeMap;
+
+use crate::model::alert::Alert;
+use crate::model::{IncidentId, IncidentState, Severity, Span, Timestamp};
+
+use super::fixed::{self, ONE};
+use super::state::State;
+use super::symptom::Class;
+use super::topology::Kinship;
+
+/// Strength from which an alert belongs to an incident.
+pub const JOIN_MIN: i64 = 350;
+/// What one alert close by is worth at most.
+const NEAR: i64 = 900;
+/// How fast the onset of one alert on another item loses its say.
+const TAU_MS: i64 = 60_000;
+/// The same for another alert on the very item.
+const TAU_SAME_MS: i64 = 240_000;
+/// Steps along a dependency to something that is gone, while it is: no time passes that would explain it less.
+const BY_HOPS: [i64; 4] = [ONE, 630, 405, 350];
+/// Two items with one common dependency: two are chance, three within about ten seconds make a group
+/// (before damping; see `hub_damped`).
+const SIBLING: i64 = 337;
+/// Siblings must fail within this time of each other.
+const SIBLING_TAU_MS: i64 = 30_000;
+/// A parent that fails later than its children by more than this is another fault.
+const PARENT_LATE_MAX: Span = Span::from_mins(2);
+/// Candidates looked at for one alert, so that its cost stays flat in a storm.
+const CANDIDATES_MAX: usize = 32;
+/// Incidents below one dependency that are looked at.
+const NEIGHBOURS_MAX: usize = 256;
+/// Reasons of one kind that count; more say nothing new.
+const REASONS_MAX: usize = 8;
+/// Alerts of one incident on one item that are looked at, the youngest.
+const ALERTS_MAX: usize = 16;
+/// Surprise from which an alert counts in full, and the least that is left of one that fires all the time.
+const SURPRISE_FULL: i64 = 2 * ONE;
+const SURPRISE_LEAST: i64 = 250;
+
+/// Why an alert belongs to an incident.
+#[derive(Clone, Debug)]
+pub struct Link {
+    strengths: Vec<i64>,
+    pub why: String,
+    /// Strong enough in kind to make one incident of two.
+    pub bridges: bool,
+}
+
+impl Link {
+    pub fn strength(&self) -> i64 {
+        fixed::noisy_or(self.strengths.iter().copied())
+    }
+}
+
+pub type Links = BTreeMap<IncidentId, Link>;
+
+/// Every incident that the alert might be part of.
+pub fn links(state: &State, now: Timestamp, alert: &Alert) -> Links {
+    let mut links = Links::new();
+    match &alert.configuration_item {
+        Some(item) => {
+            same_item(state, now, item, alert, &mut links);
+            nearby(state, item, alert, &mut links);
+            gone_above(state, item, &mut links);
+            downstream(state, now, item, alert, &mut links);
+            siblings(state, now, item, &mut links);
+            aggregates_of(state, alert, &mut links);
+        }
+        None => aggregated(state, now, alert, &mut links),
+    }
+    links
+}
+
+fn add(links: &mut Links, id: &IncidentId, strength: i64, bridges: bool, why: impl FnOnce() -> String) {
+    if strength <= 0 || links.len() >= CANDIDATES_MAX && !links.contains_key(id) {
+        return;
+    }
+    match links.get_mut(id) {
+        Some(link) => {
+            link.bridges |= bridges;
+            if link.strengths.len() < REASONS_MAX {
+                link.strengths.push(strength);
+            }
+        }
+        None => drop(links.insert(*id, Link { strengths: vec![strength], why: why(), bridges })),
+    }
+}
+
+/// Whether an incident can take alerts in: active, or resolved so recently that nobody was told.
+fn is_joinable(state: &State, id: &IncidentId) -> bool {
+    state.incident(id).is_some_and(|incident| {
+        incident.state.is_active() || incident.state == IncidentState::Resolved && incident.notifying.flush_at.is_some()
+    })
+}
+
+/// The youngest alerts of an incident on one item.
+fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
+    let numbers = state.groups.members(id).and_then(|members| members.items.get(item));
+    let numbers = numbers.into_iter().flat_map(|numbers| numbers.iter().rev().take(ALERTS_MAX));
+    numbers.filter_map(|number| state.alert(*number))
+}
+
+/// How close in time the alert is to the nearest of an incident on that item, thousandths; nothing where there is none.
+fn closeness(state: &State, id: &IncidentId, item: &str, alert: &Alert, tau_ms: i64) -> i64 {
+    let distance = |other: &Alert| (other.onset().as_millis() - alert.onset().as_millis()).abs();
+    let others = alerts_on(state, id, item).filter(|other| !other.flap.is_flapping);
+    others.map(distance).min().map_or(0, |distance| fixed::decay(distance, tau_ms))
+}
+
+/// What fires all the time says little, whatever it is close to.
+fn weight(alert: &Alert) -> i64 {
+    (alert.surprise * ONE / SURPRISE_FULL).clamp(SURPRISE_LEAST, ONE)
+}
+
+/// Whether it takes what depends on it with it.
+fn is_fatal(severity: Severity) -> bool {
+    severity.is_at_least(Severity::Major)
+}
+
+/// Whether the incident has an item that is gone, as far as monitors can tell.
+fn is_gone(state: &State, id: &IncidentId, item: &str) -> bool {
+    let mut firing = alerts_on(state, id, item).filter(|alert| alert.is_firing() && is_fatal(alert.severity));
+    firing.any(|alert| Class::of(&alert.name) == Class::Down)
+}
+
+fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut Links) {
+    let window = state.policy().correlation.window;
+    for id in state.groups.on(item).filter(|id| is_joinable(state, id)) {
+        let close = closeness(state, id, item, alert, TAU_SAME_MS);
+        let fires =
+            |other: &Alert| other.is_firing() && (is_fatal(other.severity) || now.since(other.fired_at) <= window);
+        // Two incidents about one item at the same time help nobody.
+        let strength = if alerts_on(state, id, item).any(fires) { close.max(600) } else { close };
+        let source = &alert.source;
+        add(links, id, fixed::mul(strength, weight(alert).max(600)), false, || {
+            format!("{item} is already part of it ({source} adds its view)")
+        });
+    }
+}
+
+/// Items a few steps away, in either direction and by a common neighbour.
+fn nearby(state: &State, item: &str, alert: &Alert, links: &mut Links) {
+    let weight = weight(alert);
+    for near in state.topology.nearby(item, state.policy().correlation.hops_max) {
+        for id in state.groups.on(&near.item).filter(|id| is_joinable(state, id)) {
+            let close = fixed::mul(near.nearness, closeness(state, id, &near.item, alert, TAU_MS));
+            let strength = fixed::mul(fixed::mul(NEAR, close), weight);
+            add(links, id, strength, near.kinship != Kinship::Caller, || near.text(item));
+        }
+    }
+}
+
+/// Something that it depends on is gone, and explains it for as long as it is.
+fn gone_above(state: &State, item: &str, links: &mut Links) {
+    for (ancestor, hops) in state.topology.upstream(item, state.policy().correlation.hops_max) {
+        for id in state.groups.on(&ancestor).filter(|id| is_joinable(state, id)) {
+            if is_gone(state, id, &ancestor) {
+                add(links, id, BY_HOPS[usize::from(hops).min(3)], true, || {
+                    format!("{item} depends on {ancestor} ({hops} hop{}), which fails too", plural(hops.into()))
+                });
+            }
+        }
+    }
+}
+
+/// A dependency that fails after what depends on it: monitors look at it less often.
+fn downstream(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut Links) {
+    if !is_fatal(alert.severity) || Class::of(&alert.name) != Class::Down {
+        return;
+    }
+    for (id, count) in state.groups.below(item) {
+        let Some(incident) = state.incident(id).filter(|_| is_joinable(state, id)) else { continue };
+        if now.since(incident.opened_at) <= PARENT_LATE_MAX {
+            add(links, id, BY_HOPS[1], true, || {
+                format!(
+                    "{count} item{} that depend{} on {item} failed shortly before",
+                    plural((*count).into()),
+                    if *count == 1 { "s" } else { "" }
+                )
+            });
+        }
+    }
+}
+
+fn is_down(state: &State, item: &str) -> bool {
+    let mut on = state.groups.on(item).filter(|id| is_joinable(state, id));
+    on.any(|id| alerts_on(state, id, item).any(|alert| alert.is_firing() && is_fatal(alert.severity)))
+}
+
+/// Three or more items below one silent dependency that fail together. A dependency that is known to be down
+/// needs no such guess: `upstream` has said so.
+fn siblings(state: &State, now: Timestamp, item: &str, links: &mut Links) {
+    for parent in state.topology.dependencies(item).filter(|parent| !is_down(state, parent)) {
+        let strength = hub_damped(state, parent);
+        // The youngest first: what happened long ago has nothing to say.
+        let below = state.groups.below(parent).rev().map(|(id, _)| id).filter(|id| is_joinable(state, id));
+        let found: Vec<(IncidentId, i64)> = below
+            .take(NEIGHBOURS_MAX)
+            .map(|id| (*id, failing_now(state, now, id, item, parent, strength)))
+            .filter(|(_, strength)| *strength > 0)
+            .collect();
+        let together = fixed::noisy_or(found.iter().map(|(_, strength)| *strength));
+        if together < JOIN_MIN {
+            continue;
+        }
+        for (id, _) in &found {
+            add(links, id, together, true, || format!("{item} and others that depend on {parent} fail together"));
+        }
+    }
+}
+
+/// How strongly the items of one incident that depend on `parent` speak for a common fault now, each with
+/// `strength` and less with time. The alerts that came last are looked at, until they say enough.
+fn failing_now(state: &State, now: Timestamp, id: &IncidentId, item: &str, parent: &str, strength: i64) -> i64 {
+    let Some(members) = state.groups.members(id) else { return 0 };
+    let newest = members.unsettled().rev().take(CANDIDATES_MAX).filter_map(|number| state.alert(*number));
+    let mut counted: Vec<&str> = Vec::new();
+    let mut sum = 0;
+    for alert in newest.filter(|alert| alert.is_firing()) {
+        let strength = fixed::mul(strength, fixed::decay(now.since(alert.fired_at).as_millis(), SIBLING_TAU_MS));
+        let sibling = alert.configuration_item.as_deref().filter(|other| *other != item && !counted.contains(other));
+        let Some(sibling) = sibling.filter(|other| strength > 0 && state.topology.depends_on(other, parent)) else {
+            continue;
+        };
+        counted.push(sibling);
+        sum = fixed::noisy_or([sum, strength]);
+        if sum >= JOIN_MIN {
+            break;
+        }
+    }
+    sum
+}
+
+/// A dependency that everything has (DNS, a core switch with hundreds behind it) says less.
+fn hub_damped(state: &State, parent: &str) -> i64 {
+    let degree = state.topology.dependant_count(parent) as i64;
+    SIBLING * ONE / (ONE + fixed::log2(ONE + degree * ONE / 16))
+}
+
+/// Labels that say what kind of alert it is, not what it is about.
+const NOT_SCOPE: [&str; 4] = ["alertname", "severity", "priority", "job"];
+
+/// An aggregate is about everything that carries all of its own labels.
+fn is_scope_of(aggregate: &Alert, member: &Alert) -> bool {
+    let mut scope = aggregate.labels.iter().filter(|(name, _)| !NOT_SCOPE.contains(name)).peekable();
+    scope.peek().is_some() && scope.all(|(name, value)| member.labels.get(name) == Some(value))
+}
+
+/// A new alert under an aggregate that fires already.
+fn aggregates_of(state: &State, alert: &Alert, links: &mut Links) {
+    for aggregate in state.groups.aggregates().filter_map(|number| state.alert(*number)) {
+        if aggregate.source == alert.source
+            && is_scope_of(aggregate, alert)
+            && let Some(id) = aggregate.incident.as_ref().filter(|id| is_joinable(state, id))
+        {
+            add(links, id, 500, true, || format!("{} speaks about it", aggregate.name));
+        }
+    }
+}
+
+/// A new aggregate over alerts that fire already: it joins the one incident that holds most of them, and
+/// never makes one of two.
+fn aggregated(state: &State, now: Timestamp, aggregate: &Alert, links: &mut Links) {
+    let window = state.policy().correlation.window;
+    let mut counts: BTreeMap<IncidentId, u32> = BTreeMap::new();
+    for alert in state.recent_alerts().take(256).filter(|alert| alert.is_firing() && alert.number != aggregate.number) {
+        if now.since(alert.fired_at) <= window
+            && is_scope_of(aggregate, alert)
+            && let Some(id) = alert.incident.as_ref().filter(|id| is_joinable(state, id))
+        {
+            *counts.entry(*id).or_default() += 1;
+        }
+    }
+    let best = counts.into_iter().max_by_key(|(id, count)| (*count, std::cmp::Reverse(*id)));
+    if let Some((id, count)) = best {
+        add(links, &id, 500, false, || format!("it sums up {count} of the alerts in it"));
+    }
+}
+
+fn plural(count: i64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
