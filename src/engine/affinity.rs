@@ -35,6 +35,11 @@ const PARENT_LATE_MAX: Span = Span::from_mins(2);
 const CANDIDATES_MAX: usize = 32;
 /// Incidents below one dependency that are looked at.
 const NEIGHBOURS_MAX: usize = 256;
+/// What one alert of the same place is worth at most, and how many of an incident count.
+const SCOPE: i64 = 400;
+const SCOPE_REASONS_MAX: usize = 4;
+/// A place with more incidents than this says nothing.
+const SCOPE_INCIDENTS_MAX: usize = 16;
 /// Reasons of one kind that count; more say nothing new.
 const REASONS_MAX: usize = 8;
 /// Alerts of one incident on one item that are looked at, the youngest.
@@ -70,6 +75,7 @@ pub fn links(state: &State, now: Timestamp, alert: &Alert) -> Links {
             gone_above(state, item, &mut links);
             downstream(state, now, item, alert, &mut links);
             siblings(state, now, item, &mut links);
+            same_scope(state, alert, &mut links);
             aggregates_of(state, alert, &mut links);
         }
         None => aggregated(state, now, alert, &mut links),
@@ -152,6 +158,25 @@ fn nearby(state: &State, item: &str, alert: &Alert, links: &mut Links) {
             let close = fixed::mul(near.nearness, closeness(state, id, &near.item, alert, TAU_MS));
             let strength = fixed::mul(fixed::mul(NEAR, close), weight);
             add(links, id, strength, near.kinship != Kinship::Caller, || near.text(item));
+        }
+    }
+}
+
+/// Alerts of the same place, whatever the topology knows.
+fn same_scope(state: &State, alert: &Alert, links: &mut Links) {
+    let Some(scope) = state.groups.scope(alert) else { return };
+    let Some(ids) = state.groups.in_scope(&scope).filter(|ids| ids.len() <= SCOPE_INCIDENTS_MAX) else { return };
+    let weight = weight(alert);
+    for id in ids.iter().filter(|id| is_joinable(state, id)) {
+        let youngest = state.groups.members(id).into_iter().flat_map(|members| members.alerts.iter().rev());
+        let others = youngest.take(ALERTS_MAX).filter_map(|number| state.alert(*number));
+        let mut close: Vec<i64> = others
+            .filter(|other| !other.flap.is_flapping && state.groups.scope(other).as_ref() == Some(&scope))
+            .map(|other| fixed::decay((other.onset().as_millis() - alert.onset().as_millis()).abs(), TAU_MS))
+            .collect();
+        close.sort_unstable_by(|a, b| b.cmp(a));
+        for close in close.into_iter().take(SCOPE_REASONS_MAX) {
+            add(links, id, fixed::mul(fixed::mul(SCOPE, close), weight), false, || format!("both belong to {scope}"));
         }
     }
 }

@@ -5,7 +5,7 @@
 use crate::model::alert::AlertNumber;
 use crate::model::event::Marker;
 use crate::model::timeline::TimelineKind;
-use crate::model::{IncidentId, IncidentState, Span, Timestamp};
+use crate::model::{Incident, IncidentId, IncidentState, Span, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
@@ -118,10 +118,19 @@ fn returning(state: &State, now: Timestamp, number: AlertNumber, is_flapping: bo
         IncidentState::Pending | IncidentState::Open | IncidentState::Acknowledged => Some(id),
         IncidentState::Resolved => {
             let until = incident.resolved_at? + state.policy().correlation.reopen_within;
-            (now <= until && !is_flapping).then_some(id)
+            // What suffers may well do so from another fault this time; the cause is the same fault again.
+            let is_the_fault = is_blamed(state, incident, number);
+            (now <= until && !is_flapping && is_the_fault).then_some(id)
         }
         IncidentState::Closed | IncidentState::Merged | IncidentState::Lapsed => None,
     }
+}
+
+/// Whether the alert is on the item that an incident was put down to, or on the only one that failed.
+fn is_blamed(state: &State, incident: &Incident, number: AlertNumber) -> bool {
+    let item = state.alert(number).and_then(|alert| alert.configuration_item.as_deref());
+    let cause = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
+    incident.configuration_item_count <= 1 || item.is_none() || item == cause
 }
 
 fn altered(state: &mut State, now: Timestamp, number: AlertNumber) {

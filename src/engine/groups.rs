@@ -20,6 +20,10 @@ pub struct Groups {
     below: BTreeMap<ItemName, SmallMap<IncidentId, u32>>,
     /// Firing alerts without an item.
     aggregates: BTreeSet<AlertNumber>,
+    /// Labels that say where an alert belongs.
+    scope_labels: Vec<String>,
+    /// Incidents with an alert that belongs there.
+    in_scope: BTreeMap<Box<str>, SmallSet<IncidentId>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -30,6 +34,7 @@ pub struct Members {
     /// How many fire with each severity: an incident may have a hundred thousand of them.
     firing: [u32; Severity::ALL.len()],
     pub items: SmallMap<ItemName, SmallSet<AlertNumber>>,
+    scopes: SmallSet<Box<str>>,
 }
 
 impl Members {
@@ -74,6 +79,21 @@ impl Members {
 }
 
 impl Groups {
+    pub fn new(scope_labels: &[String]) -> Self {
+        Self { scope_labels: scope_labels.to_vec(), ..Self::default() }
+    }
+
+    /// Where an alert belongs, as its labels say; the first of them counts.
+    pub fn scope(&self, alert: &Alert) -> Option<Box<str>> {
+        let found = self.scope_labels.iter().find_map(|label| Some((label, alert.labels.get(label)?)));
+        found.map(|(label, value)| format!("{label}={value}").into())
+    }
+
+    /// Incidents with an alert that belongs there.
+    pub fn in_scope(&self, scope: &str) -> Option<&SmallSet<IncidentId>> {
+        self.in_scope.get(scope)
+    }
+
     pub fn members(&self, id: &IncidentId) -> Option<&Members> {
         self.members.get(id)
     }
@@ -100,9 +120,14 @@ impl Groups {
 
     /// Files an alert under its incident, as firing or not.
     pub fn add(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
+        let scope = self.scope(alert);
         let members = self.members.entry(*id).or_default();
         members.alerts.insert(alert.number);
         members.note(alert);
+        if let Some(scope) = scope.filter(|scope| !members.scopes.contains(scope)) {
+            members.scopes.insert(scope.clone());
+            self.in_scope.entry(scope).or_default().insert(*id);
+        }
         let Some(item) = &alert.configuration_item else {
             if alert.is_firing() && self.aggregates.len() < AGGREGATES_MAX {
                 self.aggregates.insert(alert.number);
@@ -177,6 +202,14 @@ impl Groups {
         let Some(members) = self.members.remove(id) else { return Vec::new() };
         for item in members.items.keys() {
             self.unfile(topology, hops_max, id, item);
+        }
+        for scope in members.scopes.iter() {
+            if let Some(ids) = self.in_scope.get_mut(scope) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    self.in_scope.remove(scope);
+                }
+            }
         }
         self.aggregates.retain(|number| !members.alerts.contains(number));
         members.alerts.iter().copied().collect()

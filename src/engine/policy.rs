@@ -91,6 +91,9 @@ pub struct ServiceRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Correlation {
+    /// Labels that say where an alert belongs: those of one place and time are likely of one fault. The first that an
+    /// alert has counts.
+    pub scope_labels: Vec<String>,
     /// Alerts further apart than this are joined only while the earlier one still fires.
     pub window: Span,
     /// How long a child waits for its parents' verdict before it may page.
@@ -113,6 +116,7 @@ pub struct Correlation {
 impl Default for Correlation {
     fn default() -> Self {
         Self {
+            scope_labels: vec!["namespace".to_owned()],
             window: Span::from_mins(5),
             hold_down: Span::from_secs(10),
             open_severity: Severity::Major,

@@ -119,7 +119,7 @@ impl State {
             }
         }
         normalize::index(self);
-        self.groups = Groups::default();
+        self.groups = Groups::new(&self.policy.correlation.scope_labels);
         self.inhibitors = Inhibitors::default();
         self.deadlines = Deadlines::default();
         self.routes_decided.clear();
