@@ -18,6 +18,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod explain;
 pub mod failure;
+pub mod generate;
 pub mod incidents;
 pub mod integrations;
 pub mod output;
@@ -78,6 +79,8 @@ pub enum Command {
     TestSink(test_sink::Args),
     /// List every source and sink, and how to set each up
     Integrations(integrations::Args),
+    /// Make a labelled alert stream to try and measure the engine on
+    Generate(generate::Args),
     /// Copy the store while the daemon goes on
     Backup(backup::Args),
     /// Put a copy of the store in its place
@@ -107,6 +110,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Send(args) => send::run(args),
         Command::TestSink(args) => test_sink::run(args),
         Command::Integrations(args) => integrations::run(&args),
+        Command::Generate(args) => generate::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
     }
