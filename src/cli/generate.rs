@@ -61,7 +61,7 @@ pub struct Args {
     /// Failures that come again and again at the same few roots [default: 25]
     #[arg(long, value_name = "PERCENT", value_parser = percent())]
     pub recurring: Option<u32>,
-    /// Failures whose root sends nothing although it is monitored [default: 4 calm, 8 busy, 12 storm]
+    /// Failures whose root sends nothing although it is monitored [default: 3 calm, 5 busy, 8 storm]
     #[arg(long, value_name = "PERCENT", value_parser = percent())]
     pub silent_roots: Option<u32>,
     /// Alerts of failures that never arrive [default: 3 calm, 10 busy, 20 storm]

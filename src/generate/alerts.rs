@@ -160,6 +160,9 @@ pub fn of_failure(
     for effect in &effects[1..] {
         at_others(&mut writer, failure, effect, &mut random);
     }
+    if writer.alerts.is_empty() {
+        somebody(&mut writer, failure, effects, &mut random);
+    }
     again(&mut writer, failure, &mut random);
     lost(parameters, world, number, failure, writer.alerts)
 }
@@ -177,6 +180,7 @@ fn at_the_root(writer: &mut Writer<'_>, failure: &Failure, effects: &[Effect], r
         for (symptom, percent, (soonest, latest)) in alerts {
             if random.chance(*percent) {
                 let at_ms = failure.begins_ms + late_ms + random.between(soonest * 1_000, latest * 1_000);
+                let at_ms = at_ms.min(failure.ends_ms - 1_000);
                 let effect = Effect { node, via: None, ..*root };
                 let span = span(failure, at_ms, random);
                 writer.fire(*symptom, &effect, span, random);
@@ -209,7 +213,7 @@ fn at_others(writer: &mut Writer<'_>, failure: &Failure, effect: &Effect, random
     let pods: Vec<usize> = writer.world.pods(effect.node).collect();
     for pod in pods.into_iter().filter(|_| effect.mode != Mode::Down && effect.hops > 0) {
         let is_calling = effect.via.is_some_and(|via| writer.world.dependencies(pod).any(|edge| edge.to == via));
-        if is_calling && random.below(1_000) < (effect.strength / 3) as usize {
+        if is_calling && random.below(1_000) < (effect.strength / 2) as usize {
             let strength = effect.strength * random.between(500, 1_000) / 1_000;
             show(writer, failure, &Effect { node: pod, strength, ..*effect }, notices_ms, random);
         }
@@ -225,6 +229,26 @@ fn show(writer: &mut Writer<'_>, failure: &Failure, effect: &Effect, notices_ms:
         let span = span(failure, at_ms, random);
         if random.chance(percent as u32) && at_ms < failure.ends_ms && node.is_monitored {
             writer.fire(*symptom, effect, span, random);
+        }
+    }
+}
+
+/// When chance left everybody unaware: whoever is hit hardest notices after all, or else the root.
+fn somebody(writer: &mut Writer<'_>, failure: &Failure, effects: &[Effect], random: &mut Random) {
+    let mut others: Vec<&Effect> = effects.iter().skip(1).collect();
+    others.sort_by_key(|effect| (-effect.strength, effect.node));
+    for effect in others.into_iter().chain(effects.first()) {
+        let node = &writer.world.nodes[effect.node];
+        let own = failure.kind.local().iter().filter(|_| effect.hops == 0).map(|(symptom, ..)| *symptom);
+        let symptoms = shown(node.kind, effect.mode).iter().filter(|_| effect.hops > 0 && node.is_monitored);
+        let symptoms: Vec<Symptom> = symptoms.map(|(symptom, _)| *symptom).chain(own).collect();
+        for symptom in symptoms {
+            let at_ms = (effect.at_ms + random.between(10_000, 75_000)).min(failure.ends_ms - 1_000);
+            let span = span(failure, at_ms, random);
+            writer.fire(symptom, effect, span, random);
+            if !writer.alerts.is_empty() {
+                return;
+            }
         }
     }
 }

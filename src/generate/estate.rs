@@ -254,12 +254,12 @@ impl Estate {
         for (callee, layer) in services {
             let callers: Vec<usize> =
                 services.iter().filter(|(_, other)| other < layer).map(|(node, _)| *node).collect();
-            for _ in 0..1 + self.random.below(2) {
+            for _ in 0..1 + self.random.below(3) {
                 if let Some(caller) = self.random.pick(&callers).copied() {
                     let passes = match self.random.below(10) {
                         0 | 1 => self.random.between(50, 250),
-                        2..=6 => self.random.between(450, 800),
-                        _ => self.random.between(800, 950),
+                        2..=5 => self.random.between(500, 850),
+                        _ => self.random.between(850, 970),
                     };
                     self.call(caller, *callee, EdgeKind::Calls, passes);
                 }
@@ -269,8 +269,8 @@ impl Estate {
             // Half of these calls go to the first few, which everybody needs.
             let end = if self.random.chance(50) { self.entries.len().min(6) } else { self.entries.len() };
             let entry = self.random.below(end);
-            if self.random.chance(25) && end > 0 {
-                let passes = self.random.between(100, 600);
+            if self.random.chance(35) && end > 0 {
+                let passes = self.random.between(150, 800);
                 self.call(*caller, self.entries[entry], EdgeKind::Calls, passes);
             }
             if self.random.chance(15) {
@@ -438,7 +438,7 @@ mod tests {
     fn everything_that_runs_runs_on_one_host_behind_a_switch() {
         let world = world(2_400, 1);
         for node in 0..world.nodes.len() {
-            let to = |kind| world.dependencies(node).filter(move |edge| world.nodes[edge.to].kind == kind).count();
+            let to = |kind| world.dependencies(node).filter(|edge| world.nodes[edge.to].kind == kind).count();
             match world.nodes[node].kind {
                 NodeKind::Pod | NodeKind::Database | NodeKind::Cache | NodeKind::Queue | NodeKind::Dns => {
                     assert_eq!(to(NodeKind::Host), 1, "{}", world.nodes[node].id);

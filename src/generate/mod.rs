@@ -39,6 +39,9 @@ use self::random::Random;
 use self::record::{AlertRecord, ChangeRecord, RootCauseRecord, TopologyRecord, TruthRecord, seconds};
 use self::world::World;
 
+/// One more noisy alert for so many.
+const NOISE_SPARE: usize = 5;
+
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
     #[error("{given} hours are too short for {faults} failures with at most {concurrent} at once: expected {hours}")]
@@ -110,10 +113,14 @@ pub fn generate(parameters: &Parameters, progress: &mut dyn FnMut(u64, u64)) -> 
         all.extend(alerts::of_failure(&world, parameters, number, failure, &effects));
         progress(number as u64 + 1, failures.len() as u64);
     }
+    let caused = one_at_a_time(all, Vec::new(), failures.len());
     let share = parameters.noise_percent as usize;
-    let mut alerts = one_at_a_time(all, Vec::new(), failures.len());
-    let (noise, works) = noise::alerts(parameters, &world, &failures, alerts.len() * share / (100 - share));
-    alerts = one_at_a_time(alerts, noise, failures.len());
+    let noisy = caused.len() * share / (100 - share);
+    // Some of the noise is about what fires already and falls away.
+    let (noise, works) = noise::alerts(parameters, &world, &failures, noisy + noisy / NOISE_SPARE);
+    let all = caused.len() + noisy;
+    let mut alerts = one_at_a_time(caused, noise, failures.len());
+    alerts.truncate(all);
     alerts.sort_by_key(|alert| (alert.arrives_ms, alert.id));
     let mut changes: Vec<Change> = failures.iter().filter_map(|failure| failure.change.clone()).collect();
     changes.extend(works);
@@ -233,3 +240,6 @@ fn summary(
         guilty_changes: truth.iter().filter(|failure| failure.change.is_some()).count(),
     }
 }
+
+#[cfg(test)]
+mod tests;

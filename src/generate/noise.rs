@@ -9,7 +9,7 @@ use super::propagate::Effect;
 use super::random::Random;
 use super::symptom::{Symptom, shown};
 use super::vocabulary::{self, Phrase};
-use super::world::{NodeKind, World};
+use super::world::{Node, NodeKind, World};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -66,12 +66,16 @@ impl Noise<'_> {
         }
     }
 
-    /// Checks that flap, with the names they have.
+    /// Checks that flap, with the names they have: half of them such that come from faults too.
     fn flapping(&mut self) -> Vec<(usize, &'static str)> {
         let count = (self.writer.world.nodes.len() / NODES_PER_FLAPPING_CHECK).max(3);
         let check = |noise: &mut Self| {
             let node = noise.node();
-            let names = vocabulary::flapping_checks(noise.writer.world.nodes[node].vocabulary);
+            let Node { kind, vocabulary, .. } = noise.writer.world.nodes[node];
+            let symptoms = shown(kind, Mode::Slow).iter().map(|(symptom, _)| vocabulary::name(vocabulary, *symptom));
+            let real: Vec<&str> = symptoms.flatten().collect();
+            let own = vocabulary::flapping_checks(vocabulary);
+            let names = if noise.random.chance(50) && !real.is_empty() { &real } else { own };
             (node, names[noise.random.below(names.len())])
         };
         (0..count).map(|_| check(self)).collect()

@@ -75,7 +75,7 @@ impl Parameters {
             hours: 168,
             concurrent: 3,
             recurring_percent: 25,
-            silent_roots_percent: 8,
+            silent_roots_percent: 5,
             missed_percent: 10,
             late_percent: 3,
             skew_s: 5,
@@ -90,7 +90,7 @@ impl Parameters {
             Set::Calm => Self {
                 hours: 336,
                 concurrent: 1,
-                silent_roots_percent: 4,
+                silent_roots_percent: 3,
                 missed_percent: 3,
                 late_percent: 1,
                 skew_s: 1,
@@ -104,7 +104,7 @@ impl Parameters {
             Set::Storm => Self {
                 hours: 72,
                 concurrent: 20,
-                silent_roots_percent: 12,
+                silent_roots_percent: 8,
                 missed_percent: 20,
                 late_percent: 10,
                 skew_s: 20,

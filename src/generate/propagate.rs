@@ -105,8 +105,10 @@ fn from_pods_to_services(world: &World, reached: &mut Reached, random: &mut Rand
             Mode::Down if !is_gone => Mode::Errors,
             mode => mode,
         };
-        // What is left takes the load, so part of the harm does not show.
-        let strength = if is_gone { 1_000 } else { sum / count * random.between(500, 900) / 1_000 };
+        // Who answers with errors still gets its share of the calls; who is gone does not for long.
+        let percent = if mode == Mode::Errors && first.mode == Mode::Errors { (90, 140) } else { (50, 90) };
+        let share = sum / count * random.between(percent.0, percent.1) / 100;
+        let strength = if is_gone { 1_000 } else { share.min(1_000) };
         let at_ms = first.at_ms + random.between(1_000, 15_000);
         let hops = first.hops + 1;
         reached.entry(service).or_insert(Effect { node: service, mode, strength, at_ms, via: Some(first.node), hops });
@@ -124,7 +126,7 @@ fn up_the_calls(world: &World, reached: &mut Reached, random: &mut Random) {
     while let Some((_, std::cmp::Reverse(node))) = next.pop() {
         let callee = reached[&node];
         for edge in world.dependants(node).filter(|edge| calls(world.nodes[edge.from].kind)) {
-            let strength = callee.strength * edge.passes * random.between(850, 1_000) / 1_000_000;
+            let strength = callee.strength * edge.passes * random.between(900, 1_000) / 1_000_000;
             let mode = passed_on(callee.mode, callee.strength, random.below(100));
             let at_ms = callee.at_ms + random.between(2_000, 40_000);
             let hops = callee.hops + 1;

@@ -76,7 +76,7 @@ const fn is_loud(symptom: Symptom) -> bool {
 
 /// Names by vocabulary, in the order of [`Vocabulary::ALL`]; empty where it looks for no such thing.
 #[rustfmt::skip]
-pub const fn names(symptom: Symptom) -> [&'static str; 5] {
+const fn names(symptom: Symptom) -> [&'static str; 5] {
     match symptom {
         ErrorRate => ["HighErrorRate", "error_rate_up", "HTTP Status", "Too many HTTP 5xx responses", "Error rate is high"],
         Latency => ["HighRequestLatency", "latency_avg_up", "HTTP Response Time", "Response time is too high", "p95 latency is above threshold"],
@@ -123,6 +123,11 @@ pub const fn names(symptom: Symptom) -> [&'static str; 5] {
     }
 }
 
+/// What this vocabulary calls the symptom, if it looks for it.
+pub fn name(vocabulary: Vocabulary, symptom: Symptom) -> Option<&'static str> {
+    Some(names(symptom)[vocabulary.column()]).filter(|name| !name.is_empty())
+}
+
 /// The symptom in the words of `vocabulary`; `None` when it does not look for it. `strength` is how hard
 /// the node is hit, in thousandths.
 pub fn phrase(
@@ -132,10 +137,7 @@ pub fn phrase(
     strength: i64,
     random: &mut Random,
 ) -> Option<Phrase> {
-    let alertname = names(symptom)[vocabulary.column()];
-    if alertname.is_empty() {
-        return None;
-    }
+    let alertname = name(vocabulary, symptom)?;
     let is_critical = is_loud(symptom) && strength >= 450 && vocabulary != Vocabulary::Kpi;
     let severity = match symptom {
         TrafficDrop | CpuLow => "info",
