@@ -177,3 +177,84 @@ fn tell(out: &mut impl Write, args: &Args, summary: &Summary) -> std::io::Result
     writeln!(out, "  alerts    {alerts} ({noise_alerts} noise, {percent}%)")?;
     writeln!(out, "  changes   {changes} ({guilty_changes} caused a failure)")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser, ValueEnum};
+
+    #[derive(clap::Parser)]
+    struct Typed {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    const PAGE: &str = include_str!("../../docs/generate.md");
+
+    fn parameters(typed: &[&str]) -> Parameters {
+        Typed::parse_from(["generate", "--out", "x"].iter().chain(typed)).args.parameters()
+    }
+
+    /// Value of an option in the parameters, by the name that is typed.
+    fn value(parameters: &Parameters, option: &str) -> Option<serde_json::Value> {
+        let fields = serde_json::to_value(parameters).unwrap();
+        let name = option.replace('-', "_");
+        [name.clone(), format!("{name}_percent"), format!("{name}_s")].iter().find_map(|name| fields.get(name)).cloned()
+    }
+
+    #[test]
+    fn what_is_typed_overrides_the_set_and_nothing_else() {
+        assert_eq!(parameters(&[]), Parameters::of(Set::Busy));
+        assert_eq!(parameters(&["--set", "storm"]), Parameters::of(Set::Storm));
+        for option in Typed::command().get_arguments().filter_map(clap::Arg::get_long) {
+            let before = Parameters::of(Set::Calm);
+            let Some(default) = value(&before, option).filter(serde_json::Value::is_u64) else { continue };
+            let other = default.as_u64().unwrap() + 7;
+            let other = other.min(20).max(if option == "nodes" { 300 } else { 0 }).to_string();
+            let after = parameters(&["--set", "calm", &format!("--{option}"), &other]);
+            assert_eq!(value(&after, option), Some(other.parse::<u64>().unwrap().into()), "--{option}");
+            let fields = |parameters| serde_json::to_value(parameters).unwrap().as_object().unwrap().clone();
+            let (before, after) = (fields(before), fields(after));
+            assert_eq!(before.iter().filter(|(name, value)| after[*name] != **value).count(), 1, "--{option}");
+        }
+        let kinds = parameters(&["--kind", "dns_failure", "--kind", "host_down", "--kind", "dns_failure"]).kinds;
+        assert_eq!(kinds, [FaultKind::HostDown, FaultKind::DnsFailure]);
+    }
+
+    #[test]
+    fn the_help_and_the_page_say_the_defaults_that_hold() {
+        let sets = [Set::Calm, Set::Busy, Set::Storm].map(Parameters::of);
+        let mut count = 0;
+        for argument in Typed::command().get_arguments() {
+            let Some(option) = argument.get_long() else { continue };
+            let values: Vec<String> = sets
+                .iter()
+                .filter_map(|set| value(set, option))
+                .filter(|value| value.is_u64())
+                .map(|value| value.to_string())
+                .collect();
+            let [calm, busy, storm] = &values[..] else { continue };
+            let row = format!("| `--{option}` | {calm} | {busy} | {storm} | ");
+            assert!(PAGE.contains(&row), "docs/generate.md does not say `{row}`");
+            let help = argument.get_help().unwrap().to_string();
+            let same = format!("[default: {calm}]");
+            let expected =
+                if calm == storm { same } else { format!("[default: {calm} calm, {busy} busy, {storm} storm]") };
+            assert!(option == "seed" || help.ends_with(&expected), "--{option}: {help}: {expected}");
+            count += 1;
+        }
+        assert_eq!(count, 15);
+    }
+
+    #[test]
+    fn the_page_describes_every_kind() {
+        for kind in FaultKind::value_variants() {
+            let help = kind.to_possible_value().unwrap();
+            let help = help.get_help().unwrap().to_string();
+            let row = PAGE.lines().find(|line| line.starts_with(&format!("| `{}` | ", kind.as_str())));
+            assert!(row.is_some_and(|row| row.ends_with(&format!(" | {help} |"))), "{}", kind.as_str());
+            assert_eq!(help.lines().count(), 1);
+            assert_eq!(kind.to_possible_value().unwrap().get_name(), kind.as_str());
+        }
+    }
+}

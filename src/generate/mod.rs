@@ -95,7 +95,10 @@ pub struct Summary {
 
 impl Summary {
     pub const fn noise_percent(&self) -> usize {
-        if self.alerts == 0 { 0 } else { (self.noise_alerts * 100 + self.alerts / 2) / self.alerts }
+        match (self.noise_alerts * 100 + self.alerts / 2).checked_div(self.alerts) {
+            Some(percent) => percent,
+            None => 0,
+        }
     }
 }
 

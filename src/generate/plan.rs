@@ -74,11 +74,11 @@ pub fn failures(parameters: &Parameters, world: &World) -> Result<Vec<Failure>, 
     }
     failures.sort_by_key(|failure| (failure.begins_ms, failure.root));
     let mut first = BTreeMap::new();
-    for number in 0..failures.len() {
-        let (kind, root) = (failures[number].kind, failures[number].root);
-        failures[number].recurrence_of = first.get(&(kind, root)).copied();
-        first.entry((kind, root)).or_insert(number);
-        failures[number].change = cause(parameters, world, &failures[number], number);
+    for (number, failure) in failures.iter_mut().enumerate() {
+        let known = first.get(&(failure.kind, failure.root)).copied();
+        first.entry((failure.kind, failure.root)).or_insert(number);
+        failure.recurrence_of = known;
+        failure.change = cause(parameters, world, failure, number);
     }
     Ok(failures)
 }

@@ -345,11 +345,11 @@ fn noise_has_its_share_and_is_no_failure() {
 #[test]
 fn a_condition_never_fires_while_it_fires() {
     let stream = in_memory(&Parameters { missed_percent: 0, ..parameters() });
-    let mut spans: BTreeMap<(&str, &str, Option<&String>), Vec<(f64, f64)>> = BTreeMap::new();
+    let mut spans: BTreeMap<[&str; 3], Vec<(f64, f64)>> = BTreeMap::new();
     for alert in &stream.alerts {
         let operation = alert.labels.get("operation").or_else(|| alert.labels.get("callee"));
-        let span = (alert.t, alert.resolved_t.unwrap());
-        spans.entry((&alert.node, &alert.alertname, operation)).or_default().push(span);
+        let condition = [alert.node.as_str(), &alert.alertname, operation.map_or("", String::as_str)];
+        spans.entry(condition).or_default().push((alert.t, alert.resolved_t.unwrap()));
     }
     for (condition, mut spans) in spans {
         spans.sort_by(|a, b| a.0.total_cmp(&b.0));
