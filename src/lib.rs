@@ -18,6 +18,7 @@
 //! | [`store`] | journal, state, outbox, history |
 //! | [`runtime`] | the one writer, the outbox, outbound calls |
 //! | [`http`] | the daemon's own endpoints; thin |
+//! | [`generate`] | labelled alert streams out of a seed, to measure the engine on |
 //! | [`replay`] | recorded events through the engine under a simulated clock |
 //! | [`tls`] | what the listener shows, and which clients it believes |
 //! | [`crash_point`] | where tests kill it; nothing in a release |
@@ -32,6 +33,7 @@ pub mod config;
 pub mod crash_point;
 pub mod engine;
 pub mod error;
+pub mod generate;
 pub mod http;
 pub mod model;
 pub mod mutant;

@@ -18,6 +18,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod explain;
 pub mod failure;
+pub mod generate;
 pub mod incidents;
 pub mod integrations;
 pub mod output;
@@ -81,6 +82,8 @@ pub enum Command {
     Integrations(integrations::Args),
     /// Play recorded events once more, and say what another configuration would have made of them
     Replay(replay::Args),
+    /// Make a labelled alert stream to try and measure the engine on
+    Generate(generate::Args),
     /// Copy the store while the daemon goes on
     Backup(backup::Args),
     /// Put a copy of the store in its place
@@ -111,6 +114,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::TestSink(args) => test_sink::run(args),
         Command::Integrations(args) => integrations::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Generate(args) => generate::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
     }
