@@ -109,6 +109,7 @@ fn correlation(root: &Node, problems: &mut Problems) -> Correlation {
     let Some(node) = root.get("correlation") else { return rule };
     let path = "correlation";
     check_span(node, path, "window", rule.window, Span::from_secs(1), DAY, problems);
+    check_span(node, path, "open_after", rule.open_after, Span::ZERO, DAY, problems);
     check_span(node, path, "hold_down", rule.hold_down, Span::ZERO, Span::from_hours(1), problems);
     check_span(node, path, "reopen_within", rule.reopen_within, Span::ZERO, YEAR, problems);
     check_span(node, path, "close_after", rule.close_after, Span::ZERO, YEAR, problems);

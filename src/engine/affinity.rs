@@ -18,10 +18,10 @@ use super::topology::Kinship;
 pub const JOIN_MIN: i64 = 350;
 /// What one alert close by is worth at most.
 const NEAR: i64 = 900;
-/// How fast the onset of one alert on another item loses its say.
-const TAU_MS: i64 = 60_000;
-/// The same for another alert on the very item.
-const TAU_SAME_MS: i64 = 240_000;
+/// How fast the onset of one alert loses its say on another.
+const TAU_MS: i64 = 120_000;
+/// What an alert that still fires on the very item is worth at least.
+const SAME_ITEM: i64 = 600;
 /// Steps along a dependency to something that is gone, while it is: no time passes that would explain it less.
 const BY_HOPS: [i64; 4] = [ONE, 630, 405, 350];
 /// Two items with one common dependency: two are chance, three within about ten seconds make a group
@@ -113,10 +113,10 @@ fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator
 }
 
 /// How close in time the alert is to the nearest of an incident on that item, thousandths; nothing where there is none.
-fn closeness(state: &State, id: &IncidentId, item: &str, alert: &Alert, tau_ms: i64) -> i64 {
+fn closeness(state: &State, id: &IncidentId, item: &str, alert: &Alert) -> i64 {
     let distance = |other: &Alert| (other.onset().as_millis() - alert.onset().as_millis()).abs();
     let others = alerts_on(state, id, item).filter(|other| !other.flap.is_flapping);
-    others.map(distance).min().map_or(0, |distance| fixed::decay(distance, tau_ms))
+    others.map(distance).min().map_or(0, |distance| fixed::decay(distance, TAU_MS))
 }
 
 /// What fires all the time says little, whatever it is close to.
@@ -138,13 +138,13 @@ fn is_gone(state: &State, id: &IncidentId, item: &str) -> bool {
 fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut Links) {
     let window = state.policy().correlation.window;
     for id in state.groups.on(item).filter(|id| is_joinable(state, id)) {
-        let close = closeness(state, id, item, alert, TAU_SAME_MS);
+        let close = closeness(state, id, item, alert);
         let fires =
             |other: &Alert| other.is_firing() && (is_fatal(other.severity) || now.since(other.fired_at) <= window);
         // Two incidents about one item at the same time help nobody.
-        let strength = if alerts_on(state, id, item).any(fires) { close.max(600) } else { close };
+        let strength = if alerts_on(state, id, item).any(fires) { close.max(SAME_ITEM) } else { close };
         let source = &alert.source;
-        add(links, id, fixed::mul(strength, weight(alert).max(600)), false, || {
+        add(links, id, fixed::mul(strength, weight(alert).max(SAME_ITEM)), false, || {
             format!("{item} is already part of it ({source} adds its view)")
         });
     }
@@ -155,7 +155,7 @@ fn nearby(state: &State, item: &str, alert: &Alert, links: &mut Links) {
     let weight = weight(alert);
     for near in state.topology.nearby(item, state.policy().correlation.hops_max) {
         for id in state.groups.on(&near.item).filter(|id| is_joinable(state, id)) {
-            let close = fixed::mul(near.nearness, closeness(state, id, &near.item, alert, TAU_MS));
+            let close = fixed::mul(near.nearness, closeness(state, id, &near.item, alert));
             let strength = fixed::mul(fixed::mul(NEAR, close), weight);
             add(links, id, strength, near.kinship != Kinship::Caller, || near.text(item));
         }

@@ -117,10 +117,15 @@ fn returning(state: &State, now: Timestamp, number: AlertNumber, is_flapping: bo
     match incident.state {
         IncidentState::Pending | IncidentState::Open | IncidentState::Acknowledged => Some(id),
         IncidentState::Resolved => {
-            let until = incident.resolved_at? + state.policy().correlation.reopen_within;
-            // What suffers may well do so from another fault this time; the cause is the same fault again.
+            let correlation = &state.policy().correlation;
+            // What suffers may well do so from another fault this time, and so may what looked like the cause, unless it
+            // comes back at once.
+            let within = match incident.configuration_item_count {
+                0 | 1 => correlation.reopen_within,
+                _ => correlation.reopen_within.min(correlation.window),
+            };
             let is_the_fault = is_blamed(state, incident, number);
-            (now <= until && !is_flapping && is_the_fault).then_some(id)
+            (now <= incident.resolved_at? + within && !is_flapping && is_the_fault).then_some(id)
         }
         IncidentState::Closed | IncidentState::Merged | IncidentState::Lapsed => None,
     }

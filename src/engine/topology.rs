@@ -53,8 +53,8 @@ impl Near {
 }
 
 /// Nearness after so many steps along dependencies, all in one direction.
-const NEARNESS: [i64; 4] = [1_000, 700, 450, 300];
-const SIBLING: i64 = 270;
+const NEARNESS: [i64; 4] = [1_000, 800, 600, 450];
+const SIBLING: i64 = 400;
 const CALLER: i64 = 110;
 /// What has more neighbours than this makes nothing near: everything would be.
 const HUB: usize = 64;

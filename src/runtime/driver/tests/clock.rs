@@ -75,6 +75,7 @@ fn put_off(room: &mut Room) {
 fn limited() -> Policy {
     let mut policy = policy();
     policy.receivers.get_mut("log").unwrap().loud_per_minute_max = 1;
+    policy.correlation.open_severity = Severity::Warning;
     policy
 }
 
@@ -99,6 +100,7 @@ const CASES: &[Case] = &[
     Case { name: "group wait", policy, set: |room| room.fire("db1"), due_after: Span::from_secs(5), count: |room| room.sent_of(NotificationKind::Opened) },
     Case { name: "hold-down", policy, set: |room| room.fire("web1"), due_after: Span::from_secs(10), count: |room| room.sent_of(NotificationKind::Opened) },
     Case { name: "group interval", policy, set: |room| { told(room); room.event("db1", |event| event.dedup_key = "other".into()) }, due_after: minutes(5), count: |room| room.sent_of(NotificationKind::Updated) },
+    Case { name: "a warning lasts", policy, set: |room| room.event("db1", |event| event.severity = Severity::Warning), due_after: minutes(5), count: |room| room.said("has lasted for") },
     Case { name: "repeat", policy: repeating, set: told, due_after: minutes(50), count: |room| room.sent_of(NotificationKind::Repeated) },
     Case { name: "first level", policy: || escalating(0), set: told, due_after: minutes(5), count: |room| room.said("level 1 of primary") },
     Case { name: "second level", policy: || escalating(0), set: |room| { told(room); room.pass(minutes(5)) }, due_after: minutes(10), count: |room| room.said("level 2 of primary") },
