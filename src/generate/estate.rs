@@ -79,6 +79,7 @@ pub fn build(parameters: &Parameters) -> World {
         estate.add_namespace(number);
         number += 1;
     }
+    estate.use_every_external();
     estate.add_hosts();
     estate.place();
     estate.mark_chronic(parameters.chronic_percent as usize);
@@ -277,6 +278,17 @@ impl Estate {
                 let external = self.externals[self.random.below(self.externals.len())];
                 let passes = self.random.between(400, 900);
                 self.call(*caller, external, EdgeKind::Calls, passes);
+            }
+        }
+    }
+
+    /// A supplier that nobody calls would be none.
+    fn use_every_external(&mut self) {
+        for external in self.externals.clone() {
+            let is_used = self.world.dependants(external).next().is_some();
+            if let Some((caller, _)) = self.random.pick(&self.layers).copied().filter(|_| !is_used) {
+                let passes = self.random.between(400, 900);
+                self.call(caller, external, EdgeKind::Calls, passes);
             }
         }
     }

@@ -39,8 +39,8 @@ use self::random::Random;
 use self::record::{AlertRecord, ChangeRecord, RootCauseRecord, TopologyRecord, TruthRecord, seconds};
 use self::world::World;
 
-/// One more noisy alert for so many.
-const NOISE_SPARE: usize = 5;
+/// How often noise is drawn at most, twice as much each time, until enough of it is new.
+const NOISE_ROUNDS: u32 = 6;
 
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
@@ -117,19 +117,36 @@ pub fn generate(parameters: &Parameters, progress: &mut dyn FnMut(u64, u64)) -> 
         progress(number as u64 + 1, failures.len() as u64);
     }
     let caused = one_at_a_time(all, Vec::new(), failures.len());
-    let share = parameters.noise_percent as usize;
-    let noisy = caused.len() * share / (100 - share);
-    // Some of the noise is about what fires already and falls away.
-    let (noise, works) = noise::alerts(parameters, &world, &failures, noisy + noisy / NOISE_SPARE);
-    let all = caused.len() + noisy;
-    let mut alerts = one_at_a_time(caused, noise, failures.len());
-    alerts.truncate(all);
+    let (mut alerts, works) = with_noise(parameters, &world, &failures, caused);
     alerts.sort_by_key(|alert| (alert.arrives_ms, alert.id));
     let mut changes: Vec<Change> = failures.iter().filter_map(|failure| failure.change.clone()).collect();
     changes.extend(works);
     changes.extend(noise::decoys(parameters, &world, &failures));
     changes.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
     Ok(record(parameters, &world, &failures, &alerts, &changes))
+}
+
+/// Adds noise up to its share. Some of what is drawn is about what fires already and falls away.
+fn with_noise(
+    parameters: &Parameters,
+    world: &World,
+    failures: &[Failure],
+    caused: Vec<Alert>,
+) -> (Vec<Alert>, Vec<Change>) {
+    let share = parameters.noise_percent as usize;
+    let wanted = caused.len() * share / (100 - share);
+    let mut drawn = wanted + wanted / 8;
+    let mut round = 1;
+    loop {
+        let (noise, works) = noise::alerts(parameters, world, failures, drawn);
+        let mut alerts = one_at_a_time(caused.clone(), noise, failures.len());
+        if alerts.len() >= caused.len() + wanted || round >= NOISE_ROUNDS {
+            alerts.truncate(caused.len() + wanted);
+            return (alerts, works);
+        }
+        drawn *= 2;
+        round += 1;
+    }
 }
 
 /// A condition that fires does not fire again before it has ended. What failures cause comes first, and

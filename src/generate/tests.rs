@@ -148,6 +148,10 @@ fn every_set_and_every_seed_is_consistent() {
     for (set, seed) in [(Set::Calm, 2), (Set::Busy, 3), (Set::Busy, u64::MAX), (Set::Storm, 4), (Set::Storm, 0)] {
         check_consistent(&in_memory(&Parameters { seed, nodes: 600, faults: 80, ..Parameters::of(set) }));
     }
+    // The smallest estates have a place for every kind of fault too.
+    for seed in 1..=40 {
+        check_consistent(&in_memory(&Parameters { seed, nodes: 200, faults: 12, ..Parameters::of(Set::Busy) }));
+    }
 }
 
 #[test]
@@ -325,6 +329,10 @@ fn noise_has_its_share_and_is_no_failure() {
         let share = stream.description.summary.noise_percent();
         assert!((percent as usize).abs_diff(share) <= 1, "{percent}% asked for, {share}% found");
     }
+    // One storm in a small estate within an hour, where most of the noise is about the same few checks.
+    let kinds = vec![FaultKind::SwitchDown];
+    let crowded = Parameters { nodes: 200, faults: 1, hours: 1, noise_percent: 50, kinds, ..parameters() };
+    assert_eq!(in_memory(&crowded).description.summary.noise_percent(), 50);
     let stream = in_memory(&Parameters { noise_percent: 60, ..parameters() });
     let labelled: BTreeSet<&String> = stream.truth.iter().flat_map(|failure| &failure.alerts).collect();
     let planned: Vec<&AlertRecord> =
