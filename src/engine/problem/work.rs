@@ -94,12 +94,17 @@ fn find(state: &State, text: &str) -> Result<Found, Reply> {
 }
 
 fn refused(problem: &Problem, needed: &str) -> Reply {
+    Reply::Refused(format!("{} is {}, and this takes one that is {needed}", problem.id, problem.state.words()))
+}
+
+/// Only one that people work on will do; says how it becomes that.
+fn not_accepted(problem: &Problem) -> Reply {
     let first = match problem.state {
         ProblemState::Proposed | ProblemState::Rejected => "; accept it first",
         ProblemState::Resolved => "; reopen it first",
         _ => "",
     };
-    Reply::Refused(format!("{} is {}, and this takes one that is {needed}{first}", problem.id, problem.state.words()))
+    refused(problem, &format!("accepted and not resolved{first}"))
 }
 
 /// The text without blanks around it, or what is wrong with it.
@@ -149,7 +154,7 @@ impl Desk<'_> {
     /// One that people work on.
     fn find_accepted(&self, text: &str) -> Result<(ProblemId, &Problem), Reply> {
         let (id, problem) = self.find(text)?;
-        if problem.state.is_accepted() { Ok((id, problem)) } else { Err(refused(problem, "accepted and not resolved")) }
+        if problem.state.is_accepted() { Ok((id, problem)) } else { Err(not_accepted(problem)) }
     }
 
     fn change(&mut self, id: &ProblemId, change: impl FnOnce(&mut Problem)) {
@@ -187,7 +192,7 @@ impl Desk<'_> {
         match problem.state {
             ProblemState::Proposed | ProblemState::Rejected => {}
             state if state.is_accepted() => return Ok(Reply::Already(id.to_string())),
-            _ => return Err(refused(problem, "proposed or rejected")),
+            _ => return Err(refused(problem, "proposed or rejected; reopen it instead")),
         }
         self.take_on(&id);
         self.note(&id, TimelineKind::ProblemAccepted, "accepted");
@@ -270,7 +275,7 @@ impl Desk<'_> {
         match problem.state {
             ProblemState::Resolved => return Ok(Reply::Already(id.to_string())),
             state if state.is_accepted() => {}
-            _ => return Err(refused(problem, "accepted")),
+            _ => return Err(not_accepted(problem)),
         }
         let (now, by, said) = (self.now, self.by.to_owned(), with_note("resolved", note.as_ref()));
         self.change(&id, |problem| {
