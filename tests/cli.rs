@@ -458,7 +458,9 @@ fn a_silence_is_made_and_ended() {
 #[test]
 fn a_problem_is_opened_worked_on_and_resolved() {
     let bell = Bell::start();
-    bell.report(r#"{"id":"e-1","status":"firing","name":"Host down","severity":"critical","configuration_item":"rtr1"}"#);
+    bell.report(
+        r#"{"id":"e-1","status":"firing","name":"Host down","severity":"critical","configuration_item":"rtr1"}"#,
+    );
     let listed = bell.ask(&["incidents", "--json"]);
     let incident = regex::Regex::new("inc-[0-9a-z]{10}").unwrap().find(&listed).unwrap().as_str().to_owned();
     let none = "note: no active problem; `watchbell problems --state all` lists past ones too\n";
@@ -468,7 +470,8 @@ fn a_problem_is_opened_worked_on_and_resolved() {
     let refused = bell.ask(&["problem", "reject", &id]);
     let only = format!("error: {id} is open, and only a proposal is rejected; resolve it\n");
     assert_eq!(refused, ran(1, "", &only));
-    let done = |text: &str| ran(0, "", &format!("note: {id} is {text}; `watchbell problem show {id}` tells its story\n"));
+    let done =
+        |text: &str| ran(0, "", &format!("note: {id} is {text}; `watchbell problem show {id}` tells its story\n"));
     assert_eq!(bell.ask(&["problem", "assign", &id, "--to", "team-network"]), done("assigned"));
     assert_eq!(bell.ask(&["problem", "analyse", &id[4..9], "a loose cable"]), done("analysed"));
     assert_eq!(bell.ask(&["problem", "workaround", &id, "push it back in"]), done("worked around"));
@@ -482,7 +485,10 @@ fn a_problem_is_opened_worked_on_and_resolved() {
     assert_eq!(bell.ask(&["problem", "resolve", &id, "--note", "new cable"]), done("resolved"));
     for command in [&["problem", "show", &id][..], &["explain", &id]] {
         let story = bell.ask(command);
-        assert!(story.contains("state        resolved by anna") && story.contains("anna  resolved: new cable"), "{story}");
+        assert!(
+            story.contains("state        resolved by anna") && story.contains("anna  resolved: new cable"),
+            "{story}"
+        );
     }
     let unknown = "error: nothing here has the id `zzz`\n\nhint: `watchbell problems --state all` lists problems, \
                    `watchbell incidents` what is going on\n";

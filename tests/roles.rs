@@ -210,9 +210,7 @@ problems: {{ incidents_min: 2 }}
                 String::new()
             }
             _ if !template.contains("{id}") => String::new(),
-            _ if template.contains("/problems/") => {
-                self.problem(template.rsplit('/').next().unwrap_or_default()).await
-            }
+            _ if template.contains("/problems/") => self.problem(template.rsplit('/').next().unwrap_or_default()).await,
             _ if template.contains("/deliveries/") => self.dead_letter().await,
             _ if template.contains("/silences/") => self.silence().await,
             _ if template.contains("/events/") => "no-such-event".to_owned(),

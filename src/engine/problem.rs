@@ -184,7 +184,8 @@ pub fn incident_merged(state: &mut State, now: Timestamp, id: &IncidentId, into:
         return;
     };
     detach(state, now, &problem, id);
-    if state.incident(into).is_some_and(|incident| incident.problem.is_none()) {
+    let is_rejected = state.problem(&problem).is_some_and(|problem| problem.state == ProblemState::Rejected);
+    if !is_rejected && state.incident(into).is_some_and(|incident| incident.problem.is_none()) {
         attach(state, now, &problem, into, ENGINE);
     }
 }

@@ -24,7 +24,7 @@ use super::{UNLINKED_MAX, attach, claim, create, detach, keep_latest, signature}
 /// Bytes of an analysis or a workaround.
 pub const TEXT_BYTES_MAX: usize = 16 * 1_024;
 /// Bytes of a title, a name or a note.
-pub const WORD_BYTES_MAX: usize = 1_024;
+pub const WORD_BYTES_MAX: usize = 4 * 1_024;
 
 /// Incidents that one command names.
 pub const INCIDENTS_MAX: usize = INCIDENTS_NAMED_MAX;

@@ -8,6 +8,7 @@ use crate::model::problem::{Problem, ProblemId, ProblemState};
 use crate::model::topology::{ConfigurationItem, TopologyFile};
 use crate::model::{IncidentId, Notification, NotificationKind, Severity};
 use NotificationKind::{Opened, ProblemAccepted, ProblemKnownError, ProblemProposed, ProblemResolved, Resolved};
+use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 /// An item fails, people are told, it recovers, and people are told.
@@ -365,4 +366,88 @@ fn an_incident_that_becomes_part_of_another_takes_its_problem_along() {
     assert_eq!(s.open()[0].problem.as_ref(), Some(&id));
     let own = problem(&s, &id);
     assert_eq!((own.incident_count, own.incidents.contains(&s.open()[0].id)), (4, true));
+}
+
+/// Something happens: an item fails once more, or somebody works on a problem.
+#[derive(Clone, Debug)]
+enum Step {
+    Fail(usize),
+    Work { step: u8, problem: usize, other: usize, incident: usize },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let fail = (0..3usize).prop_map(Step::Fail);
+    let work = (0..12u8, 0..9usize, 0..9usize, 0..9usize).prop_map(|(step, problem, other, incident)| Step::Work {
+        step,
+        problem,
+        other,
+        incident,
+    });
+    prop::collection::vec(prop_oneof![fail, work], 1..40)
+}
+
+fn command(s: &Scenario, step: u8, problem: usize, other: usize, incident: usize) -> Option<ProblemCommand> {
+    let problems: Vec<String> = s.state.problems().map(|problem| problem.id.to_string()).collect();
+    let incidents: Vec<String> = s.state.incidents().map(|incident| incident.id.to_string()).collect();
+    let nth = |all: &[String], at: usize| all.get(at % all.len().max(1)).cloned();
+    let incident = nth(&incidents, incident)?;
+    if step == 0 {
+        return Some(ProblemCommand::Open { title: None, incidents: vec![incident] });
+    }
+    let (problem, into) = (nth(&problems, problem)?, nth(&problems, other)?);
+    let text = || format!("text {other}");
+    Some(match step {
+        1 | 2 => ProblemCommand::Accept { problem },
+        3 => ProblemCommand::Reject { problem, note: None },
+        4 => ProblemCommand::Merge { problem, into },
+        5 => ProblemCommand::Analyse { problem, root_cause_analysis: text() },
+        6 => ProblemCommand::SetWorkaround { problem, workaround: text() },
+        7 => ProblemCommand::Resolve { problem, note: None },
+        8 => ProblemCommand::Reopen { problem, note: None },
+        9 => ProblemCommand::Assign { problem, to: text() },
+        10 => ProblemCommand::Link { problem, incident },
+        _ => ProblemCommand::Unlink { problem, incident },
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_people_do_to_problems_holds_once_and_leads_on(steps in steps()) {
+        let mut s = Scenario::new(Policy::default());
+        s.input(Input::Configured { policy: Box::new(Policy {
+            problems: crate::engine::policy::ProblemRule { incidents_min: 2, ..Default::default() },
+            ..Policy::default()
+        })});
+        for step in steps {
+            match step {
+                Step::Fail(item) => {
+                    fail(&mut s, ["web1", "web2", "db1"][item], "disk");
+                    s.pass(Span::from_hours(2));
+                }
+                Step::Work { step, problem, other, incident } => {
+                    let Some(command) = command(&s, step, problem, other, incident) else { continue };
+                    if let Reply::Done(_) = ask(&mut s, command.clone()) {
+                        let before: Vec<Problem> = s.state.problems().cloned().collect();
+                        let told = s.deliveries.len();
+                        let again = ask(&mut s, command.clone());
+                        prop_assert!(matches!(again, Reply::Already(_)), "{:?} again: {:?}", command, again);
+                        prop_assert_eq!(&before, &s.state.problems().cloned().collect::<Vec<_>>());
+                        prop_assert_eq!(told, s.deliveries.len());
+                    }
+                }
+            }
+            for problem in s.state.problems() {
+                let end = s.state.surviving_problem(&problem.id).unwrap();
+                prop_assert!(end.state != ProblemState::Merged, "{:?}", problem);
+                for incident in problem.incidents.iter().filter_map(|id| s.state.incident(id)) {
+                    let owner = incident.problem.as_ref().and_then(|id| s.state.surviving_problem(id));
+                    prop_assert_eq!(owner.map(|owner| &owner.id), Some(&end.id));
+                }
+            }
+        }
+        let restarted = State::restore(snapshot(&s.changes)).unwrap();
+        prop_assert!(s.state.problems().eq(restarted.problems()));
+    }
 }

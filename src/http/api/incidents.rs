@@ -169,7 +169,7 @@ pub async fn resolve(
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
     /// Person or team.
-    pub(super) to: String,
+    to: String,
 }
 
 /// Someone shall take it.

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use super::incidents::Assignment;
 use super::parameters::Parameters;
 use super::{Decoded, Id, Note, Outcome, PageOf, command, query};
 use crate::engine::input::{Command, Principal, ProblemCommand};
@@ -196,7 +195,7 @@ pub async fn merge(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Analysis {
-    #[schema(pattern = r"\S", max_length = 16_384)]
+    #[schema(pattern = r"\S", max_length = 4_096)]
     root_cause_analysis: String,
 }
 
@@ -218,7 +217,7 @@ pub async fn analyse(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Workaround {
-    #[schema(pattern = r"\S", max_length = 16_384)]
+    #[schema(pattern = r"\S", max_length = 4_096)]
     workaround: String,
 }
 
@@ -265,16 +264,24 @@ pub async fn reopen(
     ask(&app, by, ProblemCommand::Reopen { problem, note: note(said)? }).await
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assignee {
+    /// Person or team.
+    #[schema(pattern = r"\S", max_length = 1_000)]
+    to: String,
+}
+
 /// Someone shall find the cause.
 #[utoipa::path(post, path = "/api/v1/problems/{id}/assign", operation_id = "assign_problem", tag = "problems",
-    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Assignment,
+    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Assignee,
     responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn assign(
     State(app): State<Arc<App>>,
     Extension(by): Extension<Principal>,
     Id(problem): Id,
-    Decoded(Assignment { to }): Decoded<Assignment>,
+    Decoded(Assignee { to }): Decoded<Assignee>,
 ) -> Result<Json<Outcome>, Refusal> {
     ask(&app, by, ProblemCommand::Assign { problem, to: text("to", to, WORD_BYTES_MAX)? }).await
 }

@@ -67,9 +67,8 @@ impl Oracle {
     fn judge_last_word(&self, incident: &Incident) -> Verdict {
         for sink in incident.audience.difference(&self.absent) {
             // News of its problem may follow.
-            let own = |known: &&Known| {
-                known.incident == incident.id && known.sink == *sink && !known.kind.is_about_problem()
-            };
+            let own =
+                |known: &&Known| known.incident == incident.id && known.sink == *sink && !known.kind.is_about_problem();
             let last = self.deliveries.all.values().filter(own).max_by_key(|known| known.number);
             let is_final = last.is_some_and(|last| last.kind.is_final());
             ensure(is_final, "I11", || format!("{sink} was told of {} but not of its end: {last:?}", incident.id))?;
