@@ -359,7 +359,21 @@ pub(super) mod tests {
         let mut out = Vec::new();
         story(&sample(), &[entry], "2026-11-21T07:00:00Z".parse().unwrap(), &mut anstream::StripStream::new(&mut out))
             .unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap().replace(&sample_id("inc-a").to_string(), "inc-a"), @"");
+        let story = String::from_utf8(out).unwrap().replace(&sample_id("inc-a").to_string(), "inc-a");
+        insta::assert_snapshot!(story, @"
+        problem prb-2c8dk0v9zd: web1 keeps failing: disk
+          state        known error; it had been resolved and came back
+          created      2h ago by watchbell
+          incidents    4, last seen 30m ago, latest inc-a
+          looks like   web1: disk
+          assigned to  team-web
+          root cause   the log is never rotated
+          workaround   rotate it
+          took in      prb-1111111111
+
+        timeline (UTC)
+          2026-11-21 05:10:00  ada  accepted
+        ");
     }
 
     #[test]
@@ -368,6 +382,14 @@ pub(super) mod tests {
             let workaround = (state == ProblemState::KnownError).then(String::new);
             next_step(&Problem { state, workaround, ..sample() }).unwrap_or_else(|| "nothing".into())
         });
-        insta::assert_snapshot!(steps.join("\n"), @"");
+        insta::assert_snapshot!(steps.join("\n"), @r#"
+        `watchbell problem accept prb-2c8dk0v9zd` takes it on, `watchbell problem reject prb-2c8dk0v9zd` declines it
+        `watchbell problem analyse prb-2c8dk0v9zd "…"` says what the cause is
+        `watchbell problem workaround prb-2c8dk0v9zd "…"` says what to do meanwhile
+        `watchbell problem resolve prb-2c8dk0v9zd` says that it is fixed
+        nothing
+        nothing
+        nothing
+        "#);
     }
 }

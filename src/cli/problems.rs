@@ -139,6 +139,10 @@ mod tests {
         let mut out = Vec::new();
         let now = "2026-11-21T07:00:00Z".parse().unwrap();
         output::table(&mut out, &rows(&[sample(), second], now)).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"
+        ID              STATE        INCIDENTS  LAST SEEN  ASSIGNEE  TITLE
+        prb-2c8dk0v9zd  known error  4          30m        team-web  web1 keeps failing: disk
+        prb-2c8dk0v9zd  proposed     4          30m        -         two lines [31m
+        ");
     }
 }

@@ -14,6 +14,7 @@
 //! first notification ─▶ a problem like it? ─▶ link, so that the workaround is in it
 //! ```
 
+mod members;
 pub mod signatures;
 pub mod tell;
 pub mod work;
