@@ -194,3 +194,39 @@ async fn the_timeline_says_why() {
     let event = api.get(&format!("/api/v1/events/{}", alerts[0]["opened_by"].as_str().unwrap_or_default())).await;
     assert_eq!(event.status, 200, "the event that opened it can be read: {event:?}");
 }
+
+#[tokio::test]
+async fn an_incident_shows_the_workaround_of_its_problem() {
+    let site = Site::new("route: { receiver: log, group_wait: 0s }\n");
+    let _daemon = site.start().await;
+    let api = Api::new(&site);
+    api.event("firing", "db-1").await;
+    let incident = api.items("/api/v1/incidents").await[0]["id"].as_str().expect("an id").to_owned();
+    let made = api.post("/api/v1/problems", &json!({ "incidents": [incident], "title": "the disk" })).await;
+    let id = made.body["id"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
+    let again = api.post("/api/v1/problems", &json!({ "incidents": [incident], "title": "the disk" })).await;
+    assert_eq!((again.status, &again.body["outcome"]), (200, &json!("already")), "{again:?}");
+    let rejected = api.post(&format!("/api/v1/problems/{id}/reject"), &json!({})).await;
+    assert_eq!((rejected.status, rejected.content_type.as_str()), (409, "application/problem+json"), "{rejected:?}");
+    for (step, body, state) in [
+        ("analyse", json!({ "root_cause_analysis": "too small" }), "analysed"),
+        ("workaround", json!({ "workaround": "delete old logs" }), "known_error"),
+        ("resolve", json!({ "note": "a larger one" }), "resolved"),
+        ("reopen", json!({}), "known_error"),
+    ] {
+        let reply = api.post(&format!("/api/v1/problems/{}/{step}", &id[..9]), &body).await;
+        assert_eq!((reply.status, &reply.body["outcome"]), (200, &json!("done")), "{step}: {reply:?}");
+        assert_eq!(api.get(&format!("/api/v1/problems/{id}")).await.body["state"], state, "{step}");
+    }
+    let shown = api.get(&format!("/api/v1/incidents/{incident}")).await.body;
+    assert_eq!(shown["problem"], json!(id));
+    assert_eq!(shown["known_problem"]["workaround"], "delete old logs", "{shown}");
+    assert_eq!(api.items("/api/v1/problems?state=known_error").await.len(), 1);
+    assert_eq!(api.items("/api/v1/problems?state=proposed&state=resolved").await.len(), 0);
+    assert_eq!(api.get("/api/v1/problems?state=done").await.status, 400);
+    let timeline = api.items(&format!("/api/v1/problems/{id}/timeline")).await;
+    let kinds: Vec<&str> = timeline.iter().filter_map(|entry| entry["kind"].as_str()).collect();
+    let expected =
+        ["problem_accepted", "problem_analysed", "problem_workaround", "problem_resolved", "problem_reopened"];
+    assert_eq!(kinds, expected);
+}

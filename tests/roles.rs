@@ -48,6 +48,20 @@ const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("get /api/v1/alerts/{fingerprint}", Viewer, None),
     ("get /api/v1/alerts/{fingerprint}/timeline", Viewer, None),
     ("get /api/v1/problems", Viewer, None),
+    ("post /api/v1/problems", Responder, Some("problem.create")),
+    ("get /api/v1/problems/{id}", Viewer, None),
+    ("get /api/v1/problems/{id}/timeline", Viewer, None),
+    ("post /api/v1/problems/{id}/accept", Responder, Some("problem.accept")),
+    ("post /api/v1/problems/{id}/reject", Responder, Some("problem.reject")),
+    ("post /api/v1/problems/{id}/merge", Responder, Some("problem.merge")),
+    ("post /api/v1/problems/{id}/analyse", Responder, Some("problem.analyse")),
+    ("post /api/v1/problems/{id}/workaround", Responder, Some("problem.workaround")),
+    ("post /api/v1/problems/{id}/resolve", Responder, Some("problem.resolve")),
+    ("post /api/v1/problems/{id}/reopen", Responder, Some("problem.reopen")),
+    ("post /api/v1/problems/{id}/assign", Responder, Some("problem.assign")),
+    ("post /api/v1/problems/{id}/retitle", Responder, Some("problem.retitle")),
+    ("post /api/v1/problems/{id}/link", Responder, Some("problem.link")),
+    ("post /api/v1/problems/{id}/unlink", Responder, Some("problem.unlink")),
     ("get /api/v1/deliveries", Viewer, None),
     ("post /api/v1/deliveries/{id}/redrive", Admin, Some("delivery.redrive")),
     ("post /api/v1/deliveries/redrive", Admin, Some("delivery.redrive")),
@@ -93,6 +107,8 @@ struct World {
     admin: Api,
     /// Counts the things made for single requests.
     made: u32,
+    /// What the body of the next request is about, besides what its path names.
+    about: String,
     _receiver: Receiver,
 }
 
@@ -109,11 +125,13 @@ api:
     - {{ name: root, role: admin, token: admin-token }}
 receivers: {{ ops: {{ sinks: [{{ kind: webhook, url: \"{}\", allow_private: true }}] }} }}
 route: {{ receiver: ops, group_wait: 0s }}
+correlation: {{ reopen_within: 0s }}
+problems: {{ incidents_min: 2 }}
 ",
             receiver.url()
         ));
         let admin = Api::new(&site).with_token("admin-token");
-        Self { site, admin, made: 0, _receiver: receiver }
+        Self { site, admin, made: 0, about: String::new(), _receiver: receiver }
     }
 
     /// A new incident, by its id.
@@ -140,6 +158,44 @@ route: {{ receiver: ops, group_wait: 0s }}
         .await
     }
 
+    /// A proposed problem, by its id.
+    async fn proposal(&mut self) -> String {
+        self.made += 1;
+        let item = format!("flaky-{}", self.made);
+        let source = Api::new(&self.site).with_token("source-token");
+        for status in ["firing", "resolved", "firing", "resolved"] {
+            source.event(status, &item).await;
+        }
+        let about = |problem: &&Value| problem["signature"]["root"] == item.as_str();
+        let problem = eventually("the problem is proposed", PROMPTLY, async || {
+            self.admin.items("/api/v1/problems?limit=500").await.into_iter().find(|problem| about(&problem))
+        })
+        .await;
+        self.about = problem["incidents"][0].as_str().unwrap_or_default().to_owned();
+        problem["id"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// A problem on which that can be done, by its id.
+    async fn problem(&mut self, action: &str) -> String {
+        let first: &[&str] = match action {
+            "accept" | "reject" => &[],
+            "reopen" => &["accept", "resolve"],
+            _ => &["accept"],
+        };
+        let into = if action == "merge" { Some(self.proposal().await) } else { None };
+        let id = self.proposal().await;
+        for (id, step) in first.iter().map(|step| (&id, step)).chain(into.iter().map(|into| (into, &"accept"))) {
+            let reply = self.admin.post(&format!("/api/v1/problems/{id}/{step}"), &json!({})).await;
+            assert_eq!(reply.status, 200, "{step}: {reply:?}");
+        }
+        match (action, into) {
+            ("link", _) => self.about = self.incident().await,
+            (_, Some(into)) => self.about = into,
+            _ => {}
+        }
+        id
+    }
+
     async fn silence(&self) -> String {
         let wish = json!({ "matchers": ["team=ops"], "duration": "1h", "comment": "roles" });
         let reply = self.admin.post("/api/v1/silences", &wish).await;
@@ -149,7 +205,12 @@ route: {{ receiver: ops, group_wait: 0s }}
     /// The path of one request with something real in its parameters.
     async fn path(&mut self, template: &str) -> String {
         let id = match template {
+            "/api/v1/problems" => {
+                self.about = self.incident().await;
+                String::new()
+            }
             _ if !template.contains("{id}") => String::new(),
+            _ if template.contains("/problems/") => self.problem(template.rsplit('/').next().unwrap_or_default()).await,
             _ if template.contains("/deliveries/") => self.dead_letter().await,
             _ if template.contains("/silences/") => self.silence().await,
             _ if template.contains("/events/") => "no-such-event".to_owned(),
@@ -168,8 +229,14 @@ route: {{ receiver: ops, group_wait: 0s }}
     }
 }
 
-fn body(operation: &str) -> Value {
+fn body(operation: &str, about: &str) -> Value {
     match operation.rsplit('/').next().unwrap_or_default() {
+        "problems" => json!({ "incidents": [about] }),
+        "merge" => json!({ "into": about }),
+        "link" | "unlink" => json!({ "incident": about }),
+        "analyse" => json!({ "root_cause_analysis": "a loose cable" }),
+        "workaround" => json!({ "workaround": "push it" }),
+        "retitle" => json!({ "title": "the cabling" }),
         "assign" => json!({ "to": "team-db" }),
         "comment" => json!({ "text": "looking" }),
         "confirm-root-cause" => json!({ "configuration_item": "db-9" }),
@@ -214,7 +281,7 @@ async fn every_operation_lets_in_whom_it_should_and_writes_down_who_changed_what
             let what = format!("{operation} by {name}");
             let path = world.path(template).await;
             let before = world.newest_audit().await["number"].as_u64();
-            let reply = ask(&world.site, token, method, &path, &body(operation)).await;
+            let reply = ask(&world.site, token, method, &path, &body(operation, &world.about)).await;
             let newest = world.newest_audit().await;
             let expected = refusal(*needs, caller);
             match expected {

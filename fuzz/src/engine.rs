@@ -10,7 +10,7 @@ use serde_json::Value;
 use watchbell::config;
 use watchbell::engine::effect::Effect;
 use watchbell::engine::escalate;
-use watchbell::engine::input::{Command, Input, Principal, Role, SendResult};
+use watchbell::engine::input::{Command, Input, Principal, ProblemCommand, Role, SendResult};
 use watchbell::engine::policy::Policy;
 use watchbell::engine::state::{Changes, Snapshot, State};
 use watchbell::engine::{next_deadline, step};
@@ -51,6 +51,13 @@ pub enum Happening {
     },
     Redrive {
         delivery: u8,
+    },
+    Problem {
+        step: u8,
+        problem: u8,
+        other: u8,
+        incident: u8,
+        text: String,
     },
     Sent {
         delivery: u8,
@@ -358,6 +365,9 @@ impl World {
                     nth(self.state.silences(), *silence).map_or("sil-none".into(), |silence| silence.id.clone());
                 Command::ExpireSilence { silence }
             }
+            Happening::Problem { step, problem, other, incident, text } => {
+                Command::Problem(self.problem_step(*step, [*problem, *other], *incident, text.clone()))
+            }
             Happening::Redrive { delivery } => {
                 let ended = self.ended.get(usize::from(*delivery) % self.ended.len().max(1))?;
                 Command::Redrive { delivery: Box::new(ended.clone()) }
@@ -369,6 +379,27 @@ impl World {
     /// The id of one there is, or of none.
     fn incident(&self, choice: u8) -> String {
         nth(self.state.incidents(), choice).map_or("inc-none".into(), |incident| incident.id.to_string())
+    }
+
+    fn problem_step(&self, step: u8, problems: [u8; 2], incident: u8, text: String) -> ProblemCommand {
+        let [problem, into] = problems.map(|choice| {
+            nth(self.state.problems(), choice).map_or("prb-none".into(), |problem| problem.id.to_string())
+        });
+        let incident = self.incident(incident);
+        match step % 12 {
+            0 => ProblemCommand::Open { title: Some(text), incidents: vec![incident] },
+            1 => ProblemCommand::Accept { problem },
+            2 => ProblemCommand::Reject { problem, note: Some(text) },
+            3 => ProblemCommand::Merge { problem, into },
+            4 => ProblemCommand::Analyse { problem, root_cause_analysis: text },
+            5 => ProblemCommand::SetWorkaround { problem, workaround: text },
+            6 => ProblemCommand::Resolve { problem, note: None },
+            7 => ProblemCommand::Reopen { problem, note: None },
+            8 => ProblemCommand::Assign { problem, to: text },
+            9 => ProblemCommand::Retitle { problem, title: text },
+            10 => ProblemCommand::Link { problem, incident },
+            _ => ProblemCommand::Unlink { problem, incident },
+        }
     }
 
     fn sent(&self, choice: u8, result: &Sent) -> Option<Input> {

@@ -6,7 +6,7 @@ use watchbell::render::sample_notification;
 
 use crate::NOW;
 
-pub const KINDS: [NotificationKind; 12] = [
+pub const KINDS: [NotificationKind; 15] = [
     NotificationKind::Opened,
     NotificationKind::Updated,
     NotificationKind::PriorityRaised,
@@ -18,6 +18,9 @@ pub const KINDS: [NotificationKind; 12] = [
     NotificationKind::Resolved,
     NotificationKind::Merged,
     NotificationKind::ProblemProposed,
+    NotificationKind::ProblemAccepted,
+    NotificationKind::ProblemKnownError,
+    NotificationKind::ProblemResolved,
     NotificationKind::Test,
 ];
 
@@ -45,6 +48,7 @@ pub fn of(kind: NotificationKind, texts: &[String]) -> Notification {
     if let Some(problem) = &mut incident.problem {
         problem.title = text();
         problem.workaround = Some(text());
+        problem.root_cause_analysis = Some(text());
     }
     incident.clocks.iter_mut().for_each(|clock| clock.sla = text());
     let sample = incident.alerts[0].clone();

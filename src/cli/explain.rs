@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! watchbell explain 7h3k                  an incident, by its id or the beginning of it
+//! watchbell explain prb-2c8d              a problem
 //! watchbell explain 9f2c5d1e7a3b4c60      an alert by its fingerprint, or an event by its id
 //! ```
 
@@ -19,9 +20,10 @@ use serde_json::{Value, json};
 
 use super::client::{self, Client, Connection};
 use super::failure::{Failure, note};
-use super::output;
+use super::{output, problem};
 use crate::clock::Clock;
 use crate::engine::dedup;
+use crate::model::notification::ProblemView;
 use crate::model::{Alert, Delivery, Event, Fingerprint, Incident, TimelineEntry};
 
 /// Timeline entries and deliveries that are fetched; a storm has more of them than anyone reads.
@@ -31,7 +33,8 @@ const ALERTS_MAX: usize = 10;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Incident, alert or event: an id of an incident or its beginning, a fingerprint, an id of an event
+    /// Incident, problem, alert or event: an id of an incident or its beginning, an id of a problem (`prb-…`), a
+    /// fingerprint, an id of an event
     #[arg(value_name = "ID")]
     pub id: String,
     /// Print everything that is known as JSON
@@ -61,6 +64,8 @@ struct Facts {
     event: Option<Event>,
     alert: Option<Alert>,
     incident: Option<Incident>,
+    /// The problem that it belongs to.
+    problem: Option<ProblemView>,
     /// Some alerts of the incident, when the incident itself was asked for.
     alerts: Vec<Alert>,
     deliveries: Vec<Delivery>,
@@ -70,7 +75,13 @@ struct Facts {
 /// # Errors
 /// When nothing is known under the id, or the daemon cannot be reached or refuses.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let known = Known::gather(&Client::new(&args.connection)?, args.id.trim())?;
+    let client = Client::new(&args.connection)?;
+    if args.id.trim().to_ascii_lowercase().starts_with("prb-")
+        && let Some(found) = client.find(&["problems", args.id.trim()], &[])?
+    {
+        return problem::tell(&client, found, args.json);
+    }
+    let known = Known::gather(&client, args.id.trim())?;
     if args.json {
         output::json(&known.to_json())?;
         return Ok(ExitCode::SUCCESS);
@@ -188,6 +199,13 @@ impl Known {
         Ok(Facts {
             event: self.event.map(client::read).transpose()?,
             alert,
+            problem: self
+                .incident
+                .as_ref()
+                .and_then(|incident| incident.get("known_problem"))
+                .cloned()
+                .map(client::read)
+                .transpose()?,
             incident: self.incident.map(client::read).transpose()?,
             alerts: all(self.alerts)?,
             deliveries,

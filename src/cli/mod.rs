@@ -22,6 +22,8 @@ pub mod generate;
 pub mod incidents;
 pub mod integrations;
 pub mod output;
+pub mod problem;
+pub mod problems;
 pub mod redrive;
 pub mod replay;
 pub mod resolve;
@@ -68,6 +70,10 @@ pub enum Command {
     Silence(silence::Args),
     /// List what is silenced, now or later
     Silences(silences::Args),
+    /// List problems: what keeps failing
+    Problems(problems::Args),
+    /// Work on a problem: accept it, say what the cause is and what to do meanwhile, resolve it
+    Problem(problem::Args),
     /// List deliveries: what went where, what waits, what was given up
     Deliveries(deliveries::Args),
     /// Send what was given up once more
@@ -107,6 +113,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ConfirmRootCause(args) => confirm_root_cause::run(&args),
         Command::Silence(args) => silence::run(&args),
         Command::Silences(args) => silences::run(&args),
+        Command::Problems(args) => problems::run(&args),
+        Command::Problem(args) => problem::run(&args),
         Command::Deliveries(args) => deliveries::run(&args),
         Command::Redrive(args) => redrive::run(&args),
         Command::Audit(args) => audit::run(&args),

@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 use super::effect::Effect;
 use super::input::{Command, Principal, Reply, Role};
 use super::state::State;
-use super::{lifecycle, redrive, root_cause, silence, sla, timeline};
+use super::{lifecycle, problem, redrive, root_cause, silence, sla, timeline};
 
 pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) {
     let (action, subject) = describe(&command);
@@ -46,6 +46,7 @@ fn describe(command: &Command) -> (&'static str, String) {
             ("silence.create", matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
         }
         Command::ExpireSilence { silence } => ("silence.expire", silence.clone()),
+        Command::Problem(command) => problem::work::describe(command),
         Command::Redrive { delivery } => ("delivery.redrive", delivery.id.clone()),
     }
 }
@@ -87,13 +88,14 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
             silence::ended(state, now, &id);
             Reply::Done(id)
         }
+        (Command::Problem(command), _) => problem::work::run(state, now, &by.name, command),
         (Command::Redrive { delivery }, _) => redrive::run(state, now, &by.name, *delivery),
         (_, None) => Reply::Refused("the command names no incident".to_owned()),
     }
 }
 
 /// By id, by the beginning of one, with or without `inc-`; a merged incident leads to its survivor.
-fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
+pub(super) fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
     let wanted = if text.starts_with("inc-") { text.to_owned() } else { format!("inc-{text}") };
     if text.is_empty() {
         return Err(Reply::NotFound(String::new()));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::model::delivery::{Delivery, DeliveryState, Progress};
+use crate::model::incident::RemoteId;
 use crate::model::notification::Notification;
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentState, NotificationKind, Severity, Timestamp};
@@ -26,6 +27,8 @@ pub struct Origin {
     pub together_with: Vec<String>,
     /// See [`Delivery::fallback_for`].
     pub fallback_for: Option<String>,
+    /// The object at the receiver, where the incident has left memory and cannot tell.
+    pub remote: Option<RemoteId>,
 }
 
 /// Makes a delivery. Its first send is intended at once, so it counts from the start: a crash between
@@ -40,7 +43,8 @@ pub fn create(
 ) -> String {
     let id = format!("{}.{sink}", notification.id);
     let incident = notification.incident.id;
-    let remote = state.incident(&incident).and_then(|incident| incident.remotes.get(&sink).cloned());
+    let known = state.incident(&incident).and_then(|incident| incident.remotes.get(&sink).cloned());
+    let remote = known.or(origin.remote);
     // What was given up without a clear answer may have left the object there.
     let is_ambiguous =
         remote.is_none() && state.incident(&incident).is_some_and(|incident| incident.doubted.contains(&sink));
@@ -188,7 +192,7 @@ fn doubt(state: &mut State, delivery: &Delivery) {
 }
 
 /// Has others stand in; returns the first that does. Who stands in hears of the incident, and so must
-/// hear of its end.
+/// hear of its end; news of a problem asks nothing of anyone and has none.
 fn fall_back(state: &mut State, now: Timestamp, delivery: &Delivery) -> Option<String> {
     let mut stand_ins = fallback_sinks(state, delivery);
     if mutant::is(Mutant::ExhaustedWithoutFallback) {
@@ -205,6 +209,7 @@ fn fall_back(state: &mut State, now: Timestamp, delivery: &Delivery) -> Option<S
     let mut first = None;
     for (sink, receiver) in stand_ins {
         if !mutant::is(Mutant::FallbackHearsNoEnd)
+            && !delivery.notification.kind.is_about_problem()
             && let Some(incident) = state.incident_mut(&delivery.incident)
         {
             incident.audience.insert(sink.clone());
@@ -222,7 +227,7 @@ fn stand_in(state: &mut State, now: Timestamp, delivery: &Delivery, sink: String
         together_with.push(delivery.sink.clone());
         let notification = present(state, now, delivery);
         join_in(state, delivery, &sink, &notification.id);
-        let origin = Origin { together_with, fallback_for: Some(delivery.id.clone()) };
+        let origin = Origin { together_with, fallback_for: Some(delivery.id.clone()), ..Origin::default() };
         return create(state, now, &notification, sink, receiver, origin);
     }
     // It gets the same notification anyway. While it has not, it knows that others count on it.
@@ -256,7 +261,7 @@ pub(super) fn present(state: &mut State, now: Timestamp, delivery: &Delivery) ->
         Some(IncidentState::Merged) => NotificationKind::Merged,
         _ => return Arc::clone(late),
     };
-    if late.kind.is_final() {
+    if late.kind.is_final() || late.kind.is_about_problem() {
         return Arc::clone(late);
     }
     let Some(incident) = state.incident_mut(&delivery.incident) else { return Arc::clone(late) };

@@ -145,6 +145,7 @@ fn flush(state: &mut State, now: Timestamp, id: &IncidentId) {
     } else {
         notify::audience(state, now, id, kind, &reason);
     }
+    problem::tell::after(state, now, id, kind);
 }
 
 fn reason(state: &State, id: &IncidentId, kind: NotificationKind) -> String {

@@ -101,9 +101,71 @@ pub enum Command {
     ExpireSilence {
         silence: String,
     },
+    /// Work on a problem.
+    Problem(ProblemCommand),
     /// Try an exhausted delivery again. It left memory when it ended, so it comes whole.
     Redrive {
         delivery: Box<Delivery>,
+    },
+}
+
+/// A step in the life of a problem. Ids may be cut short as long as only one fits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum ProblemCommand {
+    /// A person sees the same cause behind these incidents.
+    Open {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        incidents: Vec<String>,
+    },
+    Accept {
+        problem: String,
+    },
+    /// Only a proposal is declined.
+    Reject {
+        problem: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// `problem` is the same as `into`, which goes on.
+    Merge {
+        problem: String,
+        into: String,
+    },
+    Analyse {
+        problem: String,
+        root_cause_analysis: String,
+    },
+    SetWorkaround {
+        problem: String,
+        workaround: String,
+    },
+    Resolve {
+        problem: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    Reopen {
+        problem: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    Assign {
+        problem: String,
+        to: String,
+    },
+    Retitle {
+        problem: String,
+        title: String,
+    },
+    Link {
+        problem: String,
+        incident: String,
+    },
+    Unlink {
+        problem: String,
+        incident: String,
     },
 }
 

@@ -234,6 +234,7 @@ pub fn merge(state: &mut State, now: Timestamp, id: &IncidentId, into: &Incident
     if was_told {
         notify::audience(state, now, id, NotificationKind::Merged, &format!("continues as {into}: {why}"));
     }
+    problem::incident_merged(state, now, id, into);
     root_cause::rank(state, now, into);
 }
 
@@ -268,8 +269,9 @@ fn unresolve(state: &mut State, now: Timestamp, id: &IncidentId, why: &str) {
         incident.state = before;
     }
     sla::reopen(state, id);
-    state.signatures.remove(id);
+    state.forget_past(id);
     timeline::incident(state, now, id, TimelineKind::IncidentReopened, "correlate", format!("open again: {why}"));
+    problem::incident_reopened(state, now, id);
 }
 
 /// An alert of the incident is over; with the last one, so is the incident.
@@ -371,6 +373,7 @@ pub fn close_when_due(state: &mut State, now: Timestamp, id: &IncidentId) {
         incident.closed_at = Some(now);
         timeline::incident(state, now, id, TimelineKind::IncidentClosed, "lifecycle", "closed: it stayed resolved");
     }
+    problem::tell::keep_thread(state, id);
     state.evict_incident(id);
 }
 

@@ -1,8 +1,9 @@
 //! Turns "somebody must hear" into deliveries, one for each sink, in the same transaction as the cause.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::incident::RemoteId;
 use crate::model::notification::Notification;
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, NotificationKind, Timestamp};
@@ -11,6 +12,7 @@ use crate::mutant::{self, Mutant};
 
 use super::delivery::Origin;
 use super::policy::LOG_RECEIVER;
+use super::problem::tell::Thread;
 use super::state::State;
 use super::{delivery, timeline, view};
 
@@ -46,6 +48,18 @@ pub fn receivers(
 ) {
     let sinks = sinks_of(state, receivers);
     send(state, now, id, sinks, kind, reason);
+}
+
+/// To everyone who heard of an incident that has left memory since.
+pub fn closed(state: &mut State, now: Timestamp, thread: &Thread, kind: NotificationKind, reason: &str) {
+    let (incident, number) = (thread.incident.clone(), thread.notification_count);
+    let sinks: BTreeSet<(String, String)> = thread.audience.iter().filter_map(|sink| owner_of(state, sink)).collect();
+    if sinks.is_empty() {
+        return;
+    }
+    let id = format!("{}.{number}", incident.id);
+    let notification = Arc::new(Notification { id, number, kind, at: now, reason: reason.to_owned(), incident });
+    deliver(state, now, &notification, sinks, &thread.remotes);
 }
 
 /// Sinks of the receivers, with the receiver each belongs to. No sink at all is the log's business:
@@ -92,12 +106,23 @@ fn send(
         reason: reason.to_owned(),
         incident: view,
     });
-    let names: Vec<&str> = sinks.iter().map(|(sink, _)| sink.as_str()).collect();
-    let text = format!("{} for {}: {reason}", kind.as_str(), names.join(", "));
-    timeline::incident(state, now, id, TimelineKind::Notified, "notify", text);
+    deliver(state, now, &notification, sinks, &BTreeMap::new());
+}
+
+/// `remotes` are the objects at receivers that the incident itself no longer knows.
+fn deliver(
+    state: &mut State,
+    now: Timestamp,
+    notification: &Arc<Notification>,
+    sinks: BTreeSet<(String, String)>,
+    remotes: &BTreeMap<String, RemoteId>,
+) {
     let all: Vec<String> = sinks.iter().map(|(sink, _)| sink.clone()).collect();
+    let text = format!("{} for {}: {}", notification.kind.as_str(), all.join(", "), notification.reason);
+    timeline::incident(state, now, &notification.incident.id, TimelineKind::Notified, "notify", text);
     for (sink, receiver) in sinks {
         let together_with = all.iter().filter(|other| **other != sink).cloned().collect();
-        delivery::create(state, now, &notification, sink, receiver, Origin { together_with, fallback_for: None });
+        let origin = Origin { together_with, remote: remotes.get(&sink).cloned(), ..Origin::default() };
+        delivery::create(state, now, notification, sink, receiver, origin);
     }
 }

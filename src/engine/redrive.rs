@@ -82,8 +82,9 @@ pub fn run(state: &mut State, now: Timestamp, by: &str, dead: Delivery) -> Reply
     let Some(letter) = incident.dead_letters.get(&dead.id) else {
         return Reply::Refused(format!("`{}` is not given up any more", dead.id));
     };
-    let is_over =
-        matches!(incident.state, IncidentState::Resolved | IncidentState::Closed | IncidentState::Merged) && !is_end;
+    let may_come_late = is_end || dead.notification.kind.is_about_problem();
+    let is_over = matches!(incident.state, IncidentState::Resolved | IncidentState::Closed | IncidentState::Merged)
+        && !may_come_late;
     if let Some(newer) = letter.outdated_by.clone().filter(|_| !mutant::is(Mutant::RedrivenAfterTheEnd)) {
         return supersede(state, now, by, dead, newer);
     }

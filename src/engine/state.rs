@@ -4,6 +4,7 @@
 //! writes exactly those. Indexes are derived: a restart builds the same ones from the rows.
 
 mod changes;
+mod problems;
 mod restore;
 
 pub(super) use changes::fact;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use crate::model::alert::AlertNumber;
 use crate::model::delivery::incident_of;
-use crate::model::problem::{ProblemId, Signature};
+use crate::model::problem::{ProblemId, Scope};
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
     Alert, AlertStatus, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority, Problem,
@@ -31,6 +32,8 @@ use super::inhibit::Inhibitors;
 use super::interner::Interner;
 use super::normalize::Names;
 use super::policy::Policy;
+use super::problem::signatures::Signatures;
+use super::problem::tell::Thread;
 use super::small::SmallSet;
 use super::topology::{ItemName, Topology};
 use super::{inhibit, route};
@@ -57,8 +60,11 @@ pub struct State {
     /// Open incidents by priority, for the gauge.
     open_counts: BTreeMap<Priority, u64>,
     problems: BTreeMap<ProblemId, Problem>,
-    /// Signatures of past incidents, by incident; what recurrence is counted in.
-    pub(super) signatures: BTreeMap<IncidentId, PastIncident>,
+    problems_by_scope: BTreeMap<Scope, BTreeSet<ProblemId>>,
+    /// Where news of a problem goes once its latest incident has left memory.
+    problem_threads: BTreeMap<ProblemId, Thread>,
+    /// What recurrence is counted in.
+    past: Signatures,
     /// The pending ones, by incident and id.
     deliveries: BTreeMap<(IncidentId, String), Delivery>,
     silences: BTreeMap<String, Silence>,
@@ -76,13 +82,6 @@ pub struct State {
     /// Alerts changed in this step, which the working index has to follow.
     altered: BTreeSet<AlertNumber>,
     changed: Changed,
-}
-
-/// What is left of an incident once it is resolved, for counting recurrence.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct PastIncident {
-    pub resolved_at: Timestamp,
-    pub signature: Signature,
 }
 
 impl State {
@@ -235,25 +234,6 @@ impl State {
             self.touched.remove(id);
             self.changed.evicted_incidents.push(incident);
         }
-    }
-
-    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.values()
-    }
-
-    pub fn problem(&self, id: &ProblemId) -> Option<&Problem> {
-        self.problems.get(id)
-    }
-
-    pub(super) fn problem_mut(&mut self, id: &ProblemId) -> Option<&mut Problem> {
-        let problem = self.problems.get_mut(id)?;
-        self.changed.problems.insert(id.clone());
-        Some(problem)
-    }
-
-    pub(super) fn add_problem(&mut self, problem: Problem) {
-        self.changed.problems.insert(problem.id.clone());
-        self.problems.insert(problem.id.clone(), problem);
     }
 
     /// Deliveries that have not ended.

@@ -1,5 +1,6 @@
 //! The reason for every decision, said once, in words.
 
+use crate::model::problem::ProblemId;
 use crate::model::timeline::{TimelineEntry, TimelineKind};
 use crate::model::{Fingerprint, IncidentId, Timestamp};
 
@@ -15,7 +16,7 @@ pub fn incident(
     by: &str,
     text: impl Into<String>,
 ) {
-    entry(state, TimelineEntry { at, kind, incident: Some(*id), alert: None, by: by.into(), text: text.into() });
+    entry(state, TimelineEntry { incident: Some(*id), ..said(at, kind, by, text) });
 }
 
 /// Notes something about an alert, and about its incident where it has one.
@@ -28,12 +29,28 @@ pub fn alert(
     by: &str,
     text: impl Into<String>,
 ) {
-    entry(state, TimelineEntry { at, kind, incident, alert: Some(fingerprint), by: by.into(), text: text.into() });
+    entry(state, TimelineEntry { incident, alert: Some(fingerprint), ..said(at, kind, by, text) });
 }
 
 /// Notes something about the daemon itself.
 pub fn system(state: &mut State, at: Timestamp, kind: TimelineKind, by: &str, text: impl Into<String>) {
-    entry(state, TimelineEntry { at, kind, incident: None, alert: None, by: by.into(), text: text.into() });
+    entry(state, said(at, kind, by, text));
+}
+
+/// Notes something about a problem.
+pub fn problem(
+    state: &mut State,
+    at: Timestamp,
+    id: &ProblemId,
+    kind: TimelineKind,
+    by: &str,
+    text: impl Into<String>,
+) {
+    entry(state, TimelineEntry { problem: Some(id.clone()), ..said(at, kind, by, text) });
+}
+
+fn said(at: Timestamp, kind: TimelineKind, by: &str, text: impl Into<String>) -> TimelineEntry {
+    TimelineEntry { at, kind, incident: None, alert: None, problem: None, by: by.into(), text: text.into() }
 }
 
 fn entry(state: &mut State, entry: TimelineEntry) {

@@ -45,11 +45,7 @@ fn rank(incident: &Incident, alert: &Alert) -> (bool, bool, Severity, AlertNumbe
 
 pub fn incident(state: &State, id: &IncidentId) -> Option<IncidentView> {
     let incident = state.incident(id)?;
-    let problem = incident.problem.as_ref().and_then(|id| state.problem(id)).map(|problem| ProblemView {
-        id: problem.id.to_string(),
-        title: problem.title.clone(),
-        workaround: problem.workaround.clone(),
-    });
+    let problem = incident.problem.as_ref().and_then(|id| ProblemView::of(state.surviving_problem(id)?));
     let url = state.policy().public_url.as_ref().map(|base| format!("{}/incidents/{id}", base.trim_end_matches('/')));
     Some(IncidentView {
         id: *id,

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::incident::RootCause;
+use super::problem::{Problem, ProblemState};
 use super::{Impact, IncidentId, IncidentState, Labels, Priority, Severity, Timestamp, Urgency};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -27,6 +28,11 @@ pub enum NotificationKind {
     Merged,
     /// A problem was proposed from recurring incidents.
     ProblemProposed,
+    /// A person took it on.
+    ProblemAccepted,
+    /// Its cause is known, and a workaround.
+    ProblemKnownError,
+    ProblemResolved,
     /// Sent by `test-sink`.
     Test,
 }
@@ -45,6 +51,9 @@ impl NotificationKind {
             Self::Resolved => "resolved",
             Self::Merged => "merged",
             Self::ProblemProposed => "problem_proposed",
+            Self::ProblemAccepted => "problem_accepted",
+            Self::ProblemKnownError => "problem_known_error",
+            Self::ProblemResolved => "problem_resolved",
             Self::Test => "test",
         }
     }
@@ -67,6 +76,12 @@ impl NotificationKind {
     /// do, a quiet edit only where the other is one too. So a page is never replaced by an edit.
     pub const fn outdates(self, older: Self) -> bool {
         self.is_final() || self.is_loud() || !(older.is_final() || older.is_loud())
+    }
+
+    /// News of the problem behind the incident, which may come after the incident's end; it asks nothing of
+    /// anyone.
+    pub const fn is_about_problem(self) -> bool {
+        matches!(self, Self::ProblemProposed | Self::ProblemAccepted | Self::ProblemKnownError | Self::ProblemResolved)
     }
 
     /// Nothing more is asked of anyone afterwards.
@@ -168,6 +183,29 @@ pub struct ClockView {
 pub struct ProblemView {
     pub id: String,
     pub title: String,
+    pub state: ProblemState,
+    /// Incidents so far.
+    pub incident_count: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_cause_analysis: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workaround: Option<String>,
+    /// It had been resolved and has come back since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened_at: Option<Timestamp>,
+}
+
+impl ProblemView {
+    /// Nothing of a proposal that was declined.
+    pub fn of(problem: &Problem) -> Option<Self> {
+        (problem.state != ProblemState::Rejected).then(|| Self {
+            id: problem.id.to_string(),
+            title: problem.title.clone(),
+            state: problem.state,
+            incident_count: problem.incident_count,
+            root_cause_analysis: problem.root_cause_analysis.clone(),
+            workaround: problem.workaround.clone(),
+            reopened_at: problem.reopened_at,
+        })
+    }
 }

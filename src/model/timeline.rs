@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::problem::ProblemId;
 use super::{Fingerprint, IncidentId, Timestamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -33,7 +34,16 @@ pub enum TimelineKind {
     Delivered,
     DeliveryFailed,
     ProblemProposed,
+    ProblemAccepted,
+    ProblemRejected,
+    ProblemMerged,
+    ProblemAnalysed,
+    ProblemWorkaround,
+    ProblemResolved,
+    ProblemReopened,
+    ProblemRetitled,
     ProblemLinked,
+    ProblemUnlinked,
     Maintenance,
     Silence,
     Configuration,
@@ -48,6 +58,8 @@ pub struct TimelineEntry {
     pub incident: Option<IncidentId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Fingerprint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ProblemId>,
     /// Person, source or engine stage that decided.
     pub by: String,
     /// What was decided and why, one sentence.

@@ -8,7 +8,7 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(1_795_237_920_000) // 2026-11-21T05:12:00Z
 }
 
-pub const KINDS: [NotificationKind; 11] = [
+pub const KINDS: [NotificationKind; 14] = [
     NotificationKind::Opened,
     NotificationKind::Updated,
     NotificationKind::Acknowledged,
@@ -19,6 +19,9 @@ pub const KINDS: [NotificationKind; 11] = [
     NotificationKind::Resolved,
     NotificationKind::Merged,
     NotificationKind::ProblemProposed,
+    NotificationKind::ProblemAccepted,
+    NotificationKind::ProblemKnownError,
+    NotificationKind::ProblemResolved,
     NotificationKind::Test,
 ];
 
@@ -75,6 +78,7 @@ pub fn notification(kind: NotificationKind, text: &str) -> Notification {
     if let Some(problem) = &mut incident.problem {
         problem.title = foreign();
         problem.workaround = Some(foreign());
+        problem.root_cause_analysis = Some(foreign());
     }
     for clock in &mut incident.clocks {
         clock.sla = foreign();

@@ -165,6 +165,9 @@ impl Writer {
                 None => self.message("news-merged", &[]),
             },
             NotificationKind::ProblemProposed => self.message("news-problem-proposed", &[]),
+            NotificationKind::ProblemAccepted => self.message("news-problem-accepted", &[]),
+            NotificationKind::ProblemKnownError => self.message("news-problem-known-error", &[]),
+            NotificationKind::ProblemResolved => self.message("news-problem-resolved", &[]),
             NotificationKind::Test => self.message("news-test", &[]),
         }
     }
@@ -232,6 +235,10 @@ impl Writer {
                 None => self.message("problem", &[("problem", (&title).into())]),
             };
             lines.extend(text.lines().filter(|line| !line.is_empty()).map(Line::plain));
+            if let Some(at) = problem.reopened_at {
+                let text = self.message("problem-reopened", &[("at", (&text::date_time(at)).into())]);
+                lines.push(Line::plain(&text));
+            }
         }
         let mut seen: Vec<&str> = Vec::new();
         for alert in &incident.alerts {

@@ -5,6 +5,7 @@
 
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::notification::{AlertView, ClockView, IncidentView, ProblemView};
+use crate::model::problem::ProblemState;
 use crate::model::sla::Target;
 use crate::model::{
     AlertStatus, Impact, IncidentId, IncidentState, Labels, Notification, NotificationKind, Priority, Severity, Span,
@@ -44,7 +45,21 @@ pub fn sample_notification(kind: NotificationKind, now: Timestamp) -> Notificati
             incident.merged_into = Some(incident_id("inc-4q9w2m7kxe"));
             "one fault explains both"
         }
-        NotificationKind::ProblemProposed => "the third incident of this kind within 30 days",
+        NotificationKind::ProblemProposed => {
+            set_problem(&mut incident, ProblemState::Proposed);
+            "prb-2c8dk0v9zd “rtr1 loses its power supply”: 3 similar incidents"
+        }
+        NotificationKind::ProblemAccepted => {
+            set_problem(&mut incident, ProblemState::Open);
+            "prb-2c8dk0v9zd “rtr1 loses its power supply” was accepted by anna"
+        }
+        NotificationKind::ProblemKnownError => {
+            "prb-2c8dk0v9zd “rtr1 loses its power supply”; workaround: switch rtr1 to the second power feed"
+        }
+        NotificationKind::ProblemResolved => {
+            set_problem(&mut incident, ProblemState::Resolved);
+            "prb-2c8dk0v9zd “rtr1 loses its power supply” was resolved by anna: new power supply"
+        }
         NotificationKind::Test => "asked for with `watchbell test-sink`",
     };
     Notification {
@@ -87,6 +102,17 @@ pub(super) fn sparse() -> Notification {
     incident.clocks.clear();
     notification.kind = NotificationKind::Opened;
     notification
+}
+
+/// What is known of the problem by the time it is in this state.
+fn set_problem(incident: &mut IncidentView, state: ProblemState) {
+    if let Some(problem) = &mut incident.problem {
+        problem.state = state;
+        if state < ProblemState::KnownError {
+            problem.workaround = None;
+            problem.root_cause_analysis = None;
+        }
+    }
 }
 
 const fn number(kind: NotificationKind) -> u32 {
@@ -147,8 +173,12 @@ fn incident(now: Timestamp) -> IncidentView {
             clock(Target::Restore, opened_at + Span::from_hours(4)),
         ],
         problem: Some(ProblemView {
-            id: "prb-2c8d".into(),
+            id: "prb-2c8dk0v9zd".into(),
             title: "rtr1 loses its power supply".into(),
+            state: ProblemState::KnownError,
+            incident_count: 3,
+            root_cause_analysis: Some("The left power supply of rtr1 fails when it is warm.".into()),
+            reopened_at: None,
             workaround: Some("Switch rtr1 to the second power feed, then wait two minutes.".into()),
         }),
         merged_into: None,

@@ -281,7 +281,10 @@ fn every_kind_has_its_own_news() {
     Reopened: it is back
     Resolved after 12m
     Goes on as inc-4q9w2m7kxe | one fault explains both
-    This keeps happening: a problem was proposed | the third incident of this kind within 30 days
+    This keeps happening: a problem was proposed | prb-2c8dk0v9zd “rtr1 loses its power supply”: 3 similar incidents
+    A problem was accepted: somebody looks for its cause | prb-2c8dk0v9zd “rtr1 loses its power supply” was accepted by anna
+    The cause is a known error now | prb-2c8dk0v9zd “rtr1 loses its power supply”; workaround: switch rtr1 to the second power feed
+    The problem behind this was resolved | prb-2c8dk0v9zd “rtr1 loses its power supply” was resolved by anna: new power supply
     Test message. Nothing is wrong. | asked for with `watchbell test-sink`
     ");
 }

@@ -323,7 +323,7 @@ impl Slack {
 
 /// Worth a reply in the thread, or where nothing can be edited a message of its own.
 const fn is_news(kind: NotificationKind) -> bool {
-    kind.is_loud() || kind.is_final() || matches!(kind, NotificationKind::Acknowledged)
+    kind.is_loud() || kind.is_final() || kind.is_about_problem() || matches!(kind, NotificationKind::Acknowledged)
 }
 
 /// Shown in the channel too, not only to those who follow the thread.

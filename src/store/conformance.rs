@@ -40,6 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("silences page from the latest start", paging::silences_page_from_the_latest_start),
     ("deliveries page and filter", paging::deliveries_page_and_filter),
     ("timelines page from the oldest", paging::timelines_page_from_the_oldest),
+    ("problems are found by state and prefix", paging::problems_are_found_by_state_and_prefix),
     ("the rest pages too", paging::the_rest_pages_too),
     ("events are found by id", paging::events_are_found_by_id),
     ("foreign cursors are refused", paging::foreign_cursors_are_refused),
@@ -217,7 +218,7 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
                         (merged("inc-alias", "inc-live"), false),
                         (merged("inc-orphan", "inc-gone"), false),
                     ]),
-                    problems: vec![problem("prb-1", 0)],
+                    problems: vec![problem("prb-1", 0), resolved_problem("prb-2")],
                     deliveries: vec![delivery("d-pending", "inc-a", 0), delivered("d-old", 1), delivered("d-young", 9)],
                     facts: vec![fact("s-1", Some(json!(1)))],
                 },
@@ -225,6 +226,8 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
                     entry(0, Some("inc-live"), None, "still going on"),
                     entry(0, Some("inc-old"), None, "over"),
                     entry(0, None, Some(&alert(2)), "over, too"),
+                    about_problem(0, "prb-1", "somebody works on it"),
+                    about_problem(0, "prb-2", "it was resolved"),
                     entry(9, None, Some(&alert(3)), "young"),
                 ],
             }),
@@ -233,8 +236,8 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
         })
         .unwrap();
     let live = on.store.load().unwrap();
-    // Two of the journal, one alert, two incidents, one delivery, two of the timeline, one quarantined.
-    assert_eq!(on.store.prune(&horizon(2), 100).unwrap(), 9);
+    // Two of the journal, one alert, two incidents, one delivery, three of the timeline, one quarantined.
+    assert_eq!(on.store.prune(&horizon(2), 100).unwrap(), 10);
     assert_eq!(on.store.load().unwrap(), live);
     assert_eq!(on.reader.journal(0, 10).unwrap().iter().map(|row| row.0).collect::<Vec<_>>(), [3, 4]);
     let alerts = on.reader.alerts(&Default::default()).unwrap().items;
@@ -246,6 +249,8 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
     let timeline =
         |id: &str| on.reader.timeline(&super::Subject::Incident(incident_id(id)), &Default::default()).unwrap().items;
     assert_eq!((timeline("inc-live").len(), timeline("inc-old").len()), (1, 0));
+    let of_problem = |id| on.reader.timeline(&of_problem(id), &Default::default()).unwrap().items.len();
+    assert_eq!((of_problem("prb-1"), of_problem("prb-2")), (1, 0));
     assert_eq!(on.reader.audit(&Default::default()).unwrap().items.len(), 1);
     assert_eq!(on.reader.quarantine(&Default::default()).unwrap().items, [quarantined(9)]);
     assert_eq!(on.store.prune(&horizon(2), 100).unwrap(), 0);

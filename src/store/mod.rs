@@ -19,6 +19,7 @@ pub use sqlite::{Copied, Progress, Restored, SqliteReader, SqliteStore, restore}
 use crate::engine::state::{Changes, Snapshot};
 use crate::model::audit::{AuditEntry, AuditRow};
 use crate::model::delivery::DeliveryState;
+use crate::model::problem::ProblemId;
 use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Silence, TimelineEntry, Timestamp};
 use serde::Serialize;
 
@@ -153,7 +154,9 @@ pub trait Reader: Send + Sync {
     fn alerts(&self, query: &AlertQuery) -> Result<Page<Alert>, StoreError>;
     /// The newest alert with that fingerprint.
     fn alert(&self, fingerprint: &str) -> Result<Option<Alert>, StoreError>;
-    fn problems(&self, page: &PageQuery) -> Result<Page<Problem>, StoreError>;
+    fn problems(&self, query: &ProblemQuery) -> Result<Page<Problem>, StoreError>;
+    /// By id or by the beginning of one (`prb-` may be left out); follows merges. All that fit, at most 10.
+    fn find_problems(&self, prefix: &str) -> Result<Vec<Problem>, StoreError>;
     /// Those that have not ended, latest start first.
     fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError>;
     /// By its whole id.
@@ -161,7 +164,7 @@ pub trait Reader: Send + Sync {
     fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
     /// How many were given up, by sink.
     fn dead_letters(&self) -> Result<Vec<(String, u64)>, StoreError>;
-    /// Oldest first. By incident or by alert fingerprint.
+    /// Oldest first. By incident, alert fingerprint or problem.
     fn timeline(&self, subject: &Subject, page: &PageQuery) -> Result<Page<TimelineEntry>, StoreError>;
     /// The newest journal row that holds the event with this id: its position and its payload. Looks
     /// through the last 200,000 rows only, and may take seconds: for people, not for a hot path.
@@ -179,6 +182,7 @@ pub trait Reader: Send + Sync {
 pub enum Subject {
     Incident(IncidentId),
     Alert(String),
+    Problem(ProblemId),
 }
 
 /// Rows of one page when nothing is asked for.
@@ -204,6 +208,13 @@ pub struct IncidentQuery {
     /// Any of these states; empty means every state but `pending` and `merged`.
     pub states: Vec<crate::model::IncidentState>,
     pub priority: Option<crate::model::Priority>,
+    pub page: PageQuery,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProblemQuery {
+    /// Any of these states; empty means every state but `merged`.
+    pub states: Vec<crate::model::problem::ProblemState>,
     pub page: PageQuery,
 }
 

@@ -138,7 +138,9 @@ fn check_told(incident: &Incident, deliveries: &[Delivery]) {
     assert_eq!(first, Some(NotificationKind::Opened), "{}: {deliveries:?}", incident.id);
     let is_over = is_over(incident);
     for sink in &incident.audience {
-        let of_sink = deliveries.iter().filter(|delivery| delivery.sink == *sink);
+        // News of its problem may follow.
+        let is_own = |delivery: &&Delivery| !delivery.notification.kind.is_about_problem();
+        let of_sink = deliveries.iter().filter(|delivery| delivery.sink == *sink).filter(is_own);
         let told: Vec<_> = of_sink.map(|delivery| (delivery.notification.kind, &delivery.state)).collect();
         let fits = told.last().is_some_and(|(last, state)| {
             last.is_final() == is_over && matches!(state, DeliveryState::Delivered { .. })

@@ -22,13 +22,14 @@ sources:
 default_sla: gold
 slas: { gold: { P1: { respond: 15m, restore: 4h }, P2: { respond: 30m, restore: 8h } } }
 correlation: { close_after: 1h }
+problems: { incidents_min: 2 }
 "#;
 
 const TOPOLOGY: &str = r#"
 nodes:
   - { id: rtr1, kind: router }
-  - { id: web1, service: shop, tier: 1 }
-  - { id: web2, service: shop, tier: 1 }
+  - { id: web1, kind: host, service: shop, tier: 1 }
+  - { id: web2, kind: host, service: shop, tier: 1 }
   - { id: db1, service: orders, tier: 2 }
   - { id: mon1 }
 edges:

@@ -1,6 +1,6 @@
 //! What people do: those who may, and one who may only look.
 
-use watchbell::engine::input::{Command, Principal, Role};
+use watchbell::engine::input::{Command, Principal, ProblemCommand, Role};
 use watchbell::model::{Delivery, Span, Timestamp};
 use watchbell::store::{DeliveryQuery, Reader};
 
@@ -36,7 +36,10 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         _ => ada(),
     };
     let incidents: Vec<String> = state.incidents().map(|incident| incident.id.to_string()).collect();
-    let choice = random.u32(..20);
+    let choice = random.u32(..27);
+    if choice >= 20 {
+        return Some((by, Command::Problem(problem_wish(world, random)?)));
+    }
     if choice >= 16 {
         return Some((by, silence(now, random)));
     }
@@ -60,6 +63,29 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         _ => Command::ConfirmRootCause { incident, configuration_item: "rtr1".to_owned() },
     };
     Some((by, command))
+}
+
+/// A step in the life of a problem, mostly one that can follow.
+fn problem_wish(world: &World, random: &mut fastrand::Rng) -> Option<ProblemCommand> {
+    let state = world.daemon.as_ref()?.driver.state();
+    let incidents: Vec<String> = state.incidents().map(|incident| incident.id.to_string()).collect();
+    let problems: Vec<String> = state.problems().map(|problem| problem.id.to_string()).collect();
+    let incident = random.choice(incidents);
+    let (Some(problem), Some(other)) = (random.choice(problems.clone()), random.choice(problems)) else {
+        return Some(ProblemCommand::Open { title: None, incidents: vec![incident?] });
+    };
+    Some(match random.u32(..16) {
+        0 | 1 => ProblemCommand::Open { title: Some("the cabling".to_owned()), incidents: vec![incident?] },
+        2..5 => ProblemCommand::Accept { problem },
+        5 => ProblemCommand::Reject { problem, note: Some("chance".to_owned()) },
+        6 | 7 => ProblemCommand::Merge { problem, into: other },
+        8 | 9 => ProblemCommand::Analyse { problem, root_cause_analysis: "a loose cable".to_owned() },
+        10 | 11 => ProblemCommand::SetWorkaround { problem, workaround: format!("push it, {}", random.u32(..3)) },
+        12 => ProblemCommand::Resolve { problem, note: None },
+        13 => ProblemCommand::Reopen { problem, note: None },
+        14 => ProblemCommand::Link { problem, incident: incident? },
+        _ => ProblemCommand::Unlink { problem, incident: incident? },
+    })
 }
 
 /// Nobody silences anything for longer.

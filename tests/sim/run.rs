@@ -22,7 +22,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 24] = [
+pub const REACHED: [&str; 29] = [
     "taken",
     "refused",
     "lost",
@@ -47,6 +47,11 @@ pub const REACHED: [&str; 24] = [
     "merged",
     "fallback",
     "redriven",
+    "problem_proposed",
+    "problem_accepted",
+    "problem_known_error",
+    "problem_resolved",
+    "problems merged",
 ];
 
 pub struct Done {
@@ -393,6 +398,7 @@ impl Play {
         count("killed at the disk", self.world.killed);
         count("fallback", self.oracle.fallback_count());
         count("redriven", self.oracle.redriven_count());
+        count("problems merged", self.oracle.merged_problem_count());
         for kind in [
             NotificationKind::Opened,
             NotificationKind::Resolved,
@@ -400,6 +406,10 @@ impl Play {
             NotificationKind::Repeated,
             NotificationKind::Acknowledged,
             NotificationKind::Merged,
+            NotificationKind::ProblemProposed,
+            NotificationKind::ProblemAccepted,
+            NotificationKind::ProblemKnownError,
+            NotificationKind::ProblemResolved,
         ] {
             let number = self.world.receivers.read(|log, _| log.iter().filter(|got| got.label.kind == kind).count());
             count(kind.as_str(), number);

@@ -10,6 +10,7 @@ use crate::cli::output;
 use crate::model::delivery::DeliveryState;
 use crate::model::event::Marker;
 use crate::model::incident::{Candidate, RootCause};
+use crate::model::notification::ProblemView;
 use crate::model::{Alert, AlertStatus, Delivery, Event, Incident, IncidentState, TimelineEntry, Timestamp};
 
 type Lines = Vec<(&'static str, String)>;
@@ -25,7 +26,7 @@ pub fn tell(facts: &Facts, now: Timestamp, out: &mut impl Write) -> io::Result<(
     match &facts.incident {
         Some(incident) => {
             let title = format!("incident {}: {}", incident.id, incident.title);
-            block(out, &title, &incident_lines(incident, &facts.deliveries, now))?;
+            block(out, &title, &incident_lines(incident, facts, now))?;
             if let Some(cause) = &incident.root_cause {
                 candidates(out, cause)?;
             }
@@ -124,7 +125,7 @@ fn answer(incident: &Incident, deliveries: &[Delivery]) -> String {
     "nobody was told, see the timeline".to_owned()
 }
 
-fn incident_lines(incident: &Incident, deliveries: &[Delivery], now: Timestamp) -> Lines {
+fn incident_lines(incident: &Incident, facts: &Facts, now: Timestamp) -> Lines {
     let by = |who: &Option<String>| who.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
     let state = match incident.state {
         IncidentState::Acknowledged => format!("acknowledged{}", by(&incident.acknowledged_by)),
@@ -132,7 +133,7 @@ fn incident_lines(incident: &Incident, deliveries: &[Delivery], now: Timestamp) 
         state => state.as_str().to_owned(),
     };
     let mut lines = vec![
-        ("why", answer(incident, deliveries)),
+        ("why", answer(incident, &facts.deliveries)),
         ("state", format!("{state}; opened {} ago, {}", output::age(now, incident.opened_at), counts(incident))),
         ("priority", format!("{} = impact {} × urgency {}", incident.priority, incident.impact, incident.urgency)),
     ];
@@ -164,11 +165,23 @@ fn incident_lines(incident: &Incident, deliveries: &[Delivery], now: Timestamp) 
     }
     let links = [
         ("assigned to", incident.assignee.clone()),
-        ("problem", incident.problem.as_ref().map(ToString::to_string)),
+        ("problem", problem(incident, facts.problem.as_ref())),
+        ("workaround", facts.problem.as_ref().and_then(|problem| problem.workaround.clone())),
         ("merged into", incident.merged_into.as_ref().map(ToString::to_string)),
     ];
     lines.extend(links.into_iter().filter_map(|(key, text)| Some((key, text?))));
     lines
+}
+
+/// Its id, and what is known of it.
+fn problem(incident: &Incident, known: Option<&ProblemView>) -> Option<String> {
+    let id = incident.problem.as_ref()?;
+    Some(match known {
+        Some(problem) => {
+            format!("{}: {} ({})", problem.id, problem.title, problem.state.as_str().replace('_', " "))
+        }
+        None => id.to_string(),
+    })
 }
 
 fn counts(incident: &Incident) -> String {

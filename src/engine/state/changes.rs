@@ -62,6 +62,7 @@ pub(in crate::engine) mod fact {
     pub const SILENCE: &str = "silence";
     pub const MAINTENANCE: &str = "maintenance";
     pub const SIGNATURE: &str = "signature";
+    pub const PROBLEM_THREAD: &str = "problem_thread";
     pub const CLOCK_AHEAD: &str = "clock_ahead";
     pub const AWAY_UNTIL: &str = "away_until";
 }

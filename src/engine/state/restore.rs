@@ -77,7 +77,12 @@ impl State {
         }
         let ids: Vec<IncidentId> = state.incidents.keys().copied().collect();
         ids.iter().for_each(|id| state.count_open(id));
-        state.problems = snapshot.problems.into_iter().map(|p| (p.id.clone(), p)).collect();
+        for mut problem in snapshot.problems {
+            if mutant::is(Mutant::WorkaroundLostOnRestart) {
+                problem.workaround = None;
+            }
+            state.index_problem(problem);
+        }
         state.deliveries = snapshot.deliveries.into_iter().map(|d| ((d.incident, d.id.clone()), d)).collect();
         state.rebuild();
         Ok(state)
@@ -100,7 +105,11 @@ impl State {
             fact::MAINTENANCE => drop(self.maintenances.insert(key.to_owned(), serde_json::from_value(value)?)),
             fact::SIGNATURE => {
                 let id = serde_json::from_value(Value::from(key))?;
-                self.signatures.insert(id, serde_json::from_value(value)?);
+                self.past.put(id, serde_json::from_value(value)?);
+            }
+            fact::PROBLEM_THREAD => {
+                let id = serde_json::from_value(Value::from(key))?;
+                self.problem_threads.insert(id, serde_json::from_value(value)?);
             }
             fact::CLOCK_AHEAD => self.ahead = serde_json::from_value(value)?,
             fact::AWAY_UNTIL => self.away_until = serde_json::from_value(value)?,

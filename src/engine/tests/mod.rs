@@ -1,6 +1,7 @@
 //! Scenarios: events in, decisions out.
 
 mod fallback;
+mod problems;
 mod properties;
 mod redrive;
 mod scenario;

@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::{Extension, Json};
 use http::Uri;
-use serde::Deserialize;
 use serde::de::{IntoDeserializer, value};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -14,6 +14,7 @@ use super::{Decoded, Id, Note, Outcome, PageOf, command, query};
 use crate::engine::input::{Command, Principal};
 use crate::http::App;
 use crate::http::error::{Problem, ProblemBody};
+use crate::model::notification::ProblemView;
 use crate::model::{Alert, Incident, IncidentState, Priority, TimelineEntry};
 use crate::store::{AlertQuery, IncidentQuery, Reader, Subject};
 
@@ -76,14 +77,33 @@ fn find(reader: &dyn Reader, id: &str) -> Result<Incident, Problem> {
     }
 }
 
+/// One incident with what is known of its problem.
+#[derive(Serialize, ToSchema)]
+pub struct IncidentDetails {
+    #[serde(flatten)]
+    incident: Incident,
+    /// The problem that it belongs to, as `problem` names it, with its workaround.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known_problem: Option<ProblemView>,
+}
+
+fn details(reader: &dyn Reader, id: &str) -> Result<IncidentDetails, Problem> {
+    let incident = find(reader, id)?;
+    let problem = match &incident.problem {
+        Some(problem) => reader.find_problems(&problem.0)?.into_iter().next(),
+        None => None,
+    };
+    Ok(IncidentDetails { incident, known_problem: problem.as_ref().and_then(ProblemView::of) })
+}
+
 /// One incident. An id of one that was merged leads to the incident it became part of.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", operation_id = "read_incident", tag = "incidents",
     params(("id" = String, Path, description = "Id, or the beginning of one")),
-    responses((status = 200, body = Incident), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
+    responses((status = 200, body = IncidentDetails), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 409, body = ProblemBody, description = "Several fit")),
     security((), ("api_token" = [])))]
 pub async fn read(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, Problem> {
-    query(&app, move |reader| find(reader, &id)).await
+    query(&app, move |reader| details(reader, &id)).await
 }
 
 /// Why everything about it was decided as it was, oldest first.

@@ -49,7 +49,7 @@ async fn filters_reach_the_store() {
         "/api/v1/incidents/inc-aa/timeline",
         "/api/v1/alerts?status=firing&incident=inc-aaaaaaaaaa",
         "/api/v1/alerts/00000000000000FF/timeline",
-        "/api/v1/problems",
+        "/api/v1/problems?state=proposed&state=known_error",
         "/api/v1/silences?limit=7&cursor=abc",
         "/api/v1/deliveries?state=exhausted&incident=inc-aaaaaaaaaa&sink=ops%2Fslack",
     ] {
@@ -62,7 +62,7 @@ async fn filters_reach_the_store() {
     Incident(inc-aaaaaaaaaa)
     AlertQuery { status: Some(Firing), incident: Some(inc-aaaaaaaaaa), page: PageQuery { cursor: None, limit: 50 } }
     Alert("00000000000000ff")
-    PageQuery { cursor: None, limit: 50 }
+    ProblemQuery { states: [Proposed, KnownError], page: PageQuery { cursor: None, limit: 50 } }
     PageQuery { cursor: Some("abc"), limit: 7 }
     DeliveryQuery { state: Some("exhausted"), incident: Some(inc-aaaaaaaaaa), sink: Some("ops/slack"), page: PageQuery { cursor: None, limit: 50 } }
     "#);
@@ -131,6 +131,18 @@ async fn requests_become_commands() {
         ("POST", "/api/v1/incidents/inc-a/assign", r#"{"to":"team-db"}"#),
         ("POST", "/api/v1/incidents/inc-a/comment", r#"{"text":"looking"}"#),
         ("POST", "/api/v1/incidents/inc-a/confirm-root-cause", r#"{"configuration_item":"db-3"}"#),
+        ("POST", "/api/v1/problems", r#"{"incidents":["inc-a"],"title":"disk"}"#),
+        ("POST", "/api/v1/problems/prb-a/accept", ""),
+        ("POST", "/api/v1/problems/prb-a/reject", ""),
+        ("POST", "/api/v1/problems/prb-a/merge", r#"{"into":"prb-b"}"#),
+        ("POST", "/api/v1/problems/prb-a/analyse", r#"{"root_cause_analysis":"the log"}"#),
+        ("POST", "/api/v1/problems/prb-a/workaround", r#"{"workaround":"rotate it"}"#),
+        ("POST", "/api/v1/problems/prb-a/resolve", r#"{"note":"new disk"}"#),
+        ("POST", "/api/v1/problems/prb-a/reopen", ""),
+        ("POST", "/api/v1/problems/prb-a/assign", r#"{"to":"team-db"}"#),
+        ("POST", "/api/v1/problems/prb-a/retitle", r#"{"title":"the disk"}"#),
+        ("POST", "/api/v1/problems/prb-a/link", r#"{"incident":"inc-b"}"#),
+        ("POST", "/api/v1/problems/prb-a/unlink", r#"{"incident":"inc-b"}"#),
         ("POST", "/api/v1/silences", r#"{"matchers":["team=ops"],"duration":"2h","comment":"move"}"#),
         ("DELETE", "/api/v1/silences/sil-1", ""),
     ] {
@@ -142,6 +154,18 @@ async fn requests_become_commands() {
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"assign","incident":"inc-a","to":"team-db"}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"comment","incident":"inc-a","text":"looking"}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"confirm_root_cause","incident":"inc-a","configuration_item":"db-3"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"open","title":"disk","incidents":["inc-a"]}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"accept","problem":"prb-a"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"reject","problem":"prb-a"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"merge","problem":"prb-a","into":"prb-b"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"analyse","problem":"prb-a","root_cause_analysis":"the log"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"set_workaround","problem":"prb-a","workaround":"rotate it"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"resolve","problem":"prb-a","note":"new disk"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"reopen","problem":"prb-a"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"assign","problem":"prb-a","to":"team-db"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"retitle","problem":"prb-a","title":"the disk"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"link","problem":"prb-a","incident":"inc-b"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"unlink","problem":"prb-a","incident":"inc-b"}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"silence","matchers":["team=\"ops\""],"starts_at":"2026-11-21T05:00:00.000Z","ends_at":"2026-11-21T07:00:00.000Z","comment":"move"}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"expire_silence","silence":"sil-1"}}
     "#);
@@ -211,6 +235,9 @@ async fn a_body_that_does_not_fit_is_named() {
         ("incidents/inc-a/assign", r#"{"to":"x","from":"y"}"#),
         ("incidents/inc-a/assign", r#"{"to":"x"} {}"#),
         ("incidents/inc-a/acknowledge", "yes"),
+        ("problems", r#"{"incidents":[]}"#),
+        ("problems/prb-a/workaround", r#"{"workaround":" "}"#),
+        ("problems/prb-a/merge", ""),
         ("silences", r#"{"matchers":["team"],"duration":"2h","comment":"x"}"#),
         ("silences", r#"{"matchers":["team=ops"],"duration":"soon","comment":"x"}"#),
         ("silences", r#"{"matchers":["team=ops"],"comment":"x"}"#),
@@ -225,6 +252,9 @@ async fn a_body_that_does_not_fit_is_named() {
     400 `from`: expected `to`, got a name that is not known here
     400 `body`: expected valid JSON, got a mistake at line 1, column 12 (trailing characters)
     400 `body`: expected valid JSON, got a mistake at line 1, column 1 (expected value)
+    400 `incidents`: expected 1 to 100 incidents, got 0
+    400 `workaround`: expected 1 to 16384 bytes of text, got nothing
+    400 `into`: expected a value, got nothing
     400 `matchers[0]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `team`
     400 `duration`: expected a duration such as `30s`, `15m` or `1h30m`, got `soon`
     400 `ends_at`: expected either `ends_at` or `duration`, got neither

@@ -30,8 +30,8 @@ use crate::model::{Alert, Delivery, Event, Incident, Problem, Silence, TimelineE
 use crate::runtime::inbox::{Handle, Job, Queue, Receipt, SubmitError};
 use crate::sources::{Inbound, Overload, ParseError, Source, SourceSpec};
 use crate::store::{
-    AlertQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, QuarantineRow, Reader,
-    StoreError, Subject,
+    AlertQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery, QuarantineRow,
+    Reader, StoreError, Subject,
 };
 use crate::telemetry::Metrics;
 
@@ -286,8 +286,11 @@ impl Reader for FakeReader {
     fn alert(&self, _fingerprint: &str) -> Result<Option<Alert>, StoreError> {
         Ok(None)
     }
-    fn problems(&self, page: &PageQuery) -> Result<Page<Problem>, StoreError> {
-        self.note(page, page)
+    fn problems(&self, query: &ProblemQuery) -> Result<Page<Problem>, StoreError> {
+        self.note(query, &query.page)
+    }
+    fn find_problems(&self, _prefix: &str) -> Result<Vec<Problem>, StoreError> {
+        Ok(Vec::new())
     }
     fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError> {
         self.note(page, page)

@@ -18,6 +18,9 @@ news-resolved-by = Gelöst nach { $duration } von { $person }
 news-merged = Gehört jetzt zu einem anderen Vorfall
 news-merged-into = Geht weiter als { $incident }
 news-problem-proposed = Das wiederholt sich: ein Problem wurde vorgeschlagen
+news-problem-accepted = Ein Problem wurde angenommen: jemand sucht die Ursache
+news-problem-known-error = Die Ursache ist jetzt ein bekannter Fehler
+news-problem-resolved = Das Problem dahinter wurde gelöst
 news-test = Testnachricht. Es ist nichts passiert.
 
 severity = { $severity ->
@@ -85,6 +88,7 @@ service-level-met = { $target ->
 
 workaround = Bekannter Fehler „{ $problem }“: { $workaround }
 problem = Bekanntes Problem „{ $problem }“, noch ohne Umgehung
+problem-reopened = Das galt als gelöst und kam wieder; seit { $at } wieder offen
 runbook = Anleitung für { $name }
 
 alert-resolved = behoben

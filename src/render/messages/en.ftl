@@ -20,6 +20,9 @@ news-resolved-by = Resolved after { $duration } by { $person }
 news-merged = Part of another incident now
 news-merged-into = Goes on as { $incident }
 news-problem-proposed = This keeps happening: a problem was proposed
+news-problem-accepted = A problem was accepted: somebody looks for its cause
+news-problem-known-error = The cause is a known error now
+news-problem-resolved = The problem behind this was resolved
 news-test = Test message. Nothing is wrong.
 
 severity = { $severity ->
@@ -87,6 +90,7 @@ service-level-met = { $target ->
 
 workaround = Known error “{ $problem }”: { $workaround }
 problem = Known problem “{ $problem }”, no workaround yet
+problem-reopened = This had been resolved and came back; open again since { $at }
 runbook = Runbook for { $name }
 
 alert-resolved = resolved

@@ -18,6 +18,9 @@ news-resolved-by = Risolto dopo { $duration } da { $person }
 news-merged = Ora fa parte di un altro incidente
 news-merged-into = Prosegue come { $incident }
 news-problem-proposed = Si ripete: è stato proposto un problema
+news-problem-accepted = Un problema è stato accettato: qualcuno ne cerca la causa
+news-problem-known-error = La causa è ora un errore noto
+news-problem-resolved = Il problema all’origine è stato risolto
 news-test = Messaggio di prova. Non è successo nulla.
 
 severity = { $severity ->
@@ -85,6 +88,7 @@ service-level-met = { $target ->
 
 workaround = Errore noto «{ $problem }»: { $workaround }
 problem = Problema noto «{ $problem }», ancora senza soluzione temporanea
+problem-reopened = Era considerato risolto ed è tornato; di nuovo aperto da { $at }
 runbook = Istruzioni per { $name }
 
 alert-resolved = rientrato

@@ -18,6 +18,9 @@ news-resolved-by = Løst etter { $duration } av { $person }
 news-merged = Nå en del av en annen hendelse
 news-merged-into = Fortsetter som { $incident }
 news-problem-proposed = Dette gjentar seg: et problem er foreslått
+news-problem-accepted = Et problem er godtatt: noen leter etter årsaken
+news-problem-known-error = Årsaken er nå en kjent feil
+news-problem-resolved = Problemet bak dette er løst
 news-test = Testmelding. Ingenting er galt.
 
 severity = { $severity ->
@@ -85,6 +88,7 @@ service-level-met = { $target ->
 
 workaround = Kjent feil «{ $problem }»: { $workaround }
 problem = Kjent problem «{ $problem }», foreløpig uten omvei
+problem-reopened = Dette var løst og kom tilbake; åpent igjen siden { $at }
 runbook = Veiledning for { $name }
 
 alert-resolved = løst

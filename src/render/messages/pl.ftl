@@ -20,6 +20,9 @@ news-resolved-by = Rozwiązany po { $duration } (kto: { $person })
 news-merged = Teraz część innego incydentu
 news-merged-into = Ciąg dalszy jako { $incident }
 news-problem-proposed = To się powtarza: zaproponowano problem
+news-problem-accepted = Problem został przyjęty: ktoś szuka przyczyny
+news-problem-known-error = Przyczyna jest już znanym błędem
+news-problem-resolved = Problem, który za tym stał, został rozwiązany
 news-test = Wiadomość testowa. Nic się nie stało.
 
 severity = { $severity ->
@@ -91,6 +94,7 @@ service-level-met = { $target ->
 
 workaround = Znany błąd „{ $problem }”: { $workaround }
 problem = Znany problem „{ $problem }”, na razie bez obejścia
+problem-reopened = Uznano to za rozwiązane, ale wróciło; ponownie otwarte od { $at }
 runbook = Instrukcja dla { $name }
 
 alert-resolved = ustąpił

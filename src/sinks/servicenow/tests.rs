@@ -109,6 +109,9 @@ fn the_ticket_follows_the_incident() {
     resolved         6 Solution provided | Resolved after 12m
     merged           6 Solution provided | Goes on as inc-4q9w2m7kxe – one fault explains both
     problem_proposed - - | -
+    problem_accepted - - | -
+    problem_known_error - - | -
+    problem_resolved - - | -
     test             - - | -
     ");
 }

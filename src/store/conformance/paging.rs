@@ -6,9 +6,10 @@ use super::Subjects;
 use super::samples::*;
 use crate::engine::state::{Changes, Fact};
 use crate::model::audit::AuditRow;
+use crate::model::problem::ProblemState;
 use crate::model::{Alert, AlertStatus, Delivery, Incident, IncidentState, Priority, Problem, Silence, TimelineEntry};
 use crate::store::{
-    AlertQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, QuarantineRow, StoreError, Subject,
+    AlertQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, ProblemQuery, QuarantineRow, StoreError, Subject,
 };
 
 /// Walks all pages of `limit` rows and says which names were on them: `b a | c`.
@@ -238,7 +239,11 @@ pub(super) fn the_rest_pages_too(mut on: Subjects) {
         .unwrap();
     let reader = &on.reader;
     assert_eq!(
-        walk(2, |one: &Problem| one.id.to_string(), |page| reader.problems(&page).unwrap()),
+        walk(
+            2,
+            |one: &Problem| one.id.to_string(),
+            |page| reader.problems(&ProblemQuery { page, ..Default::default() }).unwrap()
+        ),
         "prb-c prb-b | prb-a"
     );
     assert_eq!(
@@ -249,6 +254,44 @@ pub(super) fn the_rest_pages_too(mut on: Subjects) {
         walk(1, |one: &QuarantineRow| one.at.clock_text(), |page| reader.quarantine(&page).unwrap()),
         "05:02 | 05:01 | 05:00"
     );
+}
+
+pub(super) fn problems_are_found_by_state_and_prefix(mut on: Subjects) {
+    let problems = vec![
+        problem("prb-ab", 3),
+        resolved_problem("prb-ac"),
+        merged_problem("prb-ad", "prb-ae"),
+        merged_problem("prb-ae", "prb-ab"),
+        merged_problem("prb-b", "prb-gone"),
+    ];
+    let entries = [about_problem(0, "prb-ab", "proposed"), about_problem(1, "prb-ab", "accepted")];
+    on.store.commit(&said(changes(Changes { problems, ..Changes::default() }), entries)).unwrap();
+    on.store.commit(&timeline([about_problem(2, "prb-ac", "elsewhere")])).unwrap();
+    let listed = |states: &[ProblemState]| {
+        let query = |page| ProblemQuery { states: states.to_vec(), page };
+        walk(1, |one: &Problem| one.id.to_string(), |page| on.reader.problems(&query(page)).unwrap())
+    };
+    assert_eq!(listed(&[]), "prb-ab | prb-ac");
+    assert_eq!(listed(&[ProblemState::Resolved]), "prb-ac");
+    assert_eq!(listed(&[ProblemState::Merged, ProblemState::KnownError]), "prb-ab | prb-b | prb-ae | prb-ad");
+    let found = |prefix: &str| -> String {
+        let found = on.reader.find_problems(prefix).unwrap();
+        found.iter().map(|problem: &Problem| problem.id.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found("prb-ac"), "prb-ac");
+    assert_eq!(found(" AB"), "prb-ab");
+    assert_eq!(found("ad"), "prb-ab", "merged twice");
+    assert_eq!(found("a"), "prb-ab prb-ac");
+    assert_eq!(found("b"), "prb-b", "its survivor is not there");
+    for prefix in ["", "prb-", "x", "%", "prb-abc", "'"] {
+        assert_eq!(found(prefix), "", "{prefix}");
+    }
+    let told = |id| {
+        let page = |page| on.reader.timeline(&of_problem(id), &page).unwrap();
+        walk(1, |entry: &TimelineEntry| entry.text.clone(), page)
+    };
+    assert_eq!(told("prb-ab"), "proposed | accepted");
+    assert_eq!(told("prb-none"), "");
 }
 
 pub(super) fn events_are_found_by_id(mut on: Subjects) {
@@ -272,7 +315,8 @@ pub(super) fn foreign_cursors_are_refused(mut on: Subjects) {
             on.reader.incidents(&IncidentQuery { page: page.clone(), ..Default::default() }).err(),
             on.reader.alerts(&AlertQuery { page: page.clone(), ..Default::default() }).err(),
             on.reader.deliveries(&DeliveryQuery { page: page.clone(), ..Default::default() }).err(),
-            on.reader.problems(&page).err(),
+            on.reader.problems(&ProblemQuery { page: page.clone(), ..Default::default() }).err(),
+            on.reader.timeline(&of_problem("prb-1"), &page).err(),
             on.reader.timeline(&Subject::Incident(incident_id("inc-a")), &page).err(),
             on.reader.timeline(&Subject::Alert(alert(1).id()), &page).err(),
             on.reader.quarantine(&page).err(),

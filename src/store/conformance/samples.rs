@@ -7,8 +7,9 @@ use serde_json::json;
 use crate::engine::state::{Changes, Fact};
 use crate::model::audit::AuditEntry;
 use crate::model::incident_id::sample_id;
+use crate::model::problem::{ProblemId, ProblemState};
 use crate::model::{Alert, Delivery, Fingerprint, Incident, IncidentId, Problem, TimelineEntry, Timestamp};
-use crate::store::{Commit, JournalRow, QuarantineRow, Rows};
+use crate::store::{Commit, JournalRow, QuarantineRow, Rows, Subject};
 
 /// 2026-11-21T05:00:00Z, where the suite's time begins.
 const START_MS: i64 = 1_795_237_200_000;
@@ -79,13 +80,36 @@ pub(super) fn merged(id: &str, into: &str) -> Incident {
     Incident { merged_into: Some(incident_id(into)), ..incident(id, "merged", 0) }
 }
 
-pub(super) fn problem(id: &str, proposed_at: i64) -> Problem {
+pub(super) fn problem(id: &str, created_at: i64) -> Problem {
     serde_json::from_value(json!({
-        "id": id, "state": "known_error", "title": "db-3 fills up", "signature": {"root": "db-3", "families": ["Disk full"]},
-        "incidents": [incident_id("inc-a")], "proposed_at": minute(proposed_at), "updated_at": minute(proposed_at),
-        "workaround": "rotate the logs",
+        "id": id, "state": "known_error", "title": "db-3 fills up",
+        "signature": {"root": "db-3", "kind": "database", "families": ["Disk full"]},
+        "incidents": [incident_id("inc-a")], "incident_count": 3, "last_seen_at": minute(created_at),
+        "created_by": "watchbell", "created_at": minute(created_at), "updated_at": minute(created_at), "assignee": "eve",
+        "root_cause_analysis": "nothing rotates them", "workaround": "rotate the logs", "note": "old",
+        "accepted_at": minute(1), "accepted_by": "ada", "analysed_at": minute(2), "known_error_at": minute(3),
+        "resolved_at": minute(4), "resolved_by": "ada", "reopened_at": minute(5), "rejected_at": minute(0),
+        "rejected_by": "bob", "merged_at": minute(6), "merged_from": ["prb-0"], "unlinked": [incident_id("inc-b")],
+        "untold": "problem_resolved",
     }))
     .unwrap()
+}
+
+pub(super) fn resolved_problem(id: &str) -> Problem {
+    Problem { state: ProblemState::Resolved, ..problem(id, 0) }
+}
+
+pub(super) fn merged_problem(id: &str, into: &str) -> Problem {
+    let merged_into = Some(ProblemId(into.into()));
+    Problem { state: ProblemState::Merged, merged_into, ..problem(id, 0) }
+}
+
+pub(super) fn about_problem(at: i64, id: &str, text: &str) -> TimelineEntry {
+    TimelineEntry { problem: Some(ProblemId(id.into())), ..entry(at, None, None, text) }
+}
+
+pub(super) fn of_problem(id: &str) -> Subject {
+    Subject::Problem(ProblemId(id.into()))
 }
 
 /// The name that makes this id, of those the suite uses.
@@ -128,6 +152,7 @@ pub(super) fn entry(at: i64, incident: Option<&str>, alert: Option<&Alert>, text
         kind: crate::model::timeline::TimelineKind::AlertResolved,
         incident: incident.map(incident_id),
         alert: alert.map(|alert| alert.fingerprint),
+        problem: None,
         by: "dedup".into(),
         text: text.into(),
     }

@@ -17,6 +17,7 @@ mod load;
 mod log;
 mod mark;
 mod packed;
+mod problems;
 mod prune;
 mod read;
 mod seal;

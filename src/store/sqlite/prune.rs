@@ -1,7 +1,7 @@
 //! Deletes what is old, in pieces that do not hold the writer up.
 //!
-//! Never touches: a live alert or incident, a pending delivery, the timeline of a live incident, a
-//! merged incident whose survivor is still known, the audit, problems and facts.
+//! Never touches: a live alert or incident, a pending delivery, the timeline of a live incident or of
+//! a problem that somebody may work on, a merged incident whose survivor is still known, the audit, problems and facts.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -73,6 +73,7 @@ pub(super) const OLD_TIMELINE: &str = "
     SELECT seq, at FROM timeline
     WHERE seq < (SELECT max(seq) FROM timeline)
       AND NOT EXISTS (SELECT 1 FROM incident WHERE incident.id = timeline.incident AND incident.is_live = 1)
+      AND NOT EXISTS (SELECT 1 FROM problem WHERE problem.id = timeline.problem AND problem.is_active = 1)
     ORDER BY seq LIMIT ?1";
 
 fn prune_timeline(transaction: &Transaction<'_>, before: i64, rows_max: u32) -> Result<usize, Fault> {

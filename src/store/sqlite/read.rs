@@ -12,7 +12,7 @@ use super::error::Fault;
 use super::load::{body, payload, position};
 use super::timeline;
 use super::write::incident_key;
-use super::{SqliteReader, audit};
+use super::{SqliteReader, audit, problems};
 use crate::model::audit::AuditRow;
 use crate::model::{
     Alert, AlertStatus, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence, TimelineEntry,
@@ -20,16 +20,16 @@ use crate::model::{
 };
 use crate::store::cursor::{self, Key, List};
 use crate::store::{
-    AlertQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, QuarantineRow, Reader,
-    StoreError, Subject,
+    AlertQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery, QuarantineRow,
+    Reader, StoreError, Subject,
 };
 
 /// Incidents that one prefix may name.
-const FOUND_MAX: usize = 10;
+pub(super) const FOUND_MAX: usize = 10;
 /// Ids looked at for one prefix: several may have been merged into the same incident.
 const PREFIX_IDS_MAX: usize = 100;
 /// Merges followed from an id to its survivor.
-const MERGES_MAX: usize = 32;
+pub(super) const MERGES_MAX: usize = 32;
 /// Journal rows that [`Reader::find_event`] looks through, from the newest back.
 const EVENT_ROWS_MAX: i64 = 200_000;
 
@@ -55,14 +55,12 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn problems(&self, page: &PageQuery) -> Result<Page<Problem>, StoreError> {
-        self.read("list problems", |snapshot| {
-            let Key { number, id } = cursor::decode(List::Problems, page, Key::LAST)?;
-            let rows = rows(snapshot, PROBLEMS, params![number, id, cursor::rows_to_fetch(page)], |row| {
-                Ok((Key { number: row.get(0)?, id: row.get(1)? }, body("problem", row, 1, 2)?))
-            })?;
-            Ok(cursor::cut(List::Problems, page, rows))
-        })
+    fn problems(&self, query: &ProblemQuery) -> Result<Page<Problem>, StoreError> {
+        self.read("list problems", |snapshot| problems::page(snapshot, query))
+    }
+
+    fn find_problems(&self, prefix: &str) -> Result<Vec<Problem>, StoreError> {
+        self.read("find a problem", |snapshot| problems::find(snapshot, prefix))
     }
 
     fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError> {
@@ -134,9 +132,6 @@ impl Reader for SqliteReader {
     }
 }
 
-pub(super) const PROBLEMS: &str = "
-    SELECT proposed_at, id, body FROM problem WHERE (proposed_at, id) < (?1, ?2)
-    ORDER BY proposed_at DESC, id DESC LIMIT ?3";
 pub(super) const SILENCES: &str = "SELECT key, value FROM fact WHERE kind = 'silence'";
 
 /// All of them are read for each page: they stand in the engine's memory too, and people made them.
@@ -168,7 +163,7 @@ pub(super) fn journal(connection: &Connection, after: Position, limit: u32) -> R
     })
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,

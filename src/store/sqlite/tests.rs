@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::read::{alert_sql, delivery_sql};
-use super::{SqliteReader, SqliteStore, audit, load, prune, read, seal, timeline};
+use super::{SqliteReader, SqliteStore, audit, load, problems, prune, read, seal, timeline};
 use crate::engine::state::{Changes, Fact};
 use crate::model::incident_id::sample_id;
 use crate::model::{AlertStatus, Timestamp};
@@ -193,7 +193,7 @@ fn a_row_that_cannot_be_read_is_named() {
     };
     store.connection.execute("INSERT INTO fact VALUES ('silence', 's-1', ?1)", [sealed("{")]).unwrap();
     insta::assert_snapshot!(store.load().unwrap_err(), @"cannot read a stored fact (`s-1`)");
-    store.connection.execute("INSERT INTO problem VALUES ('prb-1', 0, ?1)", [sealed("[]")]).unwrap();
+    store.connection.execute("INSERT INTO problem VALUES ('prb-1', 1, 'open', 0, ?1)", [sealed("[]")]).unwrap();
     let error = reader.problems(&Default::default()).unwrap_err();
     insta::assert_snapshot!(error, @"cannot read a stored problem (`prb-1`)");
     store.connection.execute("UPDATE problem SET body = '{}'", []).unwrap();
@@ -279,7 +279,9 @@ fn plans() -> Vec<(&'static str, String)> {
         ("dead letters", deliveries(Some("exhausted"), None)),
         ("dead letters, counted", read::DEAD_LETTERS.into()),
         ("deliveries by incident", deliveries(None, Some("inc-a"))),
-        ("problems", read::PROBLEMS.into()),
+        ("problems by state", problems::BY_STATE.into()),
+        ("problems by prefix", problems::BY_PREFIX.into()),
+        ("timeline by problem", timeline::OF_PROBLEM.into()),
         ("timeline by incident", timeline::OF_INCIDENT.into()),
         ("timeline by alert", timeline::OF_ALERT.into()),
         ("silences", read::SILENCES.into()),

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use super::error::Fault;
 use super::load::body;
 use super::write::{Scratch, incident_key, to_json};
 use crate::model::alert::AlertNumber;
+use crate::model::problem::ProblemId;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Fingerprint, IncidentId, TimelineEntry, Timestamp};
 use crate::store::cursor::{self, Key, List};
@@ -20,9 +22,12 @@ use crate::store::{Page, PageQuery, Rows, Subject};
 const ENTRIES_MAX: usize = 32;
 
 const INSERT: &str = "
-    INSERT INTO timeline (at, incident, alert_number, alert_fingerprint, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+    INSERT INTO timeline (at, incident, alert_number, alert_fingerprint, problem, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 pub(super) const OF_INCIDENT: &str = "
     SELECT seq, body FROM timeline WHERE incident = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+pub(super) const OF_PROBLEM: &str = "
+    SELECT seq, body FROM timeline WHERE problem = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
 /// Every alert that ever had the fingerprint, and the rows whose number was not known.
 pub(super) const OF_ALERT: &str = "
     SELECT seq, body FROM timeline WHERE alert_number IN (
@@ -36,6 +41,7 @@ pub(super) const OF_ALERT: &str = "
 struct Group<'a> {
     incident: Option<IncidentId>,
     alert: Option<Fingerprint>,
+    problem: Option<&'a ProblemId>,
     entries: Vec<&'a TimelineEntry>,
 }
 
@@ -46,6 +52,8 @@ struct Body<'a> {
     incident: Option<IncidentId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     alert: Option<Fingerprint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    problem: Option<Cow<'a, ProblemId>>,
     entries: Vec<Entry<'a>>,
 }
 
@@ -79,6 +87,7 @@ pub(super) fn write(transaction: &Transaction<'_>, scratch: &mut Scratch, rows: 
             group.incident.map(incident_key),
             number.map(AlertNumber::cast_signed),
             group.alert.filter(|_| number.is_none()).map(|alert| alert.0.cast_signed()),
+            group.problem.map(|problem| &*problem.0),
             to_json(json, &group.body())?,
         ])?;
     }
@@ -98,7 +107,8 @@ fn group(entries: &[TimelineEntry]) -> Vec<Group<'_>> {
             }
             None => {
                 entry.incident.map(|id| last.insert(id, groups.len()));
-                groups.push(Group { incident: entry.incident, alert: entry.alert, entries: vec![entry] });
+                let (incident, alert, problem) = (entry.incident, entry.alert, entry.problem.as_ref());
+                groups.push(Group { incident, alert, problem, entries: vec![entry] });
             }
         }
     }
@@ -115,7 +125,8 @@ impl Group<'_> {
             by: Cow::Borrowed(&entry.by),
             text: Cow::Borrowed(&entry.text),
         });
-        Body { incident: self.incident, alert: self.alert, entries: entries.collect() }
+        let problem = self.problem.map(Cow::Borrowed);
+        Body { incident: self.incident, alert: self.alert, problem, entries: entries.collect() }
     }
 
     fn takes(&self, entry: &TimelineEntry) -> bool {
@@ -130,7 +141,7 @@ fn number_of(sorted: &[(Fingerprint, AlertNumber)], alert: Fingerprint) -> Optio
 }
 
 fn entries(row: &Row<'_>) -> Result<Vec<TimelineEntry>, Fault> {
-    let Body { incident, alert, entries }: Body<'static> = body("timeline row", row, 0, 1)?;
+    let Body { incident, alert, problem, entries }: Body<'static> = body("timeline row", row, 0, 1)?;
     let mut last = Timestamp::default();
     let whole = entries.into_iter().map(|entry| {
         last = entry.at.unwrap_or(last);
@@ -140,6 +151,7 @@ fn entries(row: &Row<'_>) -> Result<Vec<TimelineEntry>, Fault> {
             kind: entry.kind,
             incident,
             alert,
+            problem: problem.as_deref().cloned(),
             by: entry.by.into_owned(),
             text: entry.text.into_owned(),
         }
@@ -154,9 +166,10 @@ pub(super) fn page(snapshot: &Connection, subject: &Subject, page: &PageQuery) -
     // A row holds one entry of the subject at least, the first may hold the end of the last page.
     let limit = cursor::rows_to_fetch(page) + 1;
     let (sql, key, alert) = match subject {
-        Subject::Incident(id) => (OF_INCIDENT, incident_key(*id), None),
+        Subject::Incident(id) => (OF_INCIDENT, Value::from(incident_key(*id)), None),
+        Subject::Problem(id) => (OF_PROBLEM, Value::from(id.to_string()), None),
         Subject::Alert(id) => match id.parse::<Fingerprint>() {
-            Ok(alert) => (OF_ALERT, alert.0.cast_signed(), Some(alert)),
+            Ok(alert) => (OF_ALERT, Value::from(alert.0.cast_signed()), Some(alert)),
             Err(_) => return Ok(Page { items: Vec::new(), next_cursor: None }),
         },
     };

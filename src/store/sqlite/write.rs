@@ -235,8 +235,8 @@ const INCIDENT_UPSERT: &str = "
       priority = excluded.priority, opened_at = excluded.opened_at, updated_at = excluded.updated_at,
       merged_into = excluded.merged_into, body = excluded.body";
 const PROBLEM_UPSERT: &str = "
-    INSERT INTO problem (id, proposed_at, body) VALUES (?1, ?2, ?3)
-    ON CONFLICT (id) DO UPDATE SET proposed_at = excluded.proposed_at, body = excluded.body";
+    INSERT INTO problem (id, is_active, state, created_at, body) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (id) DO UPDATE SET is_active = excluded.is_active, state = excluded.state, body = excluded.body";
 
 fn write_incidents(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &Changes) -> Result<(), Fault> {
     let mut upsert = transaction.prepare_cached(INCIDENT_UPSERT)?;
@@ -254,7 +254,13 @@ fn write_incidents(transaction: &Transaction<'_>, json: &mut Vec<u8>, changes: &
     }
     let mut upsert = transaction.prepare_cached(PROBLEM_UPSERT)?;
     for problem in &changes.problems {
-        upsert.execute(params![&*problem.id.0, problem.proposed_at.as_millis(), to_json(json, problem)?])?;
+        upsert.execute(params![
+            &*problem.id.0,
+            problem.state.is_active(),
+            problem.state.as_str(),
+            problem.created_at.as_millis(),
+            to_json(json, problem)?,
+        ])?;
     }
     Ok(())
 }

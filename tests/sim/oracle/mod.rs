@@ -19,11 +19,13 @@
 //! | I10 who may | `judge_taken`, `judge_audit`, `judge_incident` | |
 //! | I11 healed, nothing stays | has no meaning while something fails | `Play::rest`, `judge_rest`, `judge_end` |
 //! | P5 a replay leads to the same | `compare` | |
+//! | problems: what was answered holds, incidents and merged ids lead to the survivor | `judge_problem_command`, `judge_problems` | |
 //! | our time never goes back | `follow` | |
 //! | no input kills the engine twice | `follow` | |
 
 mod answers;
 mod deliveries;
+mod problems;
 mod rest;
 mod state;
 
@@ -33,8 +35,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 
 use watchbell::engine::effect::Effect;
-use watchbell::engine::input::{Input, Principal};
+use watchbell::engine::input::{Command, Input, Principal};
 use watchbell::engine::state::{Snapshot, State};
+use watchbell::model::problem::ProblemState;
 use watchbell::model::timeline::TimelineKind;
 use watchbell::model::{Alert, Fingerprint, IncidentId, Timestamp};
 use watchbell::store::{Position, Reader};
@@ -126,6 +129,11 @@ impl Oracle {
         self.deliveries.redriven
     }
 
+    /// Problems that people found to be others.
+    pub fn merged_problem_count(&self) -> usize {
+        self.replayed.problems().filter(|problem| problem.state == ProblemState::Merged).count()
+    }
+
     /// After every step.
     ///
     /// # Errors
@@ -192,6 +200,13 @@ impl Oracle {
         if let Input::Configured { policy } = input {
             let has = |sink: &str| policy.receivers.values().any(|receiver| receiver.sinks.iter().any(|s| s == sink));
             self.absent.extend(SINKS.into_iter().filter(|sink| !has(sink)).map(str::to_owned));
+        }
+        if let Input::Command { command: Command::Problem(command), .. } = input {
+            let reply = effects.iter().find_map(|effect| match effect {
+                Effect::Reply(reply) => Some(reply),
+                _ => None,
+            });
+            problems::judge_problem_command(&self.replayed, command, reply)?;
         }
         for effect in effects {
             let Effect::Timeline(entry) = effect else { continue };

@@ -66,7 +66,9 @@ impl Oracle {
     /// Whoever was told of it, and whoever heard of it in whatever way, hears its end last.
     fn judge_last_word(&self, incident: &Incident) -> Verdict {
         for sink in incident.audience.difference(&self.absent) {
-            let own = |known: &&Known| known.incident == incident.id && known.sink == *sink;
+            // News of its problem may follow.
+            let own =
+                |known: &&Known| known.incident == incident.id && known.sink == *sink && !known.kind.is_about_problem();
             let last = self.deliveries.all.values().filter(own).max_by_key(|known| known.number);
             let is_final = last.is_some_and(|last| last.kind.is_final());
             ensure(is_final, "I11", || format!("{sink} was told of {} but not of its end: {last:?}", incident.id))?;
@@ -78,7 +80,7 @@ impl Oracle {
     fn judge_receivers(&self, world: &World) -> Verdict {
         let mut last = BTreeMap::new();
         world.receivers.read(|log, _| {
-            for got in log.iter().filter(|got| got.took_effect) {
+            for got in log.iter().filter(|got| got.took_effect && !got.label.kind.is_about_problem()) {
                 last.insert((got.label.incident, got.label.sink.clone()), (got.label.number, got.label.kind));
             }
         });

@@ -9,6 +9,7 @@ use watchbell::model::silence::Silence;
 use watchbell::model::{Alert, Incident, IncidentState, Span, Timestamp};
 
 use super::super::world::World;
+use super::problems::judge_problems;
 use super::{Oracle, Verdict, ensure};
 
 impl Oracle {
@@ -28,6 +29,7 @@ impl Oracle {
         for incident in state.incidents() {
             judge_incident(incident, state)?;
         }
+        judge_problems(state)?;
         self.judge_alerts(world)
     }
 

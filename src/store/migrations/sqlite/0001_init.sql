@@ -58,12 +58,15 @@ CREATE INDEX incident_live ON incident (id) WHERE is_live = 1;
 CREATE INDEX incident_past ON incident (updated_at) WHERE is_live = 0;
 CREATE INDEX incident_state ON incident (state, opened_at, id, priority);
 
+-- `is_active` while somebody may still have to do something about it; its timeline stays as long.
 CREATE TABLE problem (
-  id          TEXT    PRIMARY KEY,
-  proposed_at INTEGER NOT NULL,
-  body        TEXT    NOT NULL
+  id         TEXT    PRIMARY KEY,
+  is_active  INTEGER NOT NULL,
+  state      TEXT    NOT NULL,
+  created_at INTEGER NOT NULL,
+  body       TEXT    NOT NULL
 ) STRICT;
-CREATE INDEX problem_proposed ON problem (proposed_at, id);
+CREATE INDEX problem_state ON problem (state, created_at, id);
 
 -- `finished_at` is absent exactly while the delivery is pending.
 CREATE TABLE delivery (
@@ -91,7 +94,7 @@ CREATE TABLE fact (
 ) STRICT, WITHOUT ROWID;
 
 -- A row holds the entries that one commit made about one incident, and is about one
--- alert at most. It is found by the alert's number, which rises; only where the writer could not know
+-- alert at most; or one entry about a problem. It is found by the alert's number, which rises; only where the writer could not know
 -- the number is it found by fingerprint. `at` is the time of the last entry.
 CREATE TABLE timeline (
   seq               INTEGER PRIMARY KEY,
@@ -99,10 +102,12 @@ CREATE TABLE timeline (
   incident          INTEGER,
   alert_number      INTEGER,
   alert_fingerprint INTEGER,
+  problem           TEXT,
   body              TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX timeline_incident ON timeline (incident, seq) WHERE incident IS NOT NULL;
 CREATE INDEX timeline_alert ON timeline (alert_number, seq) WHERE alert_number IS NOT NULL;
+CREATE INDEX timeline_problem ON timeline (problem, seq) WHERE problem IS NOT NULL;
 CREATE INDEX timeline_stray ON timeline (alert_fingerprint, seq) WHERE alert_fingerprint IS NOT NULL;
 
 -- Only ever added to. `hash` seals the row and, through the hash of the row before, all before it.
