@@ -1,0 +1,1 @@
+//! A whole set, from files to figures.
