@@ -133,23 +133,16 @@ fn neighbourhoods(set: &Set) -> BTreeMap<&str, BTreeSet<&str>> {
     all
 }
 
-/// Groups by their opening, each with its causes as far as they were known then.
+/// Groups by their opening, each with its causes; the groups that were opened before are the history.
 fn finished(set: &Set, mut groups: Vec<Vec<usize>>) -> Prediction {
     groups.sort();
     let mut history = History::default();
-    let mut counted = 0;
-    let groups = groups.into_iter().filter(|group| !group.is_empty()).map(|alerts| {
+    let groups = groups.into_iter().map(|alerts| {
         let first = alerts[0];
-        let before: Vec<usize> = (counted..first).collect();
-        history.count(set, &before);
-        counted = first;
-        Group {
-            opened_at: set.alerts[first].received_at,
-            is_opened: true,
-            opened_by: Some(first),
-            ranking: rankings::rarity(set, &alerts, &history),
-            alerts,
-        }
+        let ranking = rankings::rarity(set, &alerts, &history);
+        history.count(set, &alerts);
+        let opened_at = set.alerts[first].received_at;
+        Group { opened_at, is_opened: true, opened_by: Some(first), ranking, alerts }
     });
     Prediction { groups: groups.collect() }
 }
@@ -162,8 +155,7 @@ mod tests {
 
     /// web → api → db → disk, and another namespace with nothing in common.
     fn set() -> Set {
-        let edge =
-            |from: &str, to: &str| Edge { from: from.to_owned(), to: to.to_owned(), kind: EdgeKind::DependsOn };
+        let edge = |from: &str, to: &str| Edge { from: from.to_owned(), to: to.to_owned(), kind: EdgeKind::DependsOn };
         let other = ConfigurationItem {
             id: "other".to_owned(),
             labels: [("namespace", "b")].into_iter().collect(),
@@ -202,6 +194,6 @@ mod tests {
         let prediction = by_name(&set());
         let first = &prediction.groups[0];
         assert_eq!((first.opened_by, first.opened_at.as_millis(), first.is_opened), (Some(0), 0, true));
-        assert_eq!(first.ranking, ["db", "other", "web"]);
+        assert_eq!(first.ranking, ["web", "other", "db"]);
     }
 }

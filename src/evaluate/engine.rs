@@ -29,8 +29,8 @@ pub struct Replay {
 
 /// What is judged; tests put something in its place whose answers are known.
 pub trait Engine {
-    /// All alerts in the order of their receipt. With `confirm`, a person names the true cause of each incident
-    /// when it is over; the ranking from before counts.
+    /// All alerts in the order of their receipt. The causes of an incident are those that it had when it was over for
+    /// the first time: what people read. With `confirm`, a person then names the true one.
     fn replay(&self, set: &Set, confirm: bool) -> Replay;
     /// For each failure, the causes of an incident that holds exactly its alerts, with the earlier failures as
     /// history; with `confirm`, their true causes as well.
@@ -49,13 +49,10 @@ impl Engine for Watchbell {
         for event in events {
             run.pass_until(event.received_at, truth);
             run.input(Input::Events { events: vec![event] });
-            run.confirm_what_is_over(truth);
+            run.conclude(truth);
         }
         run.pass_until(run.now + RUNS_ON, truth);
-        Replay {
-            micros_per_alert: run.took.as_secs_f64() * 1e6 / set.alerts.len() as f64,
-            incidents: run.outcome(),
-        }
+        Replay { micros_per_alert: run.took.as_secs_f64() * 1e6 / set.alerts.len() as f64, incidents: run.outcome() }
     }
 
     fn rank_given(&self, set: &Set, confirm: bool) -> Vec<Vec<String>> {
@@ -82,8 +79,8 @@ struct Run {
     incidents: BTreeMap<IncidentId, Arc<Incident>>,
     /// The incident of each firing, by alert and opening event; with its time, for their order.
     filed: BTreeMap<(AlertNumber, Box<str>), (Timestamp, IncidentId)>,
-    /// Causes as they were before a person confirmed one.
-    unconfirmed: BTreeMap<IncidentId, Vec<ReplayedCause>>,
+    /// Causes as they were when the incident was over for the first time.
+    concluded: BTreeMap<IncidentId, Vec<ReplayedCause>>,
     /// Incidents that have just ended.
     ended: Vec<IncidentId>,
 }
@@ -96,7 +93,7 @@ impl Run {
             took: Duration::ZERO,
             incidents: BTreeMap::new(),
             filed: BTreeMap::new(),
-            unconfirmed: BTreeMap::new(),
+            concluded: BTreeMap::new(),
             ended: Vec::new(),
         };
         run.input(Input::Configured { policy: Box::new(policy(set)) });
@@ -138,27 +135,27 @@ impl Run {
         while let Some(at) = next_deadline(&self.state).filter(|at| *at <= until) {
             self.now = at.max(self.now);
             self.input(Input::Tick);
-            self.confirm_what_is_over(truth);
+            self.conclude(truth);
         }
         self.now = until.max(self.now);
     }
 
-    /// A person looks at what has ended and names its cause: that of the failure with most alerts in it.
-    fn confirm_what_is_over(&mut self, truth: Option<&Set>) {
+    /// Notes whom the engine blames for what has ended. A person who knows the `truth` then names the cause: that of
+    /// the failure with most alerts in it.
+    fn conclude(&mut self, truth: Option<&Set>) {
         for id in std::mem::take(&mut self.ended) {
-            let Some(set) = truth else { continue };
-            let Some(failure) = self.failure_in(set, &id) else { continue };
-            if let Some(incident) = self.incidents.get(&id).filter(|_| !self.unconfirmed.contains_key(&id)) {
-                self.unconfirmed.insert(id, causes(incident));
+            if let Some(incident) = self.incidents.get(&id).filter(|_| !self.concluded.contains_key(&id)) {
+                self.concluded.insert(id, causes(incident));
             }
-            self.confirm(&id, &failure.root_node);
+            if let Some(failure) = truth.and_then(|set| self.failure_in(set, &id)) {
+                self.confirm(&id, &failure.root_node);
+            }
         }
     }
 
     fn confirm(&mut self, id: &IncidentId, node: &str) {
         let by = Principal { name: "evaluate".to_owned(), role: Role::Responder };
-        let command =
-            Command::ConfirmRootCause { incident: id.to_string(), configuration_item: node.to_owned() };
+        let command = Command::ConfirmRootCause { incident: id.to_string(), configuration_item: node.to_owned() };
         self.input(Input::Command { by, command });
     }
 
@@ -201,8 +198,13 @@ impl Run {
             resolved_at: incident.resolved_at,
             state: incident.state,
             priority: incident.priority,
-            alerts: members.remove(&incident.id).unwrap_or_default().into_iter().map(|(_, _, id)| id.to_owned()).collect(),
-            root_causes: self.unconfirmed.get(&incident.id).cloned().unwrap_or_else(|| causes(incident)),
+            alerts: members
+                .remove(&incident.id)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(_, _, id)| id.to_owned())
+                .collect(),
+            root_causes: self.concluded.get(&incident.id).cloned().unwrap_or_else(|| causes(incident)),
             merged_from: incident.merged_from.clone(),
             suspect_changes: Vec::new(),
         };

@@ -18,9 +18,8 @@ pub fn of(set: &Set) -> Vec<Event> {
             events.push((end.received_at, position, end));
         }
     }
-    events.sort_by_key(|(received_at, position, event)| {
-        (*received_at, *position, event.status == EventStatus::Resolved)
-    });
+    events
+        .sort_by_key(|(received_at, position, event)| (*received_at, *position, event.status == EventStatus::Resolved));
     events.into_iter().map(|(_, _, event)| event).collect()
 }
 

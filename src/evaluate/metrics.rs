@@ -4,7 +4,8 @@
 //! Grouping is judged on first firings. A noise alert is alone in truth: whatever else is in its group is a
 //! wrong pair, another noise alert too.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bootstrap;
 use super::prediction::Prediction;
@@ -40,11 +41,10 @@ impl Figure {
 pub const RANKS: usize = 5;
 
 /// Where in `ranking` the true cause stands, from 0. Where causes compare by service, a service counts once, at its
-/// best place.
+/// best place, and what has none is passed over.
 pub fn rank_of(set: &Set, failure: &Failure, ranking: &[String]) -> Option<usize> {
     let mut seen: Vec<&str> = Vec::new();
-    for node in ranking {
-        let name = set.scored_as(node);
+    for name in ranking.iter().filter_map(|node| set.scored_as(node)) {
         if !seen.contains(&name) {
             seen.push(name);
         }
@@ -67,11 +67,7 @@ pub fn root_cause(ranks: &[Option<usize>]) -> RootCauseFigures {
     };
     let average: Vec<f64> =
         ranks.iter().map(|rank| rank.map_or(0.0, |rank| RANKS.saturating_sub(rank) as f64 / RANKS as f64)).collect();
-    RootCauseFigures {
-        ac_1: Figure::mean(&within(1)),
-        ac_3: Figure::mean(&within(3)),
-        avg_5: Figure::mean(&average),
-    }
+    RootCauseFigures { ac_1: Figure::mean(&within(1)), ac_3: Figure::mean(&within(3)), avg_5: Figure::mean(&average) }
 }
 
 /// Pairs of first firings: in truth together, predicted together, both.
@@ -165,9 +161,43 @@ fn of_pairs(set: &Set, prediction: &Prediction, without_noise: bool, figure: fn(
 pub const CAPTURED_AT: f64 = 0.8;
 
 /// Firings in both over firings in either.
-pub fn jaccard(one: &[usize], other: &[usize]) -> f64 {
-    let both = one.iter().filter(|alert| other.contains(alert)).count();
-    share(both as f64, (one.len() + other.len() - both) as f64)
+pub fn jaccard(one: usize, other: usize, both: usize) -> f64 {
+    share(both as f64, (one + other - both) as f64)
+}
+
+/// First firings of one failure, and how many of them each opened group holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Held {
+    pub firsts: usize,
+    pub by_group: BTreeMap<usize, usize>,
+}
+
+/// For each failure, what became of its first firings.
+pub fn held(set: &Set, prediction: &Prediction) -> Vec<Held> {
+    let mut failures = vec![Held::default(); set.failures.len()];
+    for failure in set.first_firings().filter_map(|alert| set.failure_of[alert]) {
+        failures[failure].firsts += 1;
+    }
+    for (number, group) in prediction.groups.iter().enumerate().filter(|(_, group)| group.is_opened) {
+        for failure in group.alerts.iter().filter_map(|alert| set.failure_of[*alert]) {
+            *failures[failure].by_group.entry(number).or_default() += 1;
+        }
+    }
+    failures
+}
+
+impl Held {
+    fn is_captured(&self, prediction: &Prediction) -> bool {
+        let likeness =
+            |(group, both): (&usize, &usize)| jaccard(prediction.groups[*group].alerts.len(), self.firsts, *both);
+        self.by_group.iter().map(likeness).any(|likeness| likeness >= CAPTURED_AT)
+    }
+
+    /// The opened group that holds most, of two the one that was opened first; none when none holds any.
+    pub fn main_group(&self, prediction: &Prediction) -> Option<usize> {
+        let order = |group: usize| (Reverse(prediction.groups[group].opened_at), Reverse(group));
+        self.by_group.iter().max_by_key(|(group, held)| (**held, order(**group))).map(|(group, _)| *group)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -193,15 +223,9 @@ pub struct GroupingFigures {
 
 pub fn grouping(set: &Set, prediction: &Prediction) -> GroupingFigures {
     let incidents = prediction.opened().count();
-    let with_firsts: Vec<Vec<usize>> =
-        set.failures.iter().map(|failure| set.firsts_of(failure)).filter(|firsts| !firsts.is_empty()).collect();
-    let captured = |firsts: &Vec<usize>| {
-        let is_captured = prediction.opened().any(|group| jaccard(&group.alerts, firsts) >= CAPTURED_AT);
-        f64::from(u8::from(is_captured))
-    };
-    let opened = |firsts: &Vec<usize>| {
-        prediction.opened().filter(|group| group.alerts.iter().any(|alert| firsts.contains(alert))).count() as f64
-    };
+    let held: Vec<Held> = held(set, prediction).into_iter().filter(|held| held.firsts > 0).collect();
+    let captured: Vec<f64> = held.iter().map(|held| f64::from(u8::from(held.is_captured(prediction)))).collect();
+    let opened: Vec<f64> = held.iter().map(|held| held.by_group.len() as f64).collect();
     let detection = detection_seconds(set, prediction);
     GroupingFigures {
         incidents,
@@ -210,8 +234,8 @@ pub fn grouping(set: &Set, prediction: &Prediction) -> GroupingFigures {
         f1: of_pairs(set, prediction, false, Pairs::f1),
         f1_without_noise: of_pairs(set, prediction, true, Pairs::f1),
         ari: of_pairs(set, prediction, false, Pairs::ari),
-        captured: Figure::mean(&with_firsts.iter().map(captured).collect::<Vec<_>>()),
-        incidents_per_failure: Figure::mean(&with_firsts.iter().map(opened).collect::<Vec<_>>()),
+        captured: Figure::mean(&captured),
+        incidents_per_failure: Figure::mean(&opened),
         noise_opened: noise_opened(set, prediction),
         compression: 1.0 - incidents as f64 / set.alerts.len() as f64,
         detectable: detection.len(),
@@ -224,7 +248,7 @@ pub fn grouping(set: &Set, prediction: &Prediction) -> GroupingFigures {
 /// The share of first firings of noise that opened an incident. Resampled by condition: a check that flaps all day
 /// is one thing, not a hundred.
 fn noise_opened(set: &Set, prediction: &Prediction) -> Figure {
-    let openers: Vec<usize> = prediction.opened().filter_map(|group| group.opened_by).collect();
+    let openers: BTreeSet<usize> = prediction.opened().filter_map(|group| group.opened_by).collect();
     let mut conditions: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     for alert in set.first_firings().filter(|alert| set.failure_of[*alert].is_none()) {
         let condition = conditions.entry(set.alerts[alert].key()).or_default();
@@ -238,33 +262,17 @@ fn noise_opened(set: &Set, prediction: &Prediction) -> Figure {
     })
 }
 
-/// The opened group that holds most first firings of a failure, the older of two; none when none holds any.
-pub fn main_group(set: &Set, prediction: &Prediction, failure: &Failure) -> Option<usize> {
-    let firsts = set.firsts_of(failure);
-    let mut best: Option<(usize, usize)> = None;
-    for (number, group) in prediction.groups.iter().enumerate().filter(|(_, group)| group.is_opened) {
-        let held = group.alerts.iter().filter(|alert| firsts.contains(alert)).count();
-        let is_better = |(other, most): (usize, usize)| {
-            held > most || held == most && group.opened_at < prediction.groups[other].opened_at
-        };
-        if held > 0 && best.is_none_or(is_better) {
-            best = Some((number, held));
-        }
-    }
-    best.map(|(number, _)| number)
-}
-
 /// For each failure with a critical alert: seconds from the receipt of the first one to the opening of the incident
 /// that holds most of the failure. An incident that was open before counts as 0, none as for ever.
 pub fn detection_seconds(set: &Set, prediction: &Prediction) -> Vec<f64> {
     let mut seconds = Vec::new();
-    for failure in &set.failures {
+    for (failure, held) in set.failures.iter().zip(held(set, prediction)) {
         let critical = |alert: &&usize| set.alerts[**alert].severity == Severity::Critical;
         let Some(first) = failure.alerts.iter().filter(critical).map(|alert| set.alerts[*alert].received_at).min()
         else {
             continue;
         };
-        let group = main_group(set, prediction, failure);
+        let group = held.main_group(prediction);
         seconds.push(group.map_or(f64::INFINITY, |group| {
             (prediction.groups[group].opened_at.since(first).as_millis() as f64 / 1_000.0).max(0.0)
         }));

@@ -20,10 +20,10 @@ pub mod report;
 pub mod sets;
 
 use engine::Engine;
-use metrics::rank_of;
+use metrics::{Held, rank_of};
 use prediction::Prediction;
 use report::{GroupingRow, Mode, RootCauseRow, SetReport};
-use sets::Set;
+use sets::{Failure, Set};
 
 /// How the engine is called in the tables, and the engine that was told the causes.
 pub const ENGINE: &str = "watchbell";
@@ -58,10 +58,10 @@ pub fn evaluate(set: &Set, engine: &impl Engine, mut begun: impl FnMut(&str)) ->
     for (method, prediction) in &grouped {
         root_cause.extend(by_split(set, Mode::EndToEnd, method, &ranks_end_to_end(set, prediction)));
     }
-    let of_engine = |method: &str| method == ENGINE_CONFIRMED;
     let grouping = grouped
         .iter()
-        .filter(|(method, _)| !of_engine(method))
+        // Causes are confirmed when an incident is over: too late to group anything otherwise.
+        .filter(|(method, _)| *method != ENGINE_CONFIRMED)
         .map(|(method, prediction)| GroupingRow::new(method, metrics::grouping(set, prediction)))
         .collect();
     SetReport {
@@ -81,18 +81,18 @@ pub fn evaluate(set: &Set, engine: &impl Engine, mut begun: impl FnMut(&str)) ->
 
 /// Where the true cause of each failure stands in the incident that holds most of it.
 fn ranks_end_to_end(set: &Set, prediction: &Prediction) -> Vec<Option<usize>> {
-    let rank = |failure| {
-        let group = metrics::main_group(set, prediction, failure)?;
+    let rank = |(failure, held): (&Failure, Held)| {
+        let group = held.main_group(prediction)?;
         rank_of(set, failure, &prediction.groups[group].ranking)
     };
-    set.failures.iter().map(rank).collect()
+    set.failures.iter().zip(metrics::held(set, prediction)).map(rank).collect()
 }
 
 /// Over all failures, and over those of each split where the data has several.
 fn by_split(set: &Set, mode: Mode, method: &str, ranks: &[Option<usize>]) -> Vec<RootCauseRow> {
     let mut rows = vec![RootCauseRow::new(mode, method, None, ranks)];
     for split in set.splits() {
-        let is_in = |failure: &sets::Failure| failure.split.as_deref() == Some(split);
+        let is_in = |failure: &Failure| failure.split.as_deref() == Some(split);
         let ranks: Vec<Option<usize>> =
             set.failures.iter().zip(ranks).filter(|(failure, _)| is_in(failure)).map(|(_, rank)| *rank).collect();
         rows.push(RootCauseRow::new(mode, method, Some(split), &ranks));

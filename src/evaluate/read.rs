@@ -38,8 +38,13 @@ pub enum SetError {
     },
     #[error("`{path}` is larger than {} MiB", FILE_BYTES_MAX >> 20)]
     TooLarge { path: String },
-    #[error("{path}:{line}: `{field}`: {problem}")]
+    #[error("{path}:{line}: {}{problem}", prefix(field))]
     Invalid { path: String, line: usize, field: String, problem: String },
+}
+
+/// A line that is wrong as a whole has no field to name.
+fn prefix(field: &str) -> String {
+    if matches!(field, "" | ".") { String::new() } else { format!("`{field}`: ") }
 }
 
 /// Reads the directory `folder`.
@@ -123,6 +128,7 @@ fn without_position(text: &str) -> &str {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an alert as an object")]
 struct AlertLine {
     id: String,
     t: f64,
@@ -187,6 +193,7 @@ fn read_alerts(file: &File) -> Result<Vec<Firing>, SetError> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `nodes` and `edges`")]
 struct TopologyLines {
     nodes: Vec<NodeLine>,
     #[serde(default)]
@@ -194,6 +201,7 @@ struct TopologyLines {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a node as an object")]
 struct NodeLine {
     id: String,
     #[serde(rename = "type")]
@@ -203,6 +211,7 @@ struct NodeLine {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an edge as an object")]
 struct EdgeLine {
     from: String,
     to: String,
@@ -232,6 +241,7 @@ fn read_topology(file: &File) -> Result<TopologyFile, SetError> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a failure as an object")]
 struct TruthLine {
     case: String,
     t0: f64,
@@ -241,6 +251,7 @@ struct TruthLine {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with the `node` that was the cause")]
 struct RootLine {
     node: String,
     service: Option<String>,
@@ -277,6 +288,7 @@ fn read_truth(file: &File, alerts: &[Firing]) -> Result<Vec<Failure>, SetError> 
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a change as an object")]
 struct ChangeLine {
     id: String,
     t: f64,

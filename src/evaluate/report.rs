@@ -154,12 +154,20 @@ impl Shown {
         let one = |value: f64| match value {
             value if value.is_nan() => "-".to_owned(),
             value if value.is_infinite() => "never".to_owned(),
-            value => format!("{:.digits$}", value + 0.0),
+            value => unsigned_zero(format!("{value:.digits$}")),
         };
         match self.0.interval {
             Some((low, high)) => format!("{} [{} {}]", one(self.0.value), one(low), one(high)),
             None => one(self.0.value),
         }
+    }
+}
+
+/// What rounds to nothing has no sign.
+fn unsigned_zero(text: String) -> String {
+    match text.strip_prefix('-').filter(|rest| rest.bytes().all(|byte| matches!(byte, b'0' | b'.'))) {
+        Some(zero) => zero.to_owned(),
+        None => text,
     }
 }
 
@@ -239,7 +247,14 @@ impl SetReport {
         table(out, &cells)?;
         writeln!(out, "\nIncidents")?;
         let head = [
-            "", "opened", "captured", "per failure", "noise that opened one", "compression", "detected", "after p50, s",
+            "",
+            "opened",
+            "captured",
+            "per failure",
+            "noise that opened one",
+            "compression",
+            "detected",
+            "after p50, s",
             "p95, s",
         ];
         let mut cells = vec![head.map(str::to_owned).to_vec()];

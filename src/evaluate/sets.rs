@@ -118,12 +118,10 @@ impl Set {
         self.is_service_level
     }
 
-    /// What a node counts as when a cause is compared with the true one.
-    pub fn scored_as<'a>(&'a self, node: &'a str) -> &'a str {
-        match self.services.get(node) {
-            Some(service) if self.is_service_level => service,
-            _ => node,
-        }
+    /// What a node counts as when a cause is compared with the true one. By service, a node without one (a host)
+    /// is no answer.
+    pub fn scored_as<'a>(&'a self, node: &'a str) -> Option<&'a str> {
+        if self.is_service_level { self.services.get(node).map(String::as_str) } else { Some(node) }
     }
 
     /// What the true cause counts as.
@@ -247,9 +245,9 @@ pub(super) mod tests {
         let named = Failure { root_service: Some("web".to_owned()), ..failure("f", 0, &[], "web-1") };
         let set = |failures| Set::new("s".into(), Vec::new(), topology.clone(), Vec::new(), failures);
         let by_service = set(vec![named.clone()]);
-        assert_eq!((by_service.scored_as("web-2"), by_service.root_of(&named)), ("web", "web"));
-        assert_eq!(by_service.scored_as("host"), "host");
+        assert_eq!((by_service.scored_as("web-2"), by_service.root_of(&named)), (Some("web"), "web"));
+        assert_eq!(by_service.scored_as("host"), None);
         let by_node = set(vec![named.clone(), failure("g", 0, &[], "web-1")]);
-        assert_eq!((by_node.scored_as("web-2"), by_node.root_of(&named)), ("web-2", "web-1"));
+        assert_eq!((by_node.scored_as("web-2"), by_node.root_of(&named)), (Some("web-2"), "web-1"));
     }
 }
