@@ -105,7 +105,7 @@ impl File {
             let field = error.path().to_string();
             let inner = error.into_inner();
             let line = if line == 0 { inner.line() } else { line };
-            self.invalid(line, field, without_position(&inner.to_string()))
+            self.invalid(line, field, in_words(&inner.to_string()))
         })?;
         reader.end().map_err(|error| {
             self.invalid(if line == 0 { error.line() } else { line }, ".", "expected nothing after the JSON value")
@@ -116,15 +116,16 @@ impl File {
     fn time(&self, line: usize, field: &str, seconds: f64) -> Result<Timestamp, SetError> {
         // Further away than any calendar reaches, a float has no milliseconds.
         if !seconds.is_finite() || seconds.abs() > 253_370_764_800.0 {
-            return Err(self.invalid(line, field, format!("expected seconds since 1970, got {seconds}")));
+            return Err(self.invalid(line, field, format!("expected seconds since 1970, got {seconds:?}")));
         }
         Ok(Timestamp::from_millis((seconds * 1_000.0).round() as i64))
     }
 }
 
-/// serde_json counts lines within what it was given, which is one line of the file.
-fn without_position(text: &str) -> &str {
-    text.split_once(" at line ").map_or(text, |(text, _)| text)
+/// serde_json counts lines within what it was given, which is one line of the file; and who writes JSON knows no
+/// `f64`.
+fn in_words(text: &str) -> String {
+    text.split_once(" at line ").map_or(text, |(text, _)| text).replace("expected f64", "expected a number")
 }
 
 #[derive(Deserialize)]

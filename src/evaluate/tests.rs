@@ -13,7 +13,7 @@ use super::sets::Set;
 use super::sets::tests::{alert, failure};
 use super::{ENGINE, ENGINE_CONFIRMED, evaluate};
 use crate::model::topology::{Edge, EdgeKind, TopologyFile};
-use crate::model::{IncidentState, Priority, Timestamp};
+use crate::model::{IncidentState, Priority, Severity, Timestamp};
 use crate::replay::outcome::{ReplayedCause, ReplayedIncident};
 
 const ALERT: &str = r#"{"id":"a","t":10.5,"rx":12,"alertname":"Down","node":"db","severity":"critical","source":"check","status":"firing","labels":{"operation":"x"},"summary":"it is down","resolved_t":20,"score":7}"#;
@@ -74,7 +74,37 @@ fn a_broken_set_is_refused_with_file_line_and_field() {
         set(ALERT, TOPOLOGY, &twice(TRUTH), "").unwrap_err(),
         set(ALERT, TOPOLOGY, TRUTH, &CHANGE.replace("deploy", "wish")).unwrap_err(),
     ];
-    insta::assert_snapshot!(found.join("\n"), @"");
+    insta::assert_snapshot!(found.join("\n"), @r#"
+cannot read `alerts.jsonl.gz`: No such file or directory (os error 2)
+cannot read `topology.json`: No such file or directory (os error 2)
+alerts.jsonl:1: `t`: invalid type: string "noon", expected a number
+alerts.jsonl:1: `t`: expected seconds since 1970, got 1e300
+alerts.jsonl:1: missing field `node`
+alerts.jsonl:1: `severity`: expected critical, major, minor, warning or info, got `loud`
+alerts.jsonl:1: `status`: expected `firing` (`resolved_t` says when it was over), got `resolved`
+alerts.jsonl:1: `resolved_t`: expected a time after `t`, got an earlier one
+alerts.jsonl:1: `labels.resolved_t`: invalid type: integer `20`, expected a string
+alerts.jsonl:2: `id`: expected one of its own, got `a` once more
+topology.json:2: `edges[1].to`: invalid type: integer `7`, expected a string
+truth.jsonl:1: `alerts[1]`: expected the id of an alert, got `b`, which is in no line of `alerts.jsonl.gz`
+truth.jsonl:1: `root_cause`: invalid type: string "db", expected an object with the `node` that was the cause
+truth.jsonl:2: `alerts[0]`: expected an alert of this failure alone, got `a`, which is in `one` too
+changes.jsonl:1: `kind`: unknown variant `wish`, expected one of `deploy`, `commit`, `flag`, `config`, `maintenance`
+"#);
+}
+
+#[test]
+fn a_failure_is_handed_over_whole_however_little_its_items_have_in_common() {
+    let nodes = ["db", "printer", "web", "switch"];
+    let mut alerts: Vec<_> = nodes.iter().map(|node| alert(node, node, "Down", 0, None)).collect();
+    // Too soft to open anything, and long after the others.
+    alerts[3].severity = Severity::Info;
+    alerts[3].received_at = Timestamp::from_millis(2_000_000);
+    let failures = vec![failure("one", 0, &[0, 1, 2, 3], "switch")];
+    let set = Set::new("s".into(), alerts, TopologyFile::default(), Vec::new(), failures);
+    let mut named = Watchbell.rank_given(&set, false).remove(0);
+    named.sort();
+    assert_eq!(named, ["db", "printer", "switch", "web"]);
 }
 
 /// web and api depend on db; db goes down twice and takes the others with it, far apart.
