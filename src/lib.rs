@@ -20,6 +20,7 @@
 //! | [`http`] | the daemon's own endpoints; thin |
 //! | [`generate`] | labelled alert streams out of a seed, to measure the engine on |
 //! | [`replay`] | recorded events through the engine under a simulated clock |
+//! | [`evaluate`] | how well the engine groups and names causes, on data whose failures are known |
 //! | [`tls`] | what the listener shows, and which clients it believes |
 //! | [`crash_point`] | where tests kill it; nothing in a release |
 //! | [`mutant`] | planted bugs for the simulation; nothing in a normal build |
@@ -33,6 +34,7 @@ pub mod config;
 pub mod crash_point;
 pub mod engine;
 pub mod error;
+pub mod evaluate;
 pub mod generate;
 pub mod http;
 pub mod model;

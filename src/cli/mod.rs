@@ -16,6 +16,7 @@ pub mod comment;
 pub mod confirm_root_cause;
 pub mod deliveries;
 pub mod demo;
+pub mod evaluate;
 pub mod explain;
 pub mod failure;
 pub mod generate;
@@ -82,6 +83,8 @@ pub enum Command {
     Audit(audit::Args),
     /// Hand a monitor's notification or own events to the daemon, and keep them while it is away
     Send(send::Args),
+    /// Judge grouping and root causes on alerts whose failures are known
+    Evaluate(evaluate::Args),
     /// Try one configured sink with a sample notification
     TestSink(test_sink::Args),
     /// List every source and sink, and how to set each up
@@ -119,6 +122,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Redrive(args) => redrive::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Send(args) => send::run(args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::TestSink(args) => test_sink::run(args),
         Command::Integrations(args) => integrations::run(&args),
         Command::Replay(args) => replay::run(&args),
