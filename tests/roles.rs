@@ -48,6 +48,7 @@ const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("get /api/v1/alerts/{fingerprint}", Viewer, None),
     ("get /api/v1/alerts/{fingerprint}/timeline", Viewer, None),
     ("get /api/v1/problems", Viewer, None),
+    ("get /api/v1/changes", Viewer, None),
     ("get /api/v1/deliveries", Viewer, None),
     ("post /api/v1/deliveries/{id}/redrive", Admin, Some("delivery.redrive")),
     ("post /api/v1/deliveries/redrive", Admin, Some("delivery.redrive")),

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use watchbell::model::audit::AuditEntry;
 use watchbell::store::{
-    AlertQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, QuarantineRow, Reader, SqliteReader,
+    AlertQuery, ChangeQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, QuarantineRow, Reader, SqliteReader,
     SqliteStore, Store, StoreError, Subject,
 };
 use watchbell_fuzz::NOW;
@@ -44,6 +44,7 @@ fuzz_target!(|text: &str| {
     check(reader.incidents(&IncidentQuery { page: page(), ..IncidentQuery::default() }).map(|page| page.items.len()));
     check(reader.alerts(&AlertQuery { page: page(), ..AlertQuery::default() }).map(|page| page.items.len()));
     check(reader.problems(&page()).map(|page| page.items.len()));
+    check(reader.changes(&ChangeQuery { page: page(), ..ChangeQuery::default() }).map(|page| page.items.len()));
     check(reader.deliveries(&DeliveryQuery { page: page(), ..DeliveryQuery::default() }).map(|page| page.items.len()));
     let incident = text.parse().ok().map(Subject::Incident);
     for subject in [Some(Subject::Alert(text.to_owned())), incident].into_iter().flatten() {

@@ -10,6 +10,7 @@ pub mod act;
 pub mod assign;
 pub mod audit;
 pub mod backup;
+pub mod changes;
 pub mod check;
 pub mod client;
 pub mod comment;
@@ -66,6 +67,8 @@ pub enum Command {
     Silence(silence::Args),
     /// List what is silenced, now or later
     Silences(silences::Args),
+    /// List what was altered lately: deployments, flags, planned work
+    Changes(changes::Args),
     /// List deliveries: what went where, what waits, what was given up
     Deliveries(deliveries::Args),
     /// Send what was given up once more
@@ -101,6 +104,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ConfirmRootCause(args) => confirm_root_cause::run(&args),
         Command::Silence(args) => silence::run(&args),
         Command::Silences(args) => silences::run(&args),
+        Command::Changes(args) => changes::run(&args),
         Command::Deliveries(args) => deliveries::run(&args),
         Command::Redrive(args) => redrive::run(&args),
         Command::Audit(args) => audit::run(&args),

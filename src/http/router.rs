@@ -10,7 +10,7 @@ use http::{Method, Uri};
 use std::sync::Arc;
 
 use self::Access::{Open, Role as For, Source};
-use super::api::{alerts, deliveries, incidents, problems, records, silences};
+use super::api::{alerts, changes, deliveries, incidents, problems, records, silences};
 use super::error::Problem;
 use super::{App, auth, health, ingest, openapi};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
@@ -71,6 +71,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/alerts/{fingerprint}", For(Viewer), "alert.read", || get(alerts::read)),
     route("GET", "/api/v1/alerts/{fingerprint}/timeline", For(Viewer), "alert.timeline", || get(alerts::timeline)),
     route("GET", "/api/v1/problems", For(Viewer), "problem.list", || get(problems::list)),
+    route("GET", "/api/v1/changes", For(Viewer), "change.list", || get(changes::list)),
     route("GET", "/api/v1/deliveries", For(Viewer), "delivery.list", || get(deliveries::list)),
     route("POST", "/api/v1/deliveries/{id}/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive)),
     route("POST", "/api/v1/deliveries/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive_all)),

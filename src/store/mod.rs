@@ -19,7 +19,7 @@ pub use sqlite::{Copied, Progress, Restored, SqliteReader, SqliteStore, restore}
 use crate::engine::state::{Changes, Snapshot};
 use crate::model::audit::{AuditEntry, AuditRow};
 use crate::model::delivery::DeliveryState;
-use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Silence, TimelineEntry, Timestamp};
+use crate::model::{Alert, Change, Delivery, Incident, IncidentId, Problem, Silence, TimelineEntry, Timestamp};
 use serde::Serialize;
 
 /// Where the journal stands: the number of its last row, 0 when it is empty.
@@ -139,7 +139,7 @@ pub trait Store: Send {
     /// is unknown. In every error case nothing may be acknowledged.
     fn commit(&mut self, commit: &Commit) -> Result<Position, StoreError>;
 
-    /// Deletes what is older than the horizon: journal, history, finished deliveries, timeline and
+    /// Deletes what is older than the horizon: journal, history, finished deliveries, changes, timeline and
     /// quarantine, but nothing live or pending and never the audit. At most `rows_max` rows of each,
     /// so that the writer is not held up; returns how many went, 0 when there is nothing more to do.
     fn prune(&mut self, horizon: &Horizon, rows_max: u32) -> Result<u64, StoreError>;
@@ -154,6 +154,8 @@ pub trait Reader: Send + Sync {
     /// The newest alert with that fingerprint.
     fn alert(&self, fingerprint: &str) -> Result<Option<Alert>, StoreError>;
     fn problems(&self, page: &PageQuery) -> Result<Page<Problem>, StoreError>;
+    /// What was altered outside, latest first.
+    fn changes(&self, query: &ChangeQuery) -> Result<Page<Change>, StoreError>;
     /// Those that have not ended, latest start first.
     fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError>;
     /// By its whole id.
@@ -220,6 +222,16 @@ pub struct DeliveryQuery {
     pub state: Option<String>,
     pub incident: Option<IncidentId>,
     pub sink: Option<String>,
+    pub page: PageQuery,
+}
+
+/// By the time at which a change began, both ends included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeQuery {
+    /// As the engine names it.
+    pub configuration_item: Option<String>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
     pub page: PageQuery,
 }
 

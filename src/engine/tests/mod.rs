@@ -1,5 +1,6 @@
 //! Scenarios: events in, decisions out.
 
+mod changes;
 mod fallback;
 mod properties;
 mod redrive;

@@ -12,15 +12,15 @@ use super::error::Fault;
 use super::load::{body, payload, position};
 use super::timeline;
 use super::write::incident_key;
-use super::{SqliteReader, audit};
+use super::{SqliteReader, audit, change};
 use crate::model::audit::AuditRow;
 use crate::model::{
-    Alert, AlertStatus, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence, TimelineEntry,
+    Alert, AlertStatus, Change, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence, TimelineEntry,
     Timestamp, delivery,
 };
 use crate::store::cursor::{self, Key, List};
 use crate::store::{
-    AlertQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, QuarantineRow, Reader,
+    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, QuarantineRow, Reader,
     StoreError, Subject,
 };
 
@@ -63,6 +63,10 @@ impl Reader for SqliteReader {
             })?;
             Ok(cursor::cut(List::Problems, page, rows))
         })
+    }
+
+    fn changes(&self, query: &ChangeQuery) -> Result<Page<Change>, StoreError> {
+        self.read("list changes", |snapshot| change::page(snapshot, query))
     }
 
     fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError> {
@@ -168,7 +172,7 @@ pub(super) fn journal(connection: &Connection, after: Position, limit: u32) -> R
     })
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
