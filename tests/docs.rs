@@ -230,8 +230,7 @@ fn posted_bodies_are_read() {
     let received_at: Timestamp = "2026-11-21T05:01:00Z".parse().unwrap();
     let parse = |kind: &str, body: &str, name: &str| {
         let source = (sources::find(kind).unwrap().build)(&Default::default()).unwrap();
-        let inbound =
-            Inbound { source: kind, content_type: "application/json", body: body.as_bytes(), received_at };
+        let inbound = Inbound { source: kind, content_type: "application/json", body: body.as_bytes(), received_at };
         let events = source.parse(&inbound).unwrap_or_else(|error| panic!("{name}: {error}\n{body}")).into_events();
         assert!(events.iter().all(|event| event.extra.is_empty()), "{name}: a field that nobody knows");
     };

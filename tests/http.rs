@@ -242,7 +242,8 @@ async fn a_change_is_listed_once_in_its_latest_state_over_a_restart() {
     let listed = async |query: &str| {
         let items = api.items(&format!("/api/v1/changes{query}")).await;
         let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
-        let line = |item: &Value| ["source", "configuration_item", "state", "at"].map(|name| text(item, name)).join(" ");
+        let line =
+            |item: &Value| ["source", "configuration_item", "state", "at"].map(|name| text(item, name)).join(" ");
         let mut lines: Vec<String> = items.iter().map(line).collect();
         lines.sort();
         lines

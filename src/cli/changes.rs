@@ -88,11 +88,8 @@ fn rows(changes: &[Change], now: Timestamp) -> Vec<Vec<String>> {
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for change in changes {
         let altered = change.configuration_item.as_deref().or(change.service.as_deref()).unwrap_or_default();
-        let age = if change.at > now {
-            format!("in {}", output::age(change.at, now))
-        } else {
-            output::age(now, change.at)
-        };
+        let age =
+            if change.at > now { format!("in {}", output::age(change.at, now)) } else { output::age(now, change.at) };
         rows.push(vec![
             age,
             change.state.as_str().to_owned(),
@@ -156,7 +153,11 @@ mod tests {
         let changes = [planned, change(ChangeState::RolledBack, "2026-11-21T05:18:00Z", "New\n\u{1b}[31mcheckout")];
         let mut out = Vec::new();
         output::table(&mut out, &rows(&changes, at("2026-11-21T05:30:00Z"))).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        AGE     STATE        KIND         ITEM      REFERENCE  BY   SOURCE  SUMMARY
+        in 20h  planned      maintenance  shop      v1.4.2          argocd
+        12m     rolled_back  deploy       shop-web  v1.4.2     ada  argocd  New [31mcheckout
+        "#);
     }
 
     #[test]
@@ -165,6 +166,6 @@ mod tests {
         let read = |text: &str| moment(text).map(|moment| moment.at(now));
         assert_eq!(read("2h").as_deref(), Ok("2026-11-21T03:30:00.000Z"));
         assert_eq!(read("2026-11-21T05:00:00Z").as_deref(), Ok("2026-11-21T05:00:00.000Z"));
-        insta::assert_snapshot!(read("yesterday").unwrap_err(), @"");
+        insta::assert_snapshot!(read("yesterday").unwrap_err(), @"expected a time such as `2026-11-21T05:00:00Z`, or how long ago, such as `2h`");
     }
 }

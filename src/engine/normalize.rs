@@ -7,8 +7,8 @@ use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::model::{Change, Labels, Matcher};
 use crate::model::event::{Event, Marker};
+use crate::model::{Change, Labels, Matcher};
 
 use super::policy::Naming;
 use super::state::{State, fact};
@@ -131,8 +131,7 @@ pub fn run(state: &mut State, event: &mut Event) {
 /// The same for a change. It teaches no names: what deploys `db` says nothing of which hosts those are.
 pub fn change(state: &State, change: &mut Change) {
     let policy = state.shared_policy();
-    change.configuration_item =
-        change.configuration_item.take().map(|raw| resolve(&state.names, &policy.naming, &raw));
+    change.configuration_item = change.configuration_item.take().map(|raw| resolve(&state.names, &policy.naming, &raw));
     if change.service.is_none() {
         let label = |name: &str| (name == "source").then_some(change.source.as_str());
         change.service = service_of(state, change.configuration_item.as_deref(), label);
@@ -251,7 +250,9 @@ fn service_of<'a>(state: &State, item: Option<&'a str>, label: impl Fn(&str) -> 
         name => matcher.is_match(label(name)),
     };
     let rules = state.policy().services.iter();
-    let by_matchers = rules.map(|(name, rule)| (name, &rule.matchers)).find(|(_, matchers)| !matchers.is_empty() && matchers.iter().all(is_match));
+    let by_matchers = rules
+        .map(|(name, rule)| (name, &rule.matchers))
+        .find(|(_, matchers)| !matchers.is_empty() && matchers.iter().all(is_match));
     if let Some((name, _)) = by_matchers {
         return Some(name.clone());
     }

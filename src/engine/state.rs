@@ -19,8 +19,8 @@ use crate::model::delivery::incident_of;
 use crate::model::problem::{ProblemId, Signature};
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
-    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority, Problem,
-    Span, Timestamp,
+    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority,
+    Problem, Span, Timestamp,
 };
 
 use super::changes::RecentChanges;

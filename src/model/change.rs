@@ -220,7 +220,8 @@ mod tests {
 
     #[test]
     fn reads_what_says_no_state() {
-        let json = r#"{"id":"1","at":"2026-11-21T05:00:00Z","received_at":"2026-11-21T05:00:00Z","source":"s","kind":"flag"}"#;
+        let json =
+            r#"{"id":"1","at":"2026-11-21T05:00:00Z","received_at":"2026-11-21T05:00:00Z","source":"s","kind":"flag"}"#;
         let change: Change = serde_json::from_str(json).unwrap();
         assert_eq!((change.state, change.state_at()), (Succeeded, change.at));
     }

@@ -12,7 +12,7 @@
 //! functions: <https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/templates/> (read 2026-11-28).
 
 use super::deployment::{Names, Targets, blank_change};
-use super::fields::{Fields, clipped};
+use super::fields::{Fields, clipped, required};
 use super::{Inbound, Overload, ParseError, Parsed, Source, SourceSpec, check_change_limits, is_http_url, json};
 use crate::error::{ConfigError, Table, read_table};
 use crate::model::change::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
@@ -77,7 +77,7 @@ impl Source for ArgoCd {
 
 impl ArgoCd {
     fn change(&self, inbound: &Inbound<'_>, mut body: Fields) -> Result<Change, ParseError> {
-        let app: String = body.need("app", "the name of an Application")?;
+        let app = required(body.prose("app", NAME_BYTES_MAX / 2)?, "app", "the name of an Application")?;
         let namespace = body.prose("namespace", NAME_BYTES_MAX / 2)?;
         let state = read_phase(&body.need::<String>("phase", PHASES)?)?;
         let started_at = body.time("started_at")?.unwrap_or(inbound.received_at);
@@ -135,9 +135,51 @@ mod tests {
 
     #[test]
     fn one_operation_is_one_change_in_its_states() {
-        insta::assert_snapshot!(check_change(&SPEC, RUNNING, NOW, 0), @"");
-        insta::assert_snapshot!(check_change(&SPEC, SUCCEEDED, NOW, 0), @"");
-        insta::assert_snapshot!(check_change(&SPEC, FAILED, NOW, 0), @"");
+        insta::assert_snapshot!(check_change(&SPEC, RUNNING, NOW, 0), @r#"
+        {
+          "id": "argocd/shop-web@2026-11-21T05:00:10.000Z",
+          "at": "2026-11-21T05:00:10.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "argocd",
+          "kind": "deploy",
+          "state": "started",
+          "configuration_item": "shop-web",
+          "summary": "waiting for healthy state of apps/Deployment/shop-web",
+          "author": "ada",
+          "url": "https://argocd.lab.example/applications/argocd/shop-web"
+        }
+        "#);
+        insta::assert_snapshot!(check_change(&SPEC, SUCCEEDED, NOW, 0), @r#"
+        {
+          "id": "argocd/shop-web@2026-11-21T05:00:10.000Z",
+          "at": "2026-11-21T05:00:10.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "argocd",
+          "kind": "deploy",
+          "state": "succeeded",
+          "state_at": "2026-11-21T05:03:00.000Z",
+          "configuration_item": "shop-web",
+          "reference": "f95f852b",
+          "summary": "successfully synced (all tasks run)",
+          "author": "ada",
+          "url": "https://argocd.lab.example/applications/argocd/shop-web"
+        }
+        "#);
+        insta::assert_snapshot!(check_change(&SPEC, FAILED, NOW, 0), @r#"
+        {
+          "id": "team-orders/orders@2026-11-21T05:10:00.000Z",
+          "at": "2026-11-21T05:10:00.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "argocd",
+          "kind": "deploy",
+          "state": "failed",
+          "state_at": "2026-11-21T05:10:07.000Z",
+          "configuration_item": "orders",
+          "reference": "1.8.2 a10867b1",
+          "summary": "one or more synchronization tasks completed unsuccessfully",
+          "url": "https://argocd.lab.example/applications/team-orders/orders"
+        }
+        "#);
     }
 
     #[test]
@@ -176,10 +218,10 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let check = |from: &str, to: &str| parse_error(&SPEC, &SUCCEEDED.replace(from, to), NOW);
-        insta::assert_snapshot!(parse_error(&SPEC, "{}", NOW), @"");
-        insta::assert_snapshot!(parse_error(&SPEC, "{\"app\":\"<no value>\"", NOW), @"");
-        insta::assert_snapshot!(check("Succeeded", "Synced"), @"");
-        insta::assert_snapshot!(check("2026-11-21T05:00:10Z", "<no value>"), @"");
-        insta::assert_snapshot!(check(r#""app":"shop-web""#, r#""app":"""#), @"");
+        insta::assert_snapshot!(parse_error(&SPEC, "{}", NOW), @"`app`: expected the name of an Application, got nothing");
+        insta::assert_snapshot!(parse_error(&SPEC, "{\"app\":\"<no value>\"", NOW), @"`body`: expected the rest of the JSON text, got its end at line 1, column 19");
+        insta::assert_snapshot!(check("Succeeded", "Synced"), @"`phase`: expected `Running`, `Terminating`, `Succeeded`, `Failed` or `Error`, got Synced");
+        insta::assert_snapshot!(check("2026-11-21T05:00:10Z", "<no value>"), @"`started_at`: expected an RFC 3339 time such as `2026-11-21T05:00:00Z`, got `<no value>`");
+        insta::assert_snapshot!(check(r#""app":"shop-web""#, r#""app":"""#), @"`app`: expected the name of an Application, got nothing");
     }
 }

@@ -116,12 +116,39 @@ mod tests {
 
     #[test]
     fn a_whole_change_is_taken_over() {
-        insta::assert_snapshot!(check_change(&SPEC, STARTED, NOW, 0), @"");
+        insta::assert_snapshot!(check_change(&SPEC, STARTED, NOW, 0), @r#"
+        {
+          "id": "shop-417",
+          "at": "2026-11-21T05:00:00.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "changes",
+          "kind": "deploy",
+          "state": "started",
+          "configuration_item": "shop-web",
+          "service": "shop",
+          "reference": "v1.4.2",
+          "summary": "New checkout",
+          "author": "ada",
+          "url": "https://ci.lab.example/shop/417"
+        }
+        "#);
     }
 
     #[test]
     fn what_is_left_out_is_made() {
-        insta::assert_snapshot!(check_change(&SPEC, ARRAY, NOW, 0), @"");
+        insta::assert_snapshot!(check_change(&SPEC, ARRAY, NOW, 0), @r#"
+        {
+          "id": "f8b21ace38b1fc47",
+          "at": "2026-11-21T05:45:40.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "changes",
+          "kind": "flag",
+          "state": "succeeded",
+          "service": "shop",
+          "reference": "new-checkout",
+          "summary": "switched on for all"
+        }
+        "#);
         let id = |fields: &str, now: &str| {
             parse_changes(&SPEC, &format!(r#"{{"configuration_item":"shop-web",{fields}}}"#), now).remove(0).id
         };
@@ -144,16 +171,16 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let check = |fields: &str| parse_error(&SPEC, &format!(r#"{{"configuration_item":"x",{fields}}}"#), NOW);
-        insta::assert_snapshot!(parse_error(&SPEC, "5", NOW), @"");
-        insta::assert_snapshot!(parse_error(&SPEC, "{}", NOW), @"");
-        insta::assert_snapshot!(parse_error(&SPEC, r#"[{"service":"a"},{"kind":"flag"}]"#, NOW), @"");
-        insta::assert_snapshot!(check(r#""kind":"deployment""#), @"");
-        insta::assert_snapshot!(check(r#""state":"done""#), @"");
-        insta::assert_snapshot!(check(r#""at":"yesterday""#), @"");
-        insta::assert_snapshot!(check(r#""at":"2027-11-21T05:00:00Z""#), @"");
-        insta::assert_snapshot!(check(r#""state":"planned","at":"2028-11-21T05:00:00Z""#), @"");
-        insta::assert_snapshot!(check(r#""url":"javascript:alert(1)""#), @"");
-        insta::assert_snapshot!(check(r#""id":"""#), @"");
-        insta::assert_snapshot!(check(&format!(r#""summary":"{}""#, "x".repeat(4_097))), @"");
+        insta::assert_snapshot!(parse_error(&SPEC, "5", NOW), @"`body`: expected an object, got 5");
+        insta::assert_snapshot!(parse_error(&SPEC, "{}", NOW), @"`configuration_item`: expected the name of what was altered, here or as `service`, got nothing");
+        insta::assert_snapshot!(parse_error(&SPEC, r#"[{"service":"a"},{"kind":"flag"}]"#, NOW), @"`[1].configuration_item`: expected the name of what was altered, here or as `service`, got nothing");
+        insta::assert_snapshot!(check(r#""kind":"deployment""#), @"`kind`: expected `deploy`, `commit`, `flag`, `config`, `maintenance`, got `deployment`");
+        insta::assert_snapshot!(check(r#""state":"done""#), @"`state`: expected `planned`, `started`, `succeeded`, `failed`, `rolled_back`, got `done`");
+        insta::assert_snapshot!(check(r#""at":"yesterday""#), @"`at`: expected an RFC 3339 time such as `2026-11-21T05:00:00Z`, got `yesterday`");
+        insta::assert_snapshot!(check(r#""at":"2027-11-21T05:00:00Z""#), @"`at`: expected a time not more than 24 h ahead of ours, got 2027-11-21T05:00:00.000Z");
+        insta::assert_snapshot!(check(r#""state":"planned","at":"2028-11-21T05:00:00Z""#), @"`at`: expected a time not more than a year ahead of ours, got 2028-11-21T05:00:00.000Z");
+        insta::assert_snapshot!(check(r#""url":"javascript:alert(1)""#), @"`url`: expected an `http` or `https` address, got javascript:alert(1)");
+        insta::assert_snapshot!(check(r#""id":"""#), @"`id`: expected 1 to 1024 bytes, got 0 bytes");
+        insta::assert_snapshot!(check(&format!(r#""summary":"{}""#, "x".repeat(4_097))), @"`summary`: expected 0 to 4096 bytes, got 4097 bytes");
     }
 }

@@ -5,8 +5,8 @@
 //! items: { "acme/shop": shop-web, "acme/shop@staging": shop-web-staging }
 //! ```
 
-use crate::error::ConfigError;
 use super::Inbound;
+use crate::error::ConfigError;
 use crate::model::{Change, ChangeKind, ChangeState, Timestamp, change};
 use std::collections::BTreeMap;
 

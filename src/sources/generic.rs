@@ -89,7 +89,8 @@ impl Generic {
     fn event(&self, inbound: &Inbound<'_>, mut fields: Fields) -> Result<Event, ParseError> {
         let canonical = fields.canonical();
         let status = fields.take("status")?;
-        let status: EventStatus = fields::required(status, "status", "`firing`, `resolved`, `acknowledged` or `commented`")?;
+        let status: EventStatus =
+            fields::required(status, "status", "`firing`, `resolved`, `acknowledged` or `commented`")?;
         let name: String = fields::required(fields.text("name")?, "name", "a text that says what is wrong")?;
         let configuration_item = fields.text("configuration_item")?;
         let labels: Labels = fields.take("labels")?.unwrap_or_default();

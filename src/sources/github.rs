@@ -155,11 +155,13 @@ impl GitHub {
         let branch: String = body.need("ref", "the name of a branch")?;
         let after: String = body.need("after", "the commit after the push")?;
         let is_deleted = body.take("deleted")?.unwrap_or(false);
-        let is_default = repository.default_branch.as_deref().is_some_and(|name| branch == format!("refs/heads/{name}"));
+        let is_default =
+            repository.default_branch.as_deref().is_some_and(|name| branch == format!("refs/heads/{name}"));
         if is_deleted || !is_default {
             return Ok(None);
         }
-        let message = body.object("head_commit")?.map(|mut commit| commit.prose("message", TEXT_BYTES_MAX)).transpose()?;
+        let message =
+            body.object("head_commit")?.map(|mut commit| commit.prose("message", TEXT_BYTES_MAX)).transpose()?;
         let pusher = body.object("pusher")?.map(|mut pusher| pusher.prose("name", NAME_BYTES_MAX)).transpose()?;
         let compare = body.prose("compare", TEXT_BYTES_MAX)?;
         let change = Change {
@@ -173,7 +175,12 @@ impl GitHub {
         self.finish(change, &repository.name, None)
     }
 
-    fn finish(&self, mut change: Change, repository: &str, environment: Option<&str>) -> Result<Option<Change>, ParseError> {
+    fn finish(
+        &self,
+        mut change: Change,
+        repository: &str,
+        environment: Option<&str>,
+    ) -> Result<Option<Change>, ParseError> {
         self.targets.name(&mut change, repository, environment);
         check_change_limits(&change)?;
         Ok(Some(change))
@@ -244,9 +251,51 @@ mod tests {
 
     #[test]
     fn one_deployment_is_one_change_in_its_states() {
-        insta::assert_snapshot!(check_change(&SPEC, IN_PROGRESS, NOW, 0), @"");
-        insta::assert_snapshot!(check_change(&SPEC, SUCCESS, NOW, 0), @"");
-        insta::assert_snapshot!(check_change(&SPEC, CREATED, NOW, 0), @"");
+        insta::assert_snapshot!(check_change(&SPEC, IN_PROGRESS, NOW, 0), @r#"
+        {
+          "id": "deployment/145988746",
+          "at": "2026-11-21T05:00:10.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "github",
+          "kind": "deploy",
+          "state": "started",
+          "configuration_item": "shop",
+          "reference": "f95f852b",
+          "summary": "main to production",
+          "author": "ada",
+          "url": "https://github.com/acme/shop/runs/145988746"
+        }
+        "#);
+        insta::assert_snapshot!(check_change(&SPEC, SUCCESS, NOW, 0), @r#"
+        {
+          "id": "deployment/145988746",
+          "at": "2026-11-21T05:03:00.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "github",
+          "kind": "deploy",
+          "state": "succeeded",
+          "configuration_item": "shop",
+          "reference": "f95f852b",
+          "summary": "main to production: rolled out to 12 pods",
+          "author": "ada",
+          "url": "https://github.com/acme/shop"
+        }
+        "#);
+        insta::assert_snapshot!(check_change(&SPEC, CREATED, NOW, 0), @r#"
+        {
+          "id": "deployment/145988747",
+          "at": "2026-11-21T05:10:00.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "github",
+          "kind": "deploy",
+          "state": "planned",
+          "configuration_item": "shop",
+          "reference": "a10867b1",
+          "summary": "v1.4.3 to staging: nightly",
+          "author": "release[bot]",
+          "url": "https://github.com/acme/shop"
+        }
+        "#);
     }
 
     #[test]
@@ -278,7 +327,7 @@ mod tests {
         let preview = SUCCESS.replace(r#""transient_environment":false"#, r#""transient_environment":true"#);
         assert_eq!(named(json!({}), &preview), None);
         let error = build(json!({"items": {"acme/shop": ""}}).as_object().unwrap()).err().unwrap();
-        insta::assert_snapshot!(error.to_string(), @"");
+        insta::assert_snapshot!(error.to_string(), @"`items.acme/shop`: expected a name of 1 to 1024 bytes, got 0 bytes");
     }
 
     /// A push as GitHub sends it, without what nobody reads.
@@ -289,7 +338,7 @@ mod tests {
         assert!(parse_changes(&SPEC, PUSH, NOW).is_empty());
         let table = json!({"pushes": true});
         let changes = changes_with(&SPEC, &table, PUSH, NOW);
-        insta::assert_snapshot!(serde_json::to_string(&changes).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string(&changes).unwrap(), @r#"[{"id":"push/f95f852bd8fca8fcc58a9a2d6c842781e32a215e","at":"2026-11-21T05:04:00.000Z","received_at":"2026-11-21T05:45:40.000Z","source":"github","kind":"commit","state":"succeeded","configuration_item":"shop","reference":"f95f852b","summary":"Cache prices","author":"ada","url":"https://github.com/acme/shop/compare/a...b"}]"#);
         for other in [PUSH.replace("refs/heads/main", "refs/heads/try"), PUSH.replace("false", "true")] {
             assert!(changes_with(&SPEC, &table, &other, NOW).is_empty());
         }
@@ -311,13 +360,13 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let check = |from: &str, to: &str| parse_error(&SPEC, &SUCCESS.replace(from, to), NOW);
-        insta::assert_snapshot!(parse_error(&SPEC, "{}", NOW), @"");
-        insta::assert_snapshot!(parse_error(&SPEC, "[{}]", NOW), @"");
-        insta::assert_snapshot!(parse_error(&SPEC, "payload=%7", NOW), @"");
-        insta::assert_snapshot!(check(r#""state":"success""#, r#""state":"done""#), @"");
-        insta::assert_snapshot!(check(r#""full_name":"acme/shop""#, r#""full_name":7"#), @"");
-        insta::assert_snapshot!(check(r#""id":145988746"#, r#""id":"x""#), @"");
-        insta::assert_snapshot!(check("2026-11-21T05:03:00Z", "2027-11-21T05:03:00Z"), @"");
-        insta::assert_snapshot!(check(r#""environment":"production","description":null"#, r#""description":null"#), @"");
+        insta::assert_snapshot!(parse_error(&SPEC, "{}", NOW), @"`deployment`: expected the deployment of a webhook event of GitHub, got nothing");
+        insta::assert_snapshot!(parse_error(&SPEC, "[{}]", NOW), @"`body`: expected an object, got [{}]");
+        insta::assert_snapshot!(parse_error(&SPEC, "payload=%7", NOW), @"`payload`: expected JSON in the encoding of forms, got %7");
+        insta::assert_snapshot!(check(r#""state":"success""#, r#""state":"done""#), @"`deployment_status.state`: expected `queued`, `pending`, `waiting`, `in_progress`, `success`, `failure`, `error` or `inactive`, got done");
+        insta::assert_snapshot!(check(r#""full_name":"acme/shop""#, r#""full_name":7"#), @"`repository.full_name`: expected a string, got integer `7`");
+        insta::assert_snapshot!(check(r#""id":145988746"#, r#""id":"x""#), @r#"`deployment.id`: expected u64, got string "x""#);
+        insta::assert_snapshot!(check("2026-11-21T05:03:00Z", "2027-11-21T05:03:00Z"), @"`at`: expected a time not more than 24 h ahead of ours, got 2027-11-21T05:03:00.000Z");
+        insta::assert_snapshot!(check(r#""environment":"production","description":null"#, r#""description":null"#), @"`deployment.environment`: expected the name of an environment, got nothing");
     }
 }

@@ -207,13 +207,55 @@ mod tests {
 
     #[test]
     fn one_deployment_is_one_change_in_its_states() {
-        insta::assert_snapshot!(check_change(&SPEC, RUNNING, NOW, 0), @"");
-        insta::assert_snapshot!(check_change(&SPEC, SUCCESS, NOW, 0), @"");
+        insta::assert_snapshot!(check_change(&SPEC, RUNNING, NOW, 0), @r#"
+        {
+          "id": "deployment/15",
+          "at": "2026-11-21T05:00:10.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "gitlab",
+          "kind": "deploy",
+          "state": "started",
+          "configuration_item": "shop",
+          "reference": "279484c0",
+          "summary": "main to production: Cache prices",
+          "author": "ada",
+          "url": "https://gitlab.lab.example/acme/shop/-/jobs/796"
+        }
+        "#);
+        insta::assert_snapshot!(check_change(&SPEC, SUCCESS, NOW, 0), @r#"
+        {
+          "id": "deployment/15",
+          "at": "2026-11-21T05:03:00.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "gitlab",
+          "kind": "deploy",
+          "state": "succeeded",
+          "configuration_item": "shop",
+          "reference": "279484c0",
+          "summary": "main to production: Cache prices",
+          "author": "ada",
+          "url": "https://gitlab.lab.example/acme/shop/-/jobs/796"
+        }
+        "#);
     }
 
     #[test]
     fn a_flag_is_a_change_too() {
-        insta::assert_snapshot!(check_change(&SPEC, FLAG, NOW, 0), @"");
+        insta::assert_snapshot!(check_change(&SPEC, FLAG, NOW, 0), @r#"
+        {
+          "id": "feature_flag/6/1795239940000",
+          "at": "2026-11-21T05:45:40.000Z",
+          "received_at": "2026-11-21T05:45:40.000Z",
+          "source": "gitlab",
+          "kind": "flag",
+          "state": "succeeded",
+          "configuration_item": "shop",
+          "reference": "new-checkout",
+          "summary": "switched on",
+          "author": "ada",
+          "url": "https://gitlab.lab.example/acme/shop"
+        }
+        "#);
     }
 
     #[test]
@@ -228,10 +270,15 @@ mod tests {
 
     #[test]
     fn times_are_read_in_every_form() {
-        for text in ["2026-11-21 06:03:00 +0100", "2026-11-21 05:03:00 UTC", "2026-11-21T05:03:00Z", "2026-11-21 06:03:00 +01:00"] {
+        for text in [
+            "2026-11-21 06:03:00 +0100",
+            "2026-11-21 05:03:00 UTC",
+            "2026-11-21T05:03:00Z",
+            "2026-11-21 06:03:00 +01:00",
+        ] {
             assert_eq!(read_time(text).unwrap().to_string(), "2026-11-21T05:03:00.000Z", "{text}");
         }
-        insta::assert_snapshot!(read_time("yesterday at noon").unwrap_err(), @"");
+        insta::assert_snapshot!(read_time("yesterday at noon").unwrap_err(), @"`status_changed_at`: expected a time such as `2026-11-21 05:00:00 +0100`, got yesterday at noon");
     }
 
     #[test]
@@ -256,10 +303,10 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let check = |from: &str, to: &str| parse_error(&SPEC, &SUCCESS.replace(from, to), NOW);
-        insta::assert_snapshot!(parse_error(&SPEC, "{}", NOW), @"");
-        insta::assert_snapshot!(check(r#""status":"success""#, r#""status":"fine""#), @"");
-        insta::assert_snapshot!(check("2026-11-21 06:03:00 +0100", "soon"), @"");
-        insta::assert_snapshot!(check(r#""deployment_id":15,"#, ""), @"");
-        insta::assert_snapshot!(check(r#""path_with_namespace":"acme/shop""#, r#""path_with_namespace":[]"#), @"");
+        insta::assert_snapshot!(parse_error(&SPEC, "{}", NOW), @"`object_kind`: expected the kind of a webhook event of GitLab, got nothing");
+        insta::assert_snapshot!(check(r#""status":"success""#, r#""status":"fine""#), @"`status`: expected `created`, `blocked`, `running`, `success`, `failed`, `canceled` or `skipped`, got fine");
+        insta::assert_snapshot!(check("2026-11-21 06:03:00 +0100", "soon"), @"`status_changed_at`: expected a time such as `2026-11-21 05:00:00 +0100`, got soon");
+        insta::assert_snapshot!(check(r#""deployment_id":15,"#, ""), @"`deployment_id`: expected a number, got nothing");
+        insta::assert_snapshot!(check(r#""path_with_namespace":"acme/shop""#, r#""path_with_namespace":[]"#), @"`project.path_with_namespace`: expected a string, got an array");
     }
 }

@@ -243,7 +243,11 @@ pub fn check_change_limits(change: &Change) -> Result<(), ParseError> {
         return Err(ParseError::new("at", change.state_at().to_string(), expected));
     }
     if change.configuration_item.is_none() && change.service.is_none() {
-        return Err(ParseError::new("configuration_item", "nothing", "the name of what was altered, here or as `service`"));
+        return Err(ParseError::new(
+            "configuration_item",
+            "nothing",
+            "the name of what was altered, here or as `service`",
+        ));
     }
     let names = [
         ("id", Some(&change.id)),

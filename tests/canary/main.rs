@@ -271,7 +271,7 @@ fn use_the_command_line(world: &mut World) {
     let incident: Value = serde_json::from_str(&incident).unwrap_or_default();
     let id = incident["items"][0]["id"].as_str().unwrap_or("inc-").to_owned();
     for arguments in
-        [&["explain", &id][..], &["explain", "--json", &id], &["incidents"], &["silences"], &["audit", "list"]]
+        [&["explain", &id][..], &["explain", "--json", &id], &["incidents"], &["silences"], &["changes"], &["audit", "list"]]
     {
         world.command(arguments);
     }

@@ -27,7 +27,15 @@ pub struct Workload {
 impl Workload {
     pub fn new(now: Timestamp) -> Self {
         let conditions = monitors::conditions(now);
-        Self { conditions, posts: Vec::new(), waiting: Vec::new(), under_way: Vec::new(), seen: 0, counter: 0, deployments: 0 }
+        Self {
+            conditions,
+            posts: Vec::new(),
+            waiting: Vec::new(),
+            under_way: Vec::new(),
+            seen: 0,
+            counter: 0,
+            deployments: 0,
+        }
     }
 
     /// Something fails, recovers, repeats, or somebody does something in a monitor.

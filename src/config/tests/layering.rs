@@ -16,7 +16,7 @@ fn without_a_file_it_listens_on_loopback_and_writes_to_the_log() {
     let path = PathBuf::from("/home/ada/.local/state/watchbell/watchbell.db");
     assert_eq!(configuration.store, StoreSettings::Sqlite { path });
     let sources: Vec<_> = configuration.sources.iter().map(|(name, source)| (name.as_str(), &source.auth)).collect();
-    let expected = ["alertmanager", "argocd", "changes", "generic", "github", "gitlab", "nagios", "prometheus", "zabbix"].map(|name| (name, &Auth::None));
+    let expected = ["alertmanager", "generic", "nagios", "prometheus", "zabbix"].map(|name| (name, &Auth::None));
     assert_eq!(sources, expected);
     assert_eq!(configuration.policy, crate::engine::policy::Policy::default());
     assert_eq!(configuration.sinks.keys().collect::<Vec<_>>(), ["log/log"]);

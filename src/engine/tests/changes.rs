@@ -110,7 +110,10 @@ fn it_is_said_once_for_each_state_and_a_repetition_leaves_no_trace() {
     assert_eq!((snapshot(&s.changes), s.changes.told.len()), before);
     let said: Vec<_> = s.timeline.iter().filter(|entry| entry.kind == TimelineKind::Change).collect();
     let texts: Vec<_> = said.iter().map(|entry| format!("{}: {}", entry.by, entry.text)).collect();
-    insta::assert_snapshot!(texts.join("\n"), @"");
+    insta::assert_snapshot!(texts.join("\n"), @r#"
+    ci: deploy of web1 started: v2, by ada (2026-11-21T05:00:00.000Z)
+    ci: deploy of web1 succeeded: v2, New checkout, by ada (2026-11-21T05:03:00.000Z)
+    "#);
 }
 
 #[test]

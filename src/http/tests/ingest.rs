@@ -123,7 +123,13 @@ async fn authenticates_by_a_token_in_a_header_of_the_senders_own() {
         assert_eq!(answer.header("www-authenticate"), "Token header=\"x-gitlab-token\"");
         refusals.push(answer.problem());
     }
-    insta::assert_snapshot!(refusals.join("\n"), @"");
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    401 this source wants a token in the header `x-gitlab-token`
+    401 the token is not one of those configured here
+    401 this source wants a token in the header `x-gitlab-token`
+    401 the token is not one of those configured here
+    401 this source wants a token in the header `x-gitlab-token`
+    "#);
     for token in ["old", "new"] {
         let answer = world.send(post("/in/zabbix", &[("x-gitlab-token", token)], "1 events")).await;
         assert_eq!(answer.status, StatusCode::OK);

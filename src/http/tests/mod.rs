@@ -30,8 +30,8 @@ use crate::model::{Alert, Change, Delivery, Event, Incident, Problem, Silence, T
 use crate::runtime::inbox::{Handle, Job, Queue, Receipt, SubmitError};
 use crate::sources::{Inbound, Overload, ParseError, Parsed, Source, SourceSpec};
 use crate::store::{
-    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, QuarantineRow, Reader,
-    StoreError, Subject,
+    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, QuarantineRow,
+    Reader, StoreError, Subject,
 };
 use crate::telemetry::Metrics;
 

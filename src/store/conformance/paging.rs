@@ -6,7 +6,10 @@ use super::Subjects;
 use super::samples::*;
 use crate::engine::state::{Changes, Fact};
 use crate::model::audit::AuditRow;
-use crate::model::{Change, ChangeState, Timestamp, Alert, AlertStatus, Delivery, Incident, IncidentState, Priority, Problem, Silence, TimelineEntry};
+use crate::model::{
+    Alert, AlertStatus, Change, ChangeState, Delivery, Incident, IncidentState, Priority, Problem, Silence,
+    TimelineEntry, Timestamp,
+};
 use crate::store::{
     AlertQuery, ChangeQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, QuarantineRow, StoreError, Subject,
 };

@@ -8,7 +8,8 @@ use crate::engine::state::{Changes, Fact};
 use crate::model::audit::AuditEntry;
 use crate::model::incident_id::sample_id;
 use crate::model::{
-    Alert, Change, ChangeKind, ChangeState, Delivery, Fingerprint, Incident, IncidentId, Problem, TimelineEntry, Timestamp,
+    Alert, Change, ChangeKind, ChangeState, Delivery, Fingerprint, Incident, IncidentId, Problem, TimelineEntry,
+    Timestamp,
 };
 use crate::store::{Commit, JournalRow, QuarantineRow, Rows};
 

@@ -15,13 +15,13 @@ use super::write::incident_key;
 use super::{SqliteReader, audit, change};
 use crate::model::audit::AuditRow;
 use crate::model::{
-    Alert, AlertStatus, Change, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence, TimelineEntry,
-    Timestamp, delivery,
+    Alert, AlertStatus, Change, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence,
+    TimelineEntry, Timestamp, delivery,
 };
 use crate::store::cursor::{self, Key, List};
 use crate::store::{
-    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, QuarantineRow, Reader,
-    StoreError, Subject,
+    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, QuarantineRow,
+    Reader, StoreError, Subject,
 };
 
 /// Incidents that one prefix may name.

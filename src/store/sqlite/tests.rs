@@ -14,7 +14,9 @@ use crate::engine::state::{Changes, Fact};
 use crate::model::incident_id::sample_id;
 use crate::model::{AlertStatus, Timestamp};
 use crate::store::conformance::{CHECKS, Subjects};
-use crate::store::{AlertQuery, ChangeQuery, Commit, DeliveryQuery, JournalRow, QuarantineRow, Reader, Rows, Store, StoreError};
+use crate::store::{
+    AlertQuery, ChangeQuery, Commit, DeliveryQuery, JournalRow, QuarantineRow, Reader, Rows, Store, StoreError,
+};
 
 fn subjects((mut store, reader): (SqliteStore, SqliteReader)) -> Subjects {
     let rival = reader.writer().unwrap();
