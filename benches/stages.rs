@@ -79,7 +79,7 @@ impl World {
         for body in bodies {
             let began = cpu();
             let inbound = Inbound { source: "prometheus", content_type: "application/json", body, received_at: at };
-            let events = source.parse(&inbound).expect("a body that fits");
+            let events = source.parse(&inbound).expect("a body that fits").into_events();
             let parsed = cpu();
             let input = Input::Events { events };
             let payload = serde_json::to_vec(&input).expect("JSON");

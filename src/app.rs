@@ -331,6 +331,9 @@ fn source_auth(auth: &Auth) -> http::Auth {
     match auth {
         Auth::None => http::Auth::None,
         Auth::AnyOf(tokens) => http::Auth::Tokens(tokens.clone()),
+        Auth::HeaderAnyOf { header, tokens } => {
+            http::Auth::HeaderTokens { header: header.clone(), tokens: tokens.clone() }
+        }
         Auth::Basic { user, password_sha256 } => {
             http::Auth::Basic { user: user.clone(), password_sha256: *password_sha256 }
         }

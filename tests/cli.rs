@@ -321,7 +321,7 @@ impl Bell {
         let file = home.path().join("watchbell.yaml");
         let text = format!(
             "listen: 127.0.0.1:0\nstore: {{ sqlite: {{ path: {}/watchbell.db }} }}\n\
-             sources: {{ gen: {{ kind: generic, token: t }} }}\n\
+             sources: {{ gen: {{ kind: generic, token: t }}, ci: {{ kind: changes, token: t }} }}\n\
              api: {{ tokens: [ {{ name: anna, role: responder, token: {TOKEN} }} ] }}\n",
             home.path().display()
         );
@@ -336,7 +336,11 @@ impl Bell {
     }
 
     fn report(&self, event: &str) {
-        let url = format!("{}/in/generic", self.server);
+        self.post("/in/generic", event);
+    }
+
+    fn post(&self, path: &str, body: &str) {
+        let url = format!("{}{path}", self.server);
         let mut command = watchbell(&["send", "generic", "--url", &url, "--token-env", "SOURCE_TOKEN", "-"]);
         let mut child = command
             .env("SOURCE_TOKEN", "t")
@@ -345,7 +349,7 @@ impl Bell {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(event.as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
         assert_eq!(printed(&child.wait_with_output().unwrap()), ran(0, "", ""));
     }
 }
@@ -428,6 +432,22 @@ fn the_beginning_of_an_id_that_fits_several_lists_them() {
     for command in ["ack", "explain"] {
         assert_eq!(run(&[command, "7h3", "--server", &server]), ran(1, "", error));
     }
+}
+
+#[test]
+fn changes_are_listed() {
+    let bell = Bell::start();
+    let none = "note: no change is known; `watchbell integrations changes` says how to tell of them\n";
+    assert_eq!(bell.ask(&["changes"]), ran(0, "", none));
+    let change = r#"{"id":"1","configuration_item":"shop-web","reference":"v1.4.2","state":"started","author":"ada"}"#;
+    bell.post("/in/changes", change);
+    bell.post("/in/changes", &change.replace("started", "succeeded"));
+    insta::assert_snapshot!(steady(&bell.ask(&["changes", "--since", "1h"])), @"");
+    assert_eq!(bell.ask(&["changes", "--configuration-item", "db-1"]), ran(0, "", "note: no such change\n"));
+    let json = bell.ask(&["changes", "--json", "--limit", "1"]);
+    assert!(json.contains("\"reference\": \"v1.4.2\"") && json.contains("\"is_cut\": false"), "{json}");
+    let refused = bell.ask(&["changes", "--since", "yesterday"]);
+    assert!(refused.contains("or how long ago, such as `2h`"), "{refused}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use watchbell::model::{Matcher, Notification, NotificationKind, Span, Timestamp}
 use watchbell::render::template::Template;
 use watchbell::render::{Language, sample_notification};
 use watchbell::sinks::{Attempt, Request, Response, SINKS, Setting, Sink};
-use watchbell::sources::{Inbound, SOURCES, check_limits};
+use watchbell::sources::{Inbound, SOURCES};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_237_920_000);
 
@@ -64,10 +64,10 @@ fn every_file_as_a_body() {
                 let inbound = Inbound { source: spec.name, content_type, body: &body, received_at: NOW };
                 let what = format!("{name} as {content_type:?} to {}", spec.name);
                 match in_time(&what, || source.parse(&inbound)) {
-                    Ok(events) => {
+                    Ok(parsed) => {
                         let is_refused = content_type == "application/json" && name.contains("/n_");
-                        assert!(!is_refused, "{what}: {} events", events.len());
-                        events.iter().for_each(|event| check_limits(event).unwrap());
+                        assert!(!is_refused, "{what}: {} events", parsed.len());
+                        parsed.check_limits().unwrap();
                     }
                     Err(error) => assert!(!error.to_string().contains(char::is_control), "{what}: {error}"),
                 }

@@ -227,19 +227,19 @@ fn a_bad_configuration_would_be_noticed() {
 #[test]
 fn posted_bodies_are_read() {
     let body = Regex::new(r"(?s)-d '(\{.*?\})'").unwrap();
-    let generic = (sources::find("generic").unwrap().build)(&Default::default()).unwrap();
     let received_at: Timestamp = "2026-11-21T05:01:00Z".parse().unwrap();
-    let parse = |body: &str, name: &str| {
-        let inbound =
-            Inbound { source: "generic", content_type: "application/json", body: body.as_bytes(), received_at };
-        let events = generic.parse(&inbound).unwrap_or_else(|error| panic!("{name}: {error}\n{body}"));
+    let parse = |kind: &str, body: &str, name: &str| {
+        let source = (sources::find(kind).unwrap().build)(&Default::default()).unwrap();
+        let inbound = Inbound { source: kind, content_type: "application/json", body: body.as_bytes(), received_at };
+        let events = source.parse(&inbound).unwrap_or_else(|error| panic!("{name}: {error}\n{body}")).into_events();
         assert!(events.iter().all(|event| event.extra.is_empty()), "{name}: a field that nobody knows");
     };
     let mut count = 0;
     for page in pages() {
         for block in page.blocks("sh") {
             for found in body.captures_iter(&block.text) {
-                parse(&found[1], &page.name);
+                let kind = if block.text.contains("/in/changes") { "changes" } else { "generic" };
+                parse(kind, &found[1], &page.name);
                 count += 1;
             }
         }
@@ -248,7 +248,7 @@ fn posted_bodies_are_read() {
     let architecture = page("docs/architecture.md");
     let mut event: serde_json::Value = serde_json::from_str(&architecture.blocks("json")[0].text).unwrap();
     event["source"] = "generic".into();
-    parse(&event.to_string(), &architecture.name);
+    parse("generic", &event.to_string(), &architecture.name);
 }
 
 #[test]

@@ -8,11 +8,14 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use support::receiver::{Answer, Receiver};
 use support::{Api, Site, client, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use watchbell::http::ROUTES;
+use watchbell::sources::find;
 
 const TOKENS: &str = "sources: { generic: { kind: generic, token: source-token } }
 api:
@@ -229,4 +232,77 @@ async fn an_incident_shows_the_workaround_of_its_problem() {
     let expected =
         ["problem_accepted", "problem_analysed", "problem_workaround", "problem_resolved", "problem_reopened"];
     assert_eq!(kinds, expected);
+}
+
+const DEPLOYERS: &str = "sources:
+  changes: { kind: changes }
+  gitlab: { kind: gitlab, token: gitlab-token, token_header: X-Gitlab-Token, items: { acme/shop: web-1 } }
+  github: { kind: github, hmac: { secret: s3cret, header: X-Hub-Signature-256, prefix: 'sha256=' } }
+";
+
+fn signature(body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cret").expect("a key of any length will do");
+    mac.update(body.as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={hex}")
+}
+
+#[tokio::test]
+async fn a_change_is_listed_once_in_its_latest_state_over_a_restart() {
+    let site = Site::new(DEPLOYERS);
+    let mut daemon = site.start().await;
+    let api = Api::new(&site);
+    let post = async |kind: &str, body: &str, header: Option<(&str, &str)>| {
+        let url = site.url(&format!("/in/{kind}"));
+        let mut request = client().post(url).header("content-type", "application/json").body(body.to_owned());
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        request.send().await.expect("the daemon answers").status().as_u16()
+    };
+    let example = |kind: &str, index: usize| find(kind).expect("it is registered").examples[index];
+    for index in [0, 1, 1] {
+        assert_eq!(post("changes", example("changes", index), None).await, 200);
+        let body = example("gitlab", index);
+        assert_eq!(post("gitlab", body, Some(("X-Gitlab-Token", "gitlab-token"))).await, 200);
+        let body = example("github", index);
+        assert_eq!(post("github", body, Some(("X-Hub-Signature-256", &signature(body)))).await, 200);
+    }
+    let body = example("gitlab", 0);
+    assert_eq!(post("gitlab", body, None).await, 401);
+    assert_eq!(post("gitlab", body, Some(("Authorization", "Bearer gitlab-token"))).await, 401);
+    assert_eq!(post("github", body, Some(("X-Hub-Signature-256", &signature("another")))).await, 401);
+    let refused = api.post("/in/changes", &json!({ "kind": "deploy" })).await;
+    assert_eq!((refused.status, refused.body["field"].as_str()), (400, Some("configuration_item")));
+
+    let listed = async |query: &str| {
+        let items = api.items(&format!("/api/v1/changes{query}")).await;
+        let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        let line =
+            |item: &Value| ["source", "configuration_item", "state", "at"].map(|name| text(item, name)).join(" ");
+        let mut lines: Vec<String> = items.iter().map(line).collect();
+        lines.sort();
+        lines
+    };
+    let all = listed("").await;
+    assert_eq!(
+        all,
+        [
+            "changes shop-web succeeded 2026-11-21T05:00:00.000Z",
+            "github shop succeeded 2026-11-21T05:00:10.000Z",
+            "gitlab web-1 succeeded 2026-11-21T05:00:10.000Z",
+        ]
+    );
+    assert_eq!(listed("?configuration_item=web-1").await, all[2..]);
+    assert_eq!(listed("?since=2026-11-21T05:00:05Z").await, all[1..]);
+    assert_eq!(listed("?until=2026-11-21T05:00:05Z").await, all[..1]);
+    for (query, field) in [("since=yesterday", "since"), ("item=x", "item"), ("cursor=x", "cursor")] {
+        let reply = api.get(&format!("/api/v1/changes?{query}")).await;
+        assert_eq!((reply.status, reply.body["field"].as_str()), (400, Some(field)), "{reply:?}");
+    }
+    // A kill, and then a telling that is late.
+    daemon.kill();
+    let _daemon = site.start().await;
+    assert_eq!(post("changes", example("changes", 0), None).await, 200);
+    assert_eq!(listed("").await, all);
 }

@@ -62,6 +62,7 @@ const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("post /api/v1/problems/{id}/retitle", Responder, Some("problem.retitle")),
     ("post /api/v1/problems/{id}/link", Responder, Some("problem.link")),
     ("post /api/v1/problems/{id}/unlink", Responder, Some("problem.unlink")),
+    ("get /api/v1/changes", Viewer, None),
     ("get /api/v1/deliveries", Viewer, None),
     ("post /api/v1/deliveries/{id}/redrive", Admin, Some("delivery.redrive")),
     ("post /api/v1/deliveries/redrive", Admin, Some("delivery.redrive")),

@@ -52,6 +52,8 @@ async fn furnish(site: &Site) -> Api {
         api.event("firing", item).await;
         let silence = json!({ "matchers": [format!("host={item}")], "duration": "1h", "comment": "sample" });
         assert_eq!(api.post("/api/v1/silences", &silence).await.status, 200);
+        let change = json!({ "configuration_item": item, "reference": "v1" });
+        assert_eq!(api.post("/in/changes", &change).await.status, 200);
         assert_eq!(api.post("/in/generic", &json!(5)).await.status, 400);
     }
     eventually("two deliveries are given up", PROMPTLY, async || {
@@ -77,7 +79,7 @@ async fn settings(api: &Api) -> String {
         .replace("@fingerprint@", &first("/api/v1/alerts", "fingerprint").await)
         .replace("@event@", &first("/api/v1/alerts", "opened_by").await)
         .replace("@timeline@", &second_page(&format!("/api/v1/incidents/{incident}/timeline")).await);
-    for list in ["incidents", "alerts", "deliveries", "silences", "audit", "quarantine"] {
+    for list in ["incidents", "alerts", "changes", "deliveries", "silences", "audit", "quarantine"] {
         settings = settings.replace(&format!("@{list}@"), &second_page(&format!("/api/v1/{list}")).await);
     }
     settings
@@ -94,6 +96,7 @@ async fn the_daemon_is_as_its_document_says() {
         "sources:
   generic: {{ kind: generic, token: {TOKEN} }}
   prometheus: {{ kind: prometheus, token: {TOKEN} }}
+  changes: {{ kind: changes, token: {TOKEN} }}
 api: {{ tokens: [{{ name: root, role: admin, token: {TOKEN} }}] }}
 receivers: {{ ops: {{ sinks: [{{ kind: webhook, url: \"{}\", allow_private: true }}] }} }}
 route: {{ receiver: ops, group_wait: 0s }}

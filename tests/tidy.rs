@@ -137,7 +137,7 @@ fn one_place_makes_outbound_calls() {
 }
 
 /// Files that several integrations of a folder share; they are no integration themselves.
-const SHARED: [&str; 4] = ["json", "monitor_macros", "prometheus_alert", "quote"];
+const SHARED: [&str; 6] = ["deployment", "fields", "json", "monitor_macros", "prometheus_alert", "quote"];
 
 #[test]
 fn every_integration_is_registered_once_and_named_like_its_file() {

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use watchbell::model::audit::AuditEntry;
 use watchbell::store::{
-    AlertQuery, Commit, DeliveryQuery, ProblemQuery, IncidentQuery, Page, PageQuery, QuarantineRow, Reader, SqliteReader,
+    AlertQuery, ChangeQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, ProblemQuery, QuarantineRow, Reader,
+    SqliteReader,
     SqliteStore, Store, StoreError, Subject,
 };
 use watchbell_fuzz::NOW;
@@ -44,6 +45,7 @@ fuzz_target!(|text: &str| {
     check(reader.incidents(&IncidentQuery { page: page(), ..IncidentQuery::default() }).map(|page| page.items.len()));
     check(reader.alerts(&AlertQuery { page: page(), ..AlertQuery::default() }).map(|page| page.items.len()));
     check(reader.problems(&ProblemQuery { page: page(), ..Default::default() }).map(|page| page.items.len()));
+    check(reader.changes(&ChangeQuery { page: page(), ..ChangeQuery::default() }).map(|page| page.items.len()));
     check(reader.deliveries(&DeliveryQuery { page: page(), ..DeliveryQuery::default() }).map(|page| page.items.len()));
     let incident = text.parse().ok().map(Subject::Incident);
     for subject in [Some(Subject::Alert(text.to_owned())), incident].into_iter().flatten() {

@@ -16,9 +16,18 @@ use watchbell::engine::state::{Changes, Snapshot, State};
 use watchbell::engine::{next_deadline, step};
 use watchbell::model::delivery::Progress;
 use watchbell::model::event::{EventStatus, Marker};
-use watchbell::model::{Alert, Delivery, Event, Incident, IncidentId, Labels, Problem, Severity, Span, Timestamp};
+use watchbell::model::{Alert, Change, ChangeKind, ChangeState, Delivery, Event, Incident, IncidentId, Labels, Problem, Severity, Span, Timestamp};
 
 use crate::{NOW, folder};
+
+/// What a source tells of a change.
+#[derive(Arbitrary, Debug)]
+pub struct Altered {
+    id: u8,
+    item: Option<Name>,
+    state: u8,
+    at_ms: i32,
+}
 
 #[derive(Arbitrary, Debug)]
 pub enum Happening {
@@ -63,6 +72,8 @@ pub enum Happening {
         delivery: u8,
         result: Sent,
     },
+    /// Something was altered outside.
+    Altered(Vec<Altered>),
     /// The daemon has started.
     Started,
     Configured {
@@ -333,6 +344,10 @@ impl World {
                 let events = seen.iter().take(8).map(|seen| self.event(seen)).collect();
                 return Some(Input::Events { events });
             }
+            Happening::Altered(altered) => {
+                let changes = altered.iter().take(8).map(|altered| self.change(altered)).collect();
+                return Some(Input::Changes { changes });
+            }
             Happening::Started => return Some(Input::Started),
             Happening::Configured { policy: choice } => {
                 return Some(Input::Configured { policy: Box::new(policy(*choice)) });
@@ -418,6 +433,31 @@ impl World {
             Sent::Exhausted => SendResult::Exhausted { reason: "gave up".into() },
         };
         Some(Input::Sent { delivery: delivery.id.clone(), result })
+    }
+
+    fn change(&self, altered: &Altered) -> Change {
+        const STATES: [ChangeState; 5] = [
+            ChangeState::Planned,
+            ChangeState::Started,
+            ChangeState::Succeeded,
+            ChangeState::Failed,
+            ChangeState::RolledBack,
+        ];
+        Change {
+            id: format!("deploy-{}", altered.id % 16),
+            at: self.now + Span::from_millis(i64::from(altered.at_ms).min(86_400_000)),
+            received_at: self.now,
+            source: "ci".into(),
+            kind: ChangeKind::Deploy,
+            state: pick(&STATES, altered.state),
+            state_at: None,
+            configuration_item: altered.item.as_ref().map(name_of),
+            service: altered.item.is_none().then(|| "shop".into()),
+            reference: None,
+            summary: String::new(),
+            author: None,
+            url: None,
+        }
     }
 
     fn event(&self, seen: &Seen) -> Event {

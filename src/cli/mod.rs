@@ -10,6 +10,7 @@ pub mod act;
 pub mod assign;
 pub mod audit;
 pub mod backup;
+pub mod changes;
 pub mod check;
 pub mod client;
 pub mod comment;
@@ -75,6 +76,8 @@ pub enum Command {
     Problems(problems::Args),
     /// Work on a problem: accept it, say what the cause is and what to do meanwhile, resolve it
     Problem(problem::Args),
+    /// List what was altered lately: deployments, flags, planned work
+    Changes(changes::Args),
     /// List deliveries: what went where, what waits, what was given up
     Deliveries(deliveries::Args),
     /// Send what was given up once more
@@ -118,6 +121,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Silences(args) => silences::run(&args),
         Command::Problems(args) => problems::run(&args),
         Command::Problem(args) => problem::run(&args),
+        Command::Changes(args) => changes::run(&args),
         Command::Deliveries(args) => deliveries::run(&args),
         Command::Redrive(args) => redrive::run(&args),
         Command::Audit(args) => audit::run(&args),

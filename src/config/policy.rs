@@ -113,6 +113,7 @@ fn correlation(root: &Node, problems: &mut Problems) -> Correlation {
     check_span(node, path, "hold_down", rule.hold_down, Span::ZERO, Span::from_hours(1), problems);
     check_span(node, path, "reopen_within", rule.reopen_within, Span::ZERO, YEAR, problems);
     check_span(node, path, "close_after", rule.close_after, Span::ZERO, YEAR, problems);
+    check_span(node, path, "change_window", rule.change_window, Span::ZERO, YEAR, problems);
     check_number(node, path, "hops_max", rule.hops_max.into(), 0, 10, problems);
     if rule.close_after < rule.reopen_within {
         let message = format!(

@@ -105,6 +105,11 @@ pub const BODY_BYTES_LIMIT: usize = 32 << 20;
 pub enum Auth {
     /// `Authorization: Bearer …` with any of these tokens, kept as SHA-256.
     AnyOf(Vec<[u8; 32]>),
+    /// The same in a header of the sender's own. Lower case.
+    HeaderAnyOf {
+        header: String,
+        tokens: Vec<[u8; 32]>,
+    },
     Basic {
         user: String,
         /// Kept as SHA-256, as tokens are.

@@ -14,11 +14,12 @@ use super::yaml::{Node, Value};
 use crate::error::{Secret, Table, read_table};
 
 /// Keys of every source.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "kind",
     "token",
     "tokens",
     "token_sha256",
+    "token_header",
     "user",
     "password",
     "hmac",
@@ -32,6 +33,7 @@ struct Keys {
     token: Option<Secret<String>>,
     tokens: Option<SecretList>,
     token_sha256: Option<SecretList>,
+    token_header: Option<String>,
     user: Option<String>,
     password: Option<Secret<String>>,
     body_bytes_max: Option<usize>,
@@ -203,6 +205,12 @@ fn auth(node: &Node, path: &str, keys: &Keys, problems: &mut Problems) -> Option
         problems.error(&node.place, path, message);
         return None;
     }
+    if let (Some(name), false) = (&keys.token_header, has_tokens) {
+        let place = node.place_of("token_header");
+        let message = format!("`{path}.token_header`: got `{name}`, but no token is configured to be in it");
+        problems.error(place, join(path, "token_header"), message).hint = Some("add `token_file`".to_owned());
+        return None;
+    }
     if let Some(hmac) = hmac {
         return self::hmac(hmac, &join(path, "hmac"), problems).map(Auth::Hmac);
     }
@@ -235,10 +243,18 @@ fn auth(node: &Node, path: &str, keys: &Keys, problems: &mut Problems) -> Option
         .chain(tokens.iter().map(|token| (token, "tokens")))
         .map(|(token, key)| hash_token(token, node.place_of(key), &join(path, key), problems))
         .collect();
+    let path_of_source = path;
     let (place, path) = (node.place_of("token_sha256"), join(path, "token_sha256"));
     all.extend(hashes.iter().map(|text| read_sha256(text.expose(), place, &path, problems)));
     let all: Vec<[u8; 32]> = all.into_iter().collect::<Option<_>>()?;
-    (!all.is_empty()).then_some(Auth::AnyOf(all))
+    let header = match &keys.token_header {
+        Some(name) => Some(header_name(node, path_of_source, "token_header", name, problems)?),
+        None => None,
+    };
+    (!all.is_empty()).then_some(match header {
+        Some(header) => Auth::HeaderAnyOf { header, tokens: all },
+        None => Auth::AnyOf(all),
+    })
 }
 
 fn hmac(node: &Node, path: &str, problems: &mut Problems) -> Option<HmacSettings> {
@@ -260,15 +276,7 @@ fn hmac(node: &Node, path: &str, problems: &mut Problems) -> Option<HmacSettings
         let path = join(path, key);
         problems.error(node.place_of(key), &path, format!("`{path}`: expected at least one secret"));
     }
-    let mut header = |key: &str, name: &str| {
-        let lower = name.to_ascii_lowercase();
-        let is_name = http::HeaderName::from_bytes(lower.as_bytes()).is_ok();
-        if !is_name {
-            let path = join(path, key);
-            problems.error(node.place_of(key), &path, format!("`{path}`: expected the name of a header, got `{name}`"));
-        }
-        is_name.then_some(lower)
-    };
+    let mut header = |key: &str, name: &str| header_name(node, path, key, name, problems);
     let signature = header("header", &keys.header);
     let timestamp = keys.timestamp_header.as_ref().map(|name| header("timestamp_header", name));
     Some(HmacSettings {
@@ -281,6 +289,17 @@ fn hmac(node: &Node, path: &str, problems: &mut Problems) -> Option<HmacSettings
             None => None,
         },
     })
+}
+
+/// In lower case.
+fn header_name(node: &Node, path: &str, key: &str, name: &str, problems: &mut Problems) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    let is_name = http::HeaderName::from_bytes(lower.as_bytes()).is_ok();
+    if !is_name {
+        let path = join(path, key);
+        problems.error(node.place_of(key), &path, format!("`{path}`: expected the name of a header, got `{name}`"));
+    }
+    is_name.then_some(lower)
 }
 
 fn check_secret(secret: &Secret<String>, place: &Place, path: &str, problems: &mut Problems) -> bool {

@@ -13,6 +13,8 @@ pub enum Deadline {
     Incident(IncidentId),
     Silence(String),
     Maintenance(String),
+    /// Old changes are to be forgotten; one moment for all of them.
+    Changes,
 }
 
 /// Moments of one kind of holder. Kept apart by kind because there may be a million alerts, and each
@@ -29,6 +31,7 @@ pub struct Deadlines {
     incidents: Moments<IncidentId>,
     silences: Moments<String>,
     maintenances: Moments<String>,
+    changes: Option<Timestamp>,
 }
 
 impl<K> Default for Moments<K> {
@@ -71,23 +74,25 @@ impl Deadlines {
             Deadline::Incident(id) => self.incidents.set(id, at),
             Deadline::Silence(id) => self.silences.set(id, at),
             Deadline::Maintenance(id) => self.maintenances.set(id, at),
+            Deadline::Changes => self.changes = at,
         }
     }
 
     pub fn next(&self) -> Option<Timestamp> {
-        let Self { alerts, incidents, silences, maintenances } = self;
-        [alerts.next(), incidents.next(), silences.next(), maintenances.next()].into_iter().flatten().min()
+        let Self { alerts, incidents, silences, maintenances, changes } = self;
+        [alerts.next(), incidents.next(), silences.next(), maintenances.next(), *changes].into_iter().flatten().min()
     }
 
     /// All that are due, earliest first. They stay until their holder sets a new moment.
     pub fn due(&self, now: Timestamp) -> Vec<Deadline> {
-        let Self { alerts, incidents, silences, maintenances } = self;
+        let Self { alerts, incidents, silences, maintenances, changes } = self;
         let forgotten = mutant::is(Mutant::LateDeadlineSkipped).then(|| now - Span::from_mins(10));
         let mut due: Vec<(Timestamp, Deadline)> = Vec::new();
         due.extend(alerts.due(now).map(|(at, number)| (at, Deadline::Alert(*number))));
         due.extend(incidents.due(now).map(|(at, id)| (at, Deadline::Incident(*id))));
         due.extend(silences.due(now).map(|(at, id)| (at, Deadline::Silence(id.clone()))));
         due.extend(maintenances.due(now).map(|(at, id)| (at, Deadline::Maintenance(id.clone()))));
+        due.extend(changes.filter(|at| *at <= now).map(|at| (at, Deadline::Changes)));
         due.sort_unstable();
         let due = due.into_iter().filter(|(at, _)| forgotten.is_none_or(|forgotten| *at > forgotten));
         due.map(|(_, deadline)| deadline).collect()

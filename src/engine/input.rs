@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::delivery::{DeliveryId, Progress};
-use crate::model::{Delivery, Event, Matcher, Span, Timestamp};
+use crate::model::{Change, Delivery, Event, Matcher, Span, Timestamp};
 
 use super::policy::Policy;
 
@@ -12,6 +12,8 @@ use super::policy::Policy;
 pub enum Input {
     /// What one request of a source held.
     Events { events: Vec<Event> },
+    /// What one request of a source told of changes.
+    Changes { changes: Vec<Change> },
     /// A person or a token wants something.
     Command { by: Principal, command: Command },
     /// The daemon has started: what was in flight is in doubt, and monitors could not refresh anything.
@@ -38,6 +40,7 @@ impl Input {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Events { .. } => "events",
+            Self::Changes { .. } => "changes",
             Self::Command { .. } => "command",
             Self::Started => "started",
             Self::Tick => "tick",

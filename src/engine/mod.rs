@@ -10,6 +10,7 @@
 //! ```
 
 pub mod affinity;
+pub mod changes;
 pub mod command;
 pub mod correlate;
 pub mod deadline;
@@ -62,6 +63,7 @@ use state::State;
 pub fn step(state: &mut State, now: Timestamp, input: Input) -> Vec<Effect> {
     match input {
         Input::Events { events } => events.into_iter().for_each(|event| fold(state, now, event)),
+        Input::Changes { changes } => changes.into_iter().for_each(|change| changes::told(state, now, change)),
         Input::Command { by, command } => command::run(state, now, &by, command),
         Input::Started => system::started(state, now),
         Input::Tick => tick(state, now),
@@ -108,6 +110,7 @@ fn tick(state: &mut State, now: Timestamp) {
             Deadline::Incident(id) => drop(state.touched.insert(id)),
             Deadline::Silence(id) => silence::ended(state, now, &id),
             Deadline::Maintenance(id) => maintenance::over(state, now, &id),
+            Deadline::Changes => changes::forget(state, now),
         }
     }
 }

@@ -7,8 +7,8 @@ use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::model::Labels;
 use crate::model::event::{Event, Marker};
+use crate::model::{Change, Labels, Matcher};
 
 use super::policy::Naming;
 use super::state::{State, fact};
@@ -116,10 +116,25 @@ pub fn run(state: &mut State, event: &mut Event) {
         event.configuration_item = Some(item);
     }
     if event.service.is_none() {
-        event.service = service_of(state, event);
+        let label = |name: &str| match name {
+            "source" => Some(event.source.as_str()),
+            "alertname" => Some(event.name.as_str()),
+            name => event.labels.get(name),
+        };
+        event.service = service_of(state, event.configuration_item.as_deref(), label);
     }
     if event.marker == Some(Marker::Unreachable) && event.note.is_none() {
         event.note = Some("the monitor cannot reach it through its parents".to_owned());
+    }
+}
+
+/// The same for a change. It teaches no names: what deploys `db` says nothing of which hosts those are.
+pub fn change(state: &State, change: &mut Change) {
+    let policy = state.shared_policy();
+    change.configuration_item = change.configuration_item.take().map(|raw| resolve(&state.names, &policy.naming, &raw));
+    if change.service.is_none() {
+        let label = |name: &str| (name == "source").then_some(change.source.as_str());
+        change.service = service_of(state, change.configuration_item.as_deref(), label);
     }
 }
 
@@ -228,18 +243,18 @@ fn is_local(name: &str) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
-fn service_of(state: &State, event: &Event) -> Option<String> {
-    let by_matchers = state.policy().services.iter().find(|(_, rule)| {
-        !rule.matchers.is_empty()
-            && rule.matchers.iter().all(|matcher| match matcher.name.as_str() {
-                "configuration_item" => matcher.is_match(event.configuration_item.as_deref()),
-                "source" => matcher.is_match(Some(&event.source)),
-                "alertname" => matcher.is_match(Some(&event.name)),
-                name => matcher.is_match(event.labels.get(name)),
-            })
-    });
+/// By the rules, with the other labels as `label` tells them; else by the topology.
+fn service_of<'a>(state: &State, item: Option<&'a str>, label: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let is_match = |matcher: &Matcher| match matcher.name.as_str() {
+        "configuration_item" => matcher.is_match(item),
+        name => matcher.is_match(label(name)),
+    };
+    let rules = state.policy().services.iter();
+    let by_matchers = rules
+        .map(|(name, rule)| (name, &rule.matchers))
+        .find(|(_, matchers)| !matchers.is_empty() && matchers.iter().all(is_match));
     if let Some((name, _)) = by_matchers {
         return Some(name.clone());
     }
-    state.topology.item(event.configuration_item.as_deref()?)?.service.clone()
+    state.topology.item(item?)?.service.clone()
 }

@@ -111,6 +111,8 @@ pub struct Correlation {
     pub reopen_within: Span,
     /// A resolved incident is closed after this time (never before `reopen_within`).
     pub close_after: Span,
+    /// A change up to this long before the first sign of a fault may have caused it.
+    pub change_window: Span,
 }
 
 impl Default for Correlation {
@@ -125,6 +127,7 @@ impl Default for Correlation {
             hops_max: 3,
             reopen_within: Span::from_mins(30),
             close_after: Span::from_hours(24),
+            change_window: Span::from_hours(2),
         }
     }
 }

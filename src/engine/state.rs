@@ -20,10 +20,11 @@ use crate::model::delivery::incident_of;
 use crate::model::problem::{ProblemId, Scope};
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
-    Alert, AlertStatus, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority, Problem,
-    Span, Timestamp,
+    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority,
+    Problem, Span, Timestamp,
 };
 
+use super::changes::RecentChanges;
 use super::deadline::{Deadline, Deadlines};
 use super::effect::Effect;
 use super::groups::Groups;
@@ -69,6 +70,8 @@ pub struct State {
     deliveries: BTreeMap<(IncidentId, String), Delivery>,
     silences: BTreeMap<String, Silence>,
     maintenances: BTreeMap<String, Maintenance>,
+    /// What was altered lately, by people and machines outside.
+    pub(super) recent: RecentChanges,
     /// Learned dependencies, item to the items it depends on.
     learned: BTreeMap<ItemName, SmallSet<ItemName>>,
     /// How far our time is ahead of a wall clock that was set back.
@@ -301,6 +304,19 @@ impl State {
         self.remember(fact::MAINTENANCE, id, None);
         self.deadlines.set(Deadline::Maintenance(id.to_owned()), None);
         self.maintenances.remove(id)
+    }
+
+    /// Keeps a change as it is now: in memory, as a fact for the next start, and as a row of history.
+    pub(super) fn put_change(&mut self, change: Change) {
+        self.remember(fact::CHANGE, change.key(), serde_json::to_value(&change).ok());
+        self.changed.told.insert(change.key(), change.clone());
+        self.recent.put(change);
+    }
+
+    /// Lets go of a change; its row stays as history.
+    pub(super) fn forget_change(&mut self, key: &str) {
+        self.remember(fact::CHANGE, key, None);
+        self.recent.remove(key);
     }
 
     /// Learns that `from` depends on `to`; indexes follow when it was news.

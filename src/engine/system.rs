@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 
 use super::policy::{LOG_RECEIVER, Policy, Receiver};
 use super::state::State;
-use super::{dedup, delivery, fold, timeline};
+use super::{changes, dedup, delivery, fold, timeline};
 
 /// Source name of our own alerts.
 pub const SOURCE: &str = "watchbell";
@@ -85,6 +85,7 @@ pub fn configured(state: &mut State, now: Timestamp, mut policy: Policy) {
         .entry(LOG_RECEIVER.to_owned())
         .or_insert_with(|| Receiver { sinks: vec![format!("{LOG_RECEIVER}/log")], ..Receiver::default() });
     state.set_policy(policy);
+    changes::forget(state, now);
     delivery::reroute_orphans(state, now);
     let active: Vec<_> =
         state.incidents().filter(|incident| incident.state.is_active()).map(|incident| incident.id).collect();

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::sets::{Failure, Firing, Set};
 use crate::model::topology::{ConfigurationItem, Edge, EdgeKind, TopologyFile};
-use crate::model::{Change, ChangeKind, Labels, Severity, Timestamp};
+use crate::model::{Change, ChangeState, ChangeKind, Labels, Severity, Timestamp};
 
 /// Bytes of one file, unpacked.
 const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -311,6 +311,8 @@ fn read_changes(file: &File) -> Result<Vec<Change>, SetError> {
             received_at: at,
             source: "changes".to_owned(),
             kind: change.kind,
+            state: ChangeState::Succeeded,
+            state_at: None,
             configuration_item: change.node,
             service: None,
             reference: change.reference,

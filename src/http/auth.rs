@@ -29,6 +29,10 @@ const LOCAL_PRINCIPAL: &str = "local";
 pub enum SourceAuth {
     None,
     Tokens(Vec<[u8; 32]>),
+    HeaderTokens {
+        header: HeaderName,
+        tokens: Vec<[u8; 32]>,
+    },
     Basic {
         user: String,
         password_sha256: [u8; 32],
@@ -65,6 +69,10 @@ impl SourceAuth {
         match auth {
             Auth::None => Self::None,
             Auth::Tokens(hashes) => Self::Tokens(hashes),
+            Auth::HeaderTokens { header, tokens } => match HeaderName::try_from(header) {
+                Ok(header) => Self::HeaderTokens { header, tokens },
+                Err(_) => Self::Impossible,
+            },
             Auth::Basic { user, password_sha256 } => Self::Basic { user, password_sha256 },
             Auth::Hmac { secrets, header, prefix, encoding, timestamp_header } => {
                 let header = HeaderName::try_from(header);
@@ -88,6 +96,7 @@ impl SourceAuth {
                 let is_known = any_equal(hashes.iter(), &sha256(token));
                 is_known.then_some(None).ok_or_else(wrong_token)
             }
+            Self::HeaderTokens { header, tokens } => check_header(headers, header, tokens).map(|()| None),
             Self::Basic { user, password_sha256 } => check_basic(headers, user, password_sha256).map(|()| None),
             Self::Hmac(signing) => signing.read(headers, now).map(Some),
             Self::Impossible => Err(Problem::unauthenticated(
@@ -131,6 +140,18 @@ fn wrong_token() -> Problem {
         HeaderValue::from_static("Bearer realm=\"watchbell\", error=\"invalid_token\""),
         "the token is not one of those configured here",
     )
+}
+
+/// There is no registered scheme for such tokens; the challenge names the header at least.
+fn check_header(headers: &HeaderMap, header: &HeaderName, tokens: &[[u8; 32]]) -> Result<(), Problem> {
+    let refuse = |detail: &str| {
+        let challenge = HeaderValue::try_from(format!("Token header=\"{header}\""));
+        Problem::unauthenticated(challenge.unwrap_or(HeaderValue::from_static("Token")), detail)
+    };
+    let token = headers.get(header).map(|value| value.as_bytes().trim_ascii()).filter(|token| !token.is_empty());
+    let token = token.ok_or_else(|| refuse(&format!("this source wants a token in the header `{header}`")))?;
+    let is_known = any_equal(tokens.iter(), &sha256(token));
+    if is_known { Ok(()) } else { Err(refuse("the token is not one of those configured here")) }
 }
 
 fn check_basic(headers: &HeaderMap, user: &str, password_sha256: &[u8; 32]) -> Result<(), Problem> {

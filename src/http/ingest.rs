@@ -1,4 +1,4 @@
-//! Events in. The order is the contract: find the source, authenticate by the connection and the
+//! Events and changes in. The order is the contract: find the source, authenticate by the connection and the
 //! headers, look at the quota, only then read the body, check its signature over the raw bytes, parse all of it or nothing,
 //! make it durable, answer. A body that cannot be read is kept in quarantine and answered 4xx; a 2xx
 //! is never sent before the commit. Knows no system: `sources/` does.
@@ -21,10 +21,10 @@ use super::live::Endpoint;
 use super::replay::{Claim, Ticket};
 use crate::crash_point::{CrashPoint, reach};
 use crate::engine::input::Input;
-use crate::model::{Event, Timestamp};
+use crate::model::Timestamp;
 use crate::runtime::inbox::SubmitError;
 use crate::runtime::self_check::Refusal;
-use crate::sources::{Inbound, ParseError};
+use crate::sources::{Inbound, ParseError, Parsed};
 use crate::store::{QUARANTINE_BYTES_MAX, QuarantineRow};
 
 /// Plain bodies up to here are parsed where they arrive: handing them to another thread would cost
@@ -34,10 +34,10 @@ const INLINE_PARSE_BYTES_MAX: usize = 64 * 1_024;
 /// The source behind the Alertmanager API.
 const PROMETHEUS: &str = "prometheus";
 
-/// What a source is told once its events are durable.
+/// What a source is told once its events or changes are durable.
 #[derive(Serialize, ToSchema)]
 pub struct Accepted {
-    /// Events in the request; all of them are kept.
+    /// Events or changes in the request; all of them are kept.
     accepted: usize,
 }
 
@@ -51,7 +51,7 @@ enum AnswerStyle {
 
 type PathOf<T> = Result<Path<T>, PathRejection>;
 
-/// Takes events for the instance named like the kind, or the only one of that kind.
+/// Takes events or changes for the instance named like the kind, or the only one of that kind.
 #[utoipa::path(post, path = "/in/{kind}", operation_id = "ingest", tag = "ingest",
     params(("kind" = String, Path, description = "Kind of source, `zabbix` for example")),
     request_body(content = serde_json::Value, description = "As the monitor sends it; `watchbell integrations` describes each"),
@@ -63,7 +63,7 @@ pub async fn by_kind(State(app): State<Arc<App>>, kind: PathOf<String>, request:
     receive(&app, endpoint, AnswerStyle::Count, request).await
 }
 
-/// Takes events for one source instance.
+/// Takes events or changes for one source instance.
 #[utoipa::path(post, path = "/in/{kind}/{name}", operation_id = "ingest_named", tag = "ingest",
     params(("kind" = String, Path, description = "Kind of source"), ("name" = String, Path, description = "Name of the instance")),
     request_body(content = serde_json::Value, description = "As the monitor sends it; `watchbell integrations` describes each"),
@@ -148,7 +148,7 @@ async fn receive(
     }
 }
 
-/// How many events of a request are durable, and since when.
+/// How many events or changes of a request are durable, and since when.
 #[derive(Clone, Copy)]
 enum Taken {
     Now(usize),
@@ -183,10 +183,10 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
     let content_type = body::content_type(&parts.headers);
     let parsed = parse(endpoint, encoding, raw, content_type, now).await;
     if let Some(quota) = &endpoint.quota {
-        quota.charge(now, parsed.as_ref().map_or(1, Vec::len));
+        quota.charge(now, parsed.as_ref().map_or(1, Parsed::len));
     }
-    let events = match parsed {
-        Ok(events) => events,
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
         Err(Unreadable::Body { error, body }) => {
             let kept = body[..body.len().min(QUARANTINE_BYTES_MAX)].to_vec();
             let row = QuarantineRow { at: now, source: endpoint.name.clone(), reason: error.to_string(), body: kept };
@@ -195,10 +195,10 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
         }
         Err(Unreadable::Other(problem)) => return Err(problem),
     };
-    let count = events.len();
+    let count = parsed.len();
     reach(CrashPoint::BodyRead);
     if count > 0 {
-        submit(app, endpoint, events, ticket).await.map_err(|error| match error {
+        submit(app, endpoint, parsed, ticket).await.map_err(|error| match error {
             SubmitError::Overloaded => Problem::overloaded(endpoint.overload_status()),
             SubmitError::Unavailable(_) => error.into(),
         })?;
@@ -206,11 +206,14 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
     Ok(Taken::Now(count))
 }
 
-/// Hands the events to the writer. With a ticket that is seen to its end even when the sender hangs up
+/// Hands what was read to the writer, as one input. With a ticket that is seen to its end even when the sender hangs up
 /// meanwhile: its next try must find out what became of this one.
-async fn submit(app: &App, endpoint: &Endpoint, events: Vec<Event>, ticket: Option<Ticket>) -> Result<(), SubmitError> {
-    let (driver, source, count) = (app.driver.clone(), Some(endpoint.name.clone()), events.len());
-    let input = Input::Events { events };
+async fn submit(app: &App, endpoint: &Endpoint, parsed: Parsed, ticket: Option<Ticket>) -> Result<(), SubmitError> {
+    let (driver, source, count) = (app.driver.clone(), Some(endpoint.name.clone()), parsed.len());
+    let input = match parsed {
+        Parsed::Events(events) => Input::Events { events },
+        Parsed::Changes(changes) => Input::Changes { changes },
+    };
     let Some(ticket) = ticket else { return driver.submit(input, source).await.map(drop) };
     let work = async move {
         driver.submit(input, source).await?;
@@ -234,7 +237,7 @@ pub async fn probe(app: &App, endpoint: &Arc<Endpoint>, body: String) -> Result<
     }
 }
 
-/// What stands between a body and its events.
+/// What stands between a body and what it tells.
 enum Unreadable {
     /// The sender's mistake, with the bytes that show it.
     Body {
@@ -250,7 +253,7 @@ async fn parse(
     raw: Bytes,
     content_type: String,
     now: Timestamp,
-) -> Result<Vec<Event>, Unreadable> {
+) -> Result<Parsed, Unreadable> {
     if encoding == Encoding::Identity && raw.len() <= INLINE_PARSE_BYTES_MAX {
         return parse_plain(endpoint, raw, &content_type, now);
     }
@@ -279,7 +282,7 @@ fn parse_plain(
     body: Bytes,
     content_type: &str,
     received_at: Timestamp,
-) -> Result<Vec<Event>, Unreadable> {
+) -> Result<Parsed, Unreadable> {
     let inbound = Inbound { source: &endpoint.name, content_type, body: &body, received_at };
     endpoint.source.parse(&inbound).map_err(|error| Unreadable::Body { error, body })
 }

@@ -85,6 +85,11 @@ pub enum Auth {
     None,
     /// `Authorization: Bearer`, any of these.
     Tokens(Vec<[u8; 32]>),
+    /// The same in a header of the sender's own, the token alone in it.
+    HeaderTokens {
+        header: String,
+        tokens: Vec<[u8; 32]>,
+    },
     Basic {
         user: String,
         password_sha256: [u8; 32],

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::api::{alerts, deliveries, incidents, problems, records, silences};
+use super::api::{alerts, changes, deliveries, incidents, problems, records, silences};
 use super::error::PROBLEM_JSON;
 use super::{health, ingest};
 use crate::model::audit::AuditHash;
@@ -57,6 +57,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         problems::retitle,
         problems::link,
         problems::unlink,
+        changes::list,
         deliveries::list,
         deliveries::redrive,
         deliveries::redrive_all,

@@ -27,7 +27,7 @@ pub mod timestamp;
 pub mod topology;
 
 pub use alert::{Alert, AlertStatus};
-pub use change::{Change, ChangeKind};
+pub use change::{Change, ChangeKind, ChangeState};
 pub use delivery::{Delivery, DeliveryState};
 pub use event::{Event, EventStatus};
 pub use fingerprint::Fingerprint;

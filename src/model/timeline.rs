@@ -47,6 +47,8 @@ pub enum TimelineKind {
     Maintenance,
     Silence,
     Configuration,
+    /// Something was altered on purpose, or that came to another state.
+    Change,
     Quarantined,
 }
 

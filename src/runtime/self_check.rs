@@ -20,10 +20,10 @@ use crate::clock::{Clock, Stopwatch};
 use crate::config::SelfCheckSettings;
 use crate::engine::self_check::DEDUP_KEY;
 use crate::error::{ConfigError, Table};
-use crate::model::{Event, Span};
+use crate::model::Span;
 use crate::runtime::outbox::SinkInstance;
 use crate::sinks::{Attempt, Outcome, Rate, RenderError, Request, Response, Sink};
-use crate::sources::{self, Inbound, Overload, ParseError, Source, SourceSpec};
+use crate::sources::{self, Inbound, Overload, ParseError, Parsed, Source, SourceSpec};
 use crate::telemetry::Metrics;
 
 /// Trips that may be missed before the daemon counts as unhealthy.
@@ -257,12 +257,12 @@ impl ProbeSource {
 }
 
 impl Source for ProbeSource {
-    fn parse(&self, inbound: &Inbound<'_>) -> Result<Vec<Event>, ParseError> {
-        let events = self.generic.parse(inbound)?;
+    fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError> {
+        let events = self.generic.parse(inbound)?.into_events();
         if let Some(number) = events.first().and_then(|event| event.id.parse().ok()) {
             self.check.reached(number, Stage::Commit);
         }
-        Ok(events)
+        Ok(events.into())
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::json::{self, Unknown};
 use super::prometheus_alert::{AlertStatus, Observation, PrometheusAlert, Reading, fingerprint, take_labels};
-use super::{Inbound, Overload, ParseError, Severities, Source, SourceSpec};
+use super::{Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec};
 use crate::error::{ConfigError, Table, read_table};
 use crate::model::{Event, EventStatus, Fingerprint};
 use serde::Deserialize;
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Group {
 }
 
 impl Source for Alertmanager {
-    fn parse(&self, inbound: &Inbound<'_>) -> Result<Vec<Event>, ParseError> {
+    fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError> {
         let group: Group = json::read(json::text(inbound.body)?)?;
         match group.version.as_deref() {
             Some(VERSION) => {}
@@ -135,7 +135,7 @@ impl Source for Alertmanager {
             let event = self.event(inbound, alert, group.truncated_alerts);
             events.push(event.map_err(|error| error.inside(&format!("alerts[{index}]")))?);
         }
-        Ok(events)
+        Ok(events.into())
     }
 }
 

@@ -8,13 +8,14 @@
 //! {"status":"firing","name":"Disk full","configuration_item":"db-3","severity":"critical","labels":{"site":"fra1"}}
 //! ```
 
-use super::{Inbound, Overload, ParseError, Severities, Source, SourceSpec, check_limits, is_http_url, json};
+use super::fields::{self, Fields};
+use super::{Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec, check_limits};
 use crate::error::{ConfigError, Table, read_table};
 use crate::model::event::Marker;
-use crate::model::{Event, EventStatus, Fingerprint, Labels, Severity, Timestamp};
+use crate::model::{Event, EventStatus, Fingerprint, Labels, Severity};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "generic",
@@ -76,21 +77,11 @@ struct Generic {
 }
 
 impl Source for Generic {
-    fn parse(&self, inbound: &Inbound<'_>) -> Result<Vec<Event>, ParseError> {
-        let mut values = json::read_values(json::text(inbound.body)?)?;
-        let are_lines = matches!(inbound.content_type, "application/x-ndjson" | "application/jsonl");
-        let is_single = values.len() == 1 && !are_lines;
-        if is_single && let Some(Value::Array(_)) = values.first() {
-            let Some(Value::Array(elements)) = values.pop() else { return Ok(Vec::new()) };
-            values = elements;
-        } else if is_single {
-            return values.into_iter().map(|value| self.event(inbound, value)).collect();
-        }
-        let mut events = Vec::with_capacity(values.len());
-        for (index, value) in values.into_iter().enumerate() {
-            events.push(self.event(inbound, value).map_err(|error| error.inside(&format!("[{index}]")))?);
-        }
-        Ok(events)
+    fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError> {
+        let events = fields::objects(inbound)?
+            .into_iter()
+            .map(|(path, fields)| self.event(inbound, fields).map_err(|error| error.inside(&path)));
+        Ok(events.collect::<Result<Vec<_>, _>>()?.into())
     }
 }
 
@@ -99,26 +90,21 @@ impl Source for Generic {
 /// # Errors
 /// When a field is missing or not what it should be.
 pub fn recorded(value: Value) -> Result<Event, ParseError> {
-    let field = |name| value.get(name).filter(|value| !value.is_null()).cloned();
-    let text = |name| field(name).map(|value| json::from_value::<String>(name, value)).transpose();
-    let time = |name| field(name).map(|value| json::from_value::<Timestamp>(name, value)).transpose();
-    let source = text("source")?.unwrap_or_else(|| "replay".to_owned());
-    let received_at = time("received_at")?.or(time("at")?);
-    let received_at = required(received_at, "at", "a time, or one in `received_at`")?;
+    let mut known = Fields::of(value.clone())?;
+    let source = known.text("source")?.unwrap_or_else(|| "replay".to_owned());
+    let received_at = known.time("received_at")?.or(known.time("at")?);
+    let received_at = fields::required(received_at, "at", "a time, or one in `received_at`")?;
     let inbound = Inbound { source: &source, content_type: "application/json", body: &[], received_at };
-    Generic { severities: Severities::default() }.event(&inbound, value)
+    Generic { severities: Severities::default() }.event(&inbound, Fields::of(value)?)
 }
 
 impl Generic {
-    fn event(&self, inbound: &Inbound<'_>, value: Value) -> Result<Event, ParseError> {
-        let Value::Object(map) = value else {
-            return Err(ParseError::new("body", value.to_string(), "an event object"));
-        };
-        let canonical = Value::Object(map.clone()).to_string();
-        let mut fields = Fields(map);
+    fn event(&self, inbound: &Inbound<'_>, mut fields: Fields) -> Result<Event, ParseError> {
+        let canonical = fields.canonical();
         let status = fields.take("status")?;
-        let status: EventStatus = required(status, "status", "`firing`, `resolved`, `acknowledged` or `commented`")?;
-        let name: String = required(fields.text("name")?, "name", "a text that says what is wrong")?;
+        let status: EventStatus =
+            fields::required(status, "status", "`firing`, `resolved`, `acknowledged` or `commented`")?;
+        let name: String = fields::required(fields.text("name")?, "name", "a text that says what is wrong")?;
         let configuration_item = fields.text("configuration_item")?;
         let labels: Labels = fields.take("labels")?.unwrap_or_default();
         let severity = self.severity(&mut fields, &labels)?;
@@ -152,7 +138,7 @@ impl Generic {
             marker: fields.take::<Marker>("marker")?,
             author: fields.text("author")?,
             note: fields.text("note")?,
-            extra: fields.extra(inbound.source)?,
+            extra: extra(fields, inbound.source)?,
         };
         check_limits(&event)?;
         Ok(event)
@@ -168,51 +154,18 @@ impl Generic {
     }
 }
 
+/// What nobody asked for, beside what the sender had under `extra`.
+fn extra(mut fields: Fields, source: &str) -> Result<BTreeMap<String, Value>, ParseError> {
+    let mut extra: BTreeMap<String, Value> = fields.take("extra")?.unwrap_or_default();
+    let rest = fields.rest().into_iter();
+    extra.extend(rest.filter(|(name, value)| name != "source" || value != source));
+    Ok(extra)
+}
+
 /// The same for a firing and its resolve, which differ in status, time and text.
 fn derived_key(name: &str, configuration_item: Option<&str>, labels: &Labels) -> Fingerprint {
     let pairs = labels.iter().flat_map(|(name, value)| [name, value]);
     Fingerprint::of([name, configuration_item.unwrap_or("")].into_iter().chain(pairs))
-}
-
-fn required<T>(value: Option<T>, field: &str, expected: &str) -> Result<T, ParseError> {
-    value.ok_or_else(|| ParseError::new(field, "nothing", expected))
-}
-
-/// The fields of one object, taken out one after the other; null is the same as absent.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ParseError> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => json::from_value(name, value).map(Some),
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, ParseError> {
-        self.take(name)
-    }
-
-    fn time(&mut self, name: &str) -> Result<Option<Timestamp>, ParseError> {
-        self.take(name)
-    }
-
-    fn url(&mut self, name: &str) -> Result<Option<String>, ParseError> {
-        match self.text(name)? {
-            Some(url) if !is_http_url(&url) => Err(ParseError::new(name, url, "an `http` or `https` address")),
-            url => Ok(url),
-        }
-    }
-
-    /// What is left, beside what the sender had under `extra`.
-    fn extra(mut self, source: &str) -> Result<std::collections::BTreeMap<String, Value>, ParseError> {
-        let mut extra: std::collections::BTreeMap<String, Value> = self.take("extra")?.unwrap_or_default();
-        if self.0.get("source").is_some_and(|theirs| theirs == source) {
-            self.0.remove("source");
-        }
-        extra.extend(self.0);
-        Ok(extra)
-    }
 }
 
 const FIRING: &str = r#"{"id":"5f2c","at":"2026-11-21T05:00:00.123Z","received_at":"2026-11-21T05:00:00.480Z","source":"nightly-script","status":"firing","name":"Disk full","severity":"critical","configuration_item":"db-3","service":"orders","labels":{"site":"fra1"},"annotations":{"summary":"/var on db-3 is full","runbook_url":"https://runbooks.lab.example/disk"},"url":"https://monitor.lab.example/db-3","ticket":42}"#;
@@ -311,7 +264,7 @@ mod tests {
         let source = build(table.as_object().unwrap()).unwrap();
         let severity = |fields: &str| {
             let body = format!(r#"{{"status":"firing","name":"x",{fields}}}"#);
-            source.parse(&inbound_at("generic", &body, NOW)).unwrap()[0].severity.as_str()
+            source.parse(&inbound_at("generic", &body, NOW)).unwrap().into_events()[0].severity.as_str()
         };
         assert_eq!(severity(r#""severity":"red""#), "major");
         assert_eq!(severity(r#""severity":"crit""#), "critical");
@@ -331,7 +284,7 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let check = |body: &str| parse_error(&SPEC, body, NOW);
-        insta::assert_snapshot!(check("5"), @"`body`: expected an event object, got 5");
+        insta::assert_snapshot!(check("5"), @"`body`: expected an object, got 5");
         insta::assert_snapshot!(check("{}"), @"`status`: expected `firing`, `resolved`, `acknowledged` or `commented`, got nothing");
         insta::assert_snapshot!(check(r#"{"status":"broken","name":"x"}"#), @"`status`: expected `firing`, `resolved`, `acknowledged`, `commented`, got `broken`");
         insta::assert_snapshot!(check(r#"{"status":"firing"}"#), @"`name`: expected a text that says what is wrong, got nothing");
@@ -343,6 +296,6 @@ mod tests {
         insta::assert_snapshot!(check(r#"{"status":"firing","name":"x","url":"javascript:alert(1)"}"#), @"`url`: expected an `http` or `https` address, got javascript:alert(1)");
         insta::assert_snapshot!(check(r#"{"status":"firing","name":"x","at":"2027-11-21T05:00:00Z"}"#), @"`at`: expected a time not more than 24 h ahead of ours, got 2027-11-21T05:00:00.000Z");
         insta::assert_snapshot!(check("{\"status\":\"firing\",\"name\":\"x\"}\n{\"status\":\"firing\"}"), @"`[1].name`: expected a text that says what is wrong, got nothing");
-        insta::assert_snapshot!(check("[{\"status\":\"firing\",\"name\":\"x\"}] []"), @r#"`[0]`: expected an event object, got [{"name":"x","status":"firing"}]"#);
+        insta::assert_snapshot!(check("[{\"status\":\"firing\",\"name\":\"x\"}] []"), @r#"`[0]`: expected an object, got [{"name":"x","status":"firing"}]"#);
     }
 }

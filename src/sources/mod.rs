@@ -1,11 +1,17 @@
 //! What every source is, and the list of all of them.
 //!
-//! A source turns the bytes of one request into events. It is pure: no clock (the time of receipt
+//! A source turns the bytes of one request into events, or into changes. It is pure: no clock (the time of receipt
 //! comes with the request), no IO, no state. Adding one is a new file here and two lines below:
 //! its `mod` and its entry in [`SOURCES`]. The suite in `tests.rs` then covers it on arrival.
 
 mod alertmanager;
+mod argocd;
+mod changes;
+mod deployment;
+mod fields;
 pub mod generic;
+mod github;
+mod gitlab;
 pub mod json;
 mod monitor_macros;
 mod nagios;
@@ -15,12 +21,21 @@ mod zabbix;
 
 use crate::error::{ConfigError, Table};
 use crate::model::event::{self, Event};
-use crate::model::{Labels, Severity, Timestamp};
+use crate::model::{Change, ChangeState, Labels, Severity, Span, Timestamp, change};
 use std::collections::BTreeMap;
 
 /// Every source there is, by name.
-pub const SOURCES: &[&SourceSpec] =
-    &[&alertmanager::SPEC, &generic::SPEC, &nagios::SPEC, &prometheus::SPEC, &zabbix::SPEC];
+pub const SOURCES: &[&SourceSpec] = &[
+    &alertmanager::SPEC,
+    &argocd::SPEC,
+    &changes::SPEC,
+    &generic::SPEC,
+    &github::SPEC,
+    &gitlab::SPEC,
+    &nagios::SPEC,
+    &prometheus::SPEC,
+    &zabbix::SPEC,
+];
 
 pub struct SourceSpec {
     /// The `kind` in the configuration and in `POST /in/<kind>`.
@@ -29,7 +44,7 @@ pub struct SourceSpec {
     pub title: &'static str,
     /// How to set up the sender, in Markdown.
     pub docs: &'static str,
-    /// Bodies as real senders post them; a firing is followed by its resolve.
+    /// Bodies as real senders post them; a firing is followed by its resolve, a change by its next state.
     pub examples: &'static [&'static str],
     /// The answer that makes this sender try again later.
     pub overload: Overload,
@@ -38,7 +53,67 @@ pub struct SourceSpec {
 
 pub trait Source: Send + Sync {
     /// Reads one request. All or nothing: an error means that none of it was taken.
-    fn parse(&self, inbound: &Inbound<'_>) -> Result<Vec<Event>, ParseError>;
+    fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError>;
+}
+
+/// What one request held, to be made durable together. Nothing at all is fine: a sender's test, or news that
+/// concern nobody here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parsed {
+    Events(Vec<Event>),
+    Changes(Vec<Change>),
+}
+
+impl Parsed {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Events(events) => events.len(),
+            Self::Changes(changes) => changes.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The events; none where it holds changes.
+    pub fn into_events(self) -> Vec<Event> {
+        match self {
+            Self::Events(events) => events,
+            Self::Changes(_) => Vec::new(),
+        }
+    }
+
+    /// The changes; none where it holds events.
+    pub fn into_changes(self) -> Vec<Change> {
+        match self {
+            Self::Events(_) => Vec::new(),
+            Self::Changes(changes) => changes,
+        }
+    }
+
+    /// Whether all of it is within the limits that hold for every source.
+    ///
+    /// # Errors
+    /// Names the first field that is not.
+    pub fn check_limits(&self) -> Result<(), ParseError> {
+        match self {
+            Self::Events(events) => events.iter().try_for_each(check_limits),
+            Self::Changes(changes) => changes.iter().try_for_each(check_change_limits),
+        }
+    }
+}
+
+impl From<Vec<Event>> for Parsed {
+    fn from(events: Vec<Event>) -> Self {
+        Self::Events(events)
+    }
+}
+
+impl From<Vec<Change>> for Parsed {
+    fn from(changes: Vec<Change>) -> Self {
+        Self::Changes(changes)
+    }
 }
 
 /// How to say "later" so that the sender listens (`monitors.md` of the vendors' real behaviour).
@@ -119,6 +194,9 @@ pub type Severities = BTreeMap<String, Severity>;
 /// A sender's clock may be ahead by this much before its events are refused.
 const CLOCK_AHEAD_MAX_MS: i64 = 24 * 3_600_000;
 
+/// How far ahead a change may be planned.
+const PLANNED_AHEAD_MAX_MS: i64 = 366 * 24 * 3_600_000;
+
 /// Other names and parents of one item.
 const NAMES_MAX: usize = 64;
 
@@ -153,6 +231,42 @@ pub fn check_limits(event: &Event) -> Result<(), ParseError> {
     }
     check_labels("labels", &event.labels, event::LABEL_VALUE_BYTES_MAX)?;
     check_labels("annotations", &event.annotations, event::TEXT_BYTES_MAX)
+}
+
+/// The same for the changes of every source; each must say what it altered.
+pub fn check_change_limits(change: &Change) -> Result<(), ParseError> {
+    let (ahead_max_ms, expected) = match change.state {
+        ChangeState::Planned => (PLANNED_AHEAD_MAX_MS, "a time not more than a year ahead of ours"),
+        _ => (CLOCK_AHEAD_MAX_MS, "a time not more than 24 h ahead of ours"),
+    };
+    if change.state_at() > change.received_at + Span::from_millis(ahead_max_ms) {
+        return Err(ParseError::new("at", change.state_at().to_string(), expected));
+    }
+    if change.configuration_item.is_none() && change.service.is_none() {
+        return Err(ParseError::new(
+            "configuration_item",
+            "nothing",
+            "the name of what was altered, here or as `service`",
+        ));
+    }
+    let names = [
+        ("id", Some(&change.id)),
+        ("configuration_item", change.configuration_item.as_ref()),
+        ("service", change.service.as_ref()),
+        ("reference", change.reference.as_ref()),
+        ("author", change.author.as_ref()),
+    ];
+    for (field, text) in names.into_iter().filter_map(|(field, text)| Some((field, text?))) {
+        if text.is_empty() || text.len() > change::NAME_BYTES_MAX {
+            return Err(out_of_range(field, text.len(), 1, change::NAME_BYTES_MAX));
+        }
+    }
+    for (field, text) in [("summary", Some(&change.summary)), ("url", change.url.as_ref())] {
+        if let Some(text) = text.filter(|text| text.len() > change::TEXT_BYTES_MAX) {
+            return Err(out_of_range(field, text.len(), 0, change::TEXT_BYTES_MAX));
+        }
+    }
+    Ok(())
 }
 
 fn check_labels(field: &str, labels: &Labels, value_bytes_max: usize) -> Result<(), ParseError> {

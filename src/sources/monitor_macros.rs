@@ -111,7 +111,7 @@ pub fn read_json_or_form(inbound: &Inbound<'_>, dialect: &Dialect) -> Result<Vec
 }
 
 /// Undoes the encoding of forms; none when a `%` is not followed by two hex digits or the bytes are not UTF-8.
-fn decode(text: &str) -> Option<String> {
+pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -11,7 +11,7 @@
 //! Macros: <https://assets.nagios.com/downloads/nagioscore/docs/nagioscore/4/en/macrolist.html>.
 
 use super::monitor_macros::{Dialect, Macros, read_json_or_form};
-use super::{Inbound, NAMES_MAX, Overload, ParseError, Severities, Source, SourceSpec};
+use super::{Inbound, NAMES_MAX, Overload, ParseError, Parsed, Severities, Source, SourceSpec};
 use super::{check_limits, is_http_url, push_alias};
 use crate::error::{ConfigError, Table, read_table};
 use crate::model::event::Marker;
@@ -106,12 +106,12 @@ const DIALECT: Dialect = Dialect {
 };
 
 impl Source for Nagios {
-    fn parse(&self, inbound: &Inbound<'_>) -> Result<Vec<Event>, ParseError> {
+    fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError> {
         let notifications = read_json_or_form(inbound, &DIALECT)?;
-        notifications
+        let events = notifications
             .into_iter()
-            .map(|(path, macros)| self.event(inbound, &macros).map_err(|error| error.inside(&path)))
-            .collect()
+            .map(|(path, macros)| self.event(inbound, &macros).map_err(|error| error.inside(&path)));
+        Ok(events.collect::<Result<Vec<_>, _>>()?.into())
     }
 }
 

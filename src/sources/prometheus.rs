@@ -8,7 +8,7 @@
 //! ```
 
 use super::prometheus_alert::{Observation, PrometheusAlert, Reading, take_labels};
-use super::{Inbound, Overload, ParseError, Severities, Source, SourceSpec, json};
+use super::{Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec, json};
 use crate::error::{ConfigError, Table, read_table};
 use crate::model::{Event, EventStatus, Span, Timestamp};
 use serde::Deserialize;
@@ -79,13 +79,13 @@ struct Prometheus {
 }
 
 impl Source for Prometheus {
-    fn parse(&self, inbound: &Inbound<'_>) -> Result<Vec<Event>, ParseError> {
+    fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError> {
         let alerts: Vec<PrometheusAlert<false>> = json::read(json::text(inbound.body)?)?;
         let mut events = Vec::with_capacity(alerts.len());
         for (index, alert) in alerts.into_iter().enumerate() {
             events.push(self.event(inbound, alert).map_err(|error| error.inside(&format!("[{index}]")))?);
         }
-        Ok(events)
+        Ok(events.into())
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
             {"labels":{"alertname":"B","severity":"weird"}},{"labels":{"alertname":"C"}}]"#;
         let table = serde_json::json!({"severities": {"ticket": "minor"}, "service_label": "team_service"});
         let source = build(table.as_object().unwrap()).unwrap();
-        let events = source.parse(&inbound_at("prometheus", body, NOW)).unwrap();
+        let events = source.parse(&inbound_at("prometheus", body, NOW)).unwrap().into_events();
         let read: Vec<_> = events.iter().map(|event| (event.severity.as_str(), event.service.as_deref())).collect();
         assert_eq!(read, [("minor", Some("orders")), ("warning", None), ("warning", None)]);
         assert_eq!(parse_at(&SPEC, body, NOW)[0].service, None);

@@ -27,6 +27,21 @@ fn built(spec: &SourceSpec) -> Box<dyn Source> {
 
 /// The events of a good body, read with the default configuration.
 pub fn parse_at(spec: &SourceSpec, body: &str, received_at: &str) -> Vec<Event> {
+    parsed(spec, body, received_at).into_events()
+}
+
+/// The changes of a good body, read with the default configuration.
+pub fn parse_changes(spec: &SourceSpec, body: &str, received_at: &str) -> Vec<Change> {
+    parsed(spec, body, received_at).into_changes()
+}
+
+/// The same, read with a configuration.
+pub fn changes_with(spec: &SourceSpec, table: &serde_json::Value, body: &str, received_at: &str) -> Vec<Change> {
+    let source = (spec.build)(table.as_object().unwrap()).unwrap();
+    source.parse(&inbound_at(spec.name, body, received_at)).unwrap().into_changes()
+}
+
+fn parsed(spec: &SourceSpec, body: &str, received_at: &str) -> Parsed {
     built(spec)
         .parse(&inbound_at(spec.name, body, received_at))
         .unwrap_or_else(|error| panic!("{}: {error}\n{body}", spec.name))
@@ -35,7 +50,7 @@ pub fn parse_at(spec: &SourceSpec, body: &str, received_at: &str) -> Vec<Event> 
 /// What a bad body is answered.
 pub fn parse_error(spec: &SourceSpec, body: &str, received_at: &str) -> String {
     match built(spec).parse(&inbound_at(spec.name, body, received_at)) {
-        Ok(events) => panic!("{} events from {body}", events.len()),
+        Ok(parsed) => panic!("{} events or changes from {body}", parsed.len()),
         Err(error) => error.to_string(),
     }
 }
@@ -43,6 +58,16 @@ pub fn parse_error(spec: &SourceSpec, body: &str, received_at: &str) -> String {
 /// One event of a body, as the journal would hold it.
 pub fn check_event(spec: &SourceSpec, body: &str, received_at: &str, index: usize) -> String {
     serde_json::to_string_pretty(&parse_at(spec, body, received_at)[index]).unwrap()
+}
+
+/// One change of a body, as the journal would hold it.
+pub fn check_change(spec: &SourceSpec, body: &str, received_at: &str, index: usize) -> String {
+    serde_json::to_string_pretty(&parse_changes(spec, body, received_at)[index]).unwrap()
+}
+
+/// Those that tell of changes, not of alerts.
+fn tells_changes(spec: &SourceSpec) -> bool {
+    matches!(parsed(spec, spec.examples[0], NOW), Parsed::Changes(_))
 }
 
 #[test]
@@ -71,7 +96,7 @@ fn every_source_refuses_keys_that_it_does_not_have() {
 
 #[test]
 fn examples_give_the_same_events_each_time() {
-    for spec in SOURCES {
+    for spec in SOURCES.iter().filter(|spec| !tells_changes(spec)) {
         for example in spec.examples {
             let (first, second) = (parse_at(spec, example, NOW), parse_at(spec, example, NOW));
             assert!(!first.is_empty(), "{}", spec.name);
@@ -88,8 +113,26 @@ fn examples_give_the_same_events_each_time() {
 }
 
 #[test]
+fn examples_give_the_same_changes_each_time() {
+    for spec in SOURCES.iter().filter(|spec| tells_changes(spec)) {
+        let mut states = std::collections::BTreeMap::<String, BTreeSet<ChangeState>>::new();
+        for example in spec.examples {
+            let (first, second) = (parse_changes(spec, example, NOW), parse_changes(spec, example, NOW));
+            assert!(!first.is_empty() && first == second, "{}", spec.name);
+            for change in first {
+                assert_eq!(change.source, spec.name);
+                let line = serde_json::to_string(&change).unwrap();
+                assert_eq!(serde_json::from_str::<Change>(&line).unwrap(), change, "{}", spec.name);
+                states.entry(change.id).or_default().insert(change.state);
+            }
+        }
+        assert!(states.values().any(|states| states.len() > 1), "{}: no change comes to another state", spec.name);
+    }
+}
+
+#[test]
 fn a_resolve_matches_its_firing() {
-    for spec in SOURCES {
+    for spec in SOURCES.iter().filter(|spec| !tells_changes(spec)) {
         let events: Vec<_> = spec.examples.iter().flat_map(|example| parse_at(spec, example, NOW)).collect();
         let keys = |status| -> BTreeSet<String> {
             events.iter().filter(|event| event.status == status).map(|event| event.dedup_key.clone()).collect()
@@ -149,8 +192,8 @@ fn a_changed_byte_never_panics() {
                 }
                 let mut inbound = inbound_at(spec.name, example, NOW);
                 inbound.body = &body;
-                if let Ok(events) = source.parse(&inbound) {
-                    events.iter().for_each(|event| check_limits(event).unwrap());
+                if let Ok(parsed) = source.parse(&inbound) {
+                    parsed.check_limits().unwrap();
                 }
             }
         }
@@ -264,6 +307,10 @@ fn with_unread(json: &str) -> Vec<(&'static SourceSpec, String)> {
         ("nagios", format!(r#"{{{nagios},"unread":{json}}}"#)),
         ("zabbix", format!(r#"{{{zabbix},"unread":{json}}}"#)),
         ("generic", format!(r#"{{"status":"firing","name":"x","unread":{json}}}"#)),
+        ("changes", format!(r#"{{"service":"x","unread":{json}}}"#)),
+        ("argocd", format!(r#"{{"app":"x","phase":"Running","unread":{json}}}"#)),
+        ("gitlab", format!(r#"{{"object_kind":"push","unread":{json}}}"#)),
+        ("github", format!(r#"{{"zen":"x","unread":{json}}}"#)),
     ];
     bodies.into_iter().map(|(name, body)| (find(name).unwrap(), body)).collect()
 }
@@ -281,6 +328,8 @@ fn with_label(json: &str) -> Vec<(&'static SourceSpec, String)> {
         ("nagios", format!(r#"{{{nagios},"HOSTGROUPNAMES":{json}}}"#)),
         ("zabbix", format!(r#"{{{zabbix},"event_tags_json":[{{"tag":"t","value":{json}}}]}}"#)),
         ("generic", format!(r#"{{"status":"firing","name":"x","labels":{{"c":{json}}}}}"#)),
+        ("changes", format!(r#"{{"service":"x","summary":{json}}}"#)),
+        ("argocd", format!(r#"{{"app":"x","phase":"Running","message":{json}}}"#)),
     ];
     bodies.into_iter().map(|(name, body)| (find(name).unwrap(), body)).collect()
 }
@@ -301,7 +350,7 @@ fn the_json_corpus_is_read_as_it_should() {
         for spec in SOURCES {
             let result = parse(spec, &bytes);
             assert!(
-                result.is_err() || result.is_ok_and(|events| events.is_empty()) && !name.starts_with("n_"),
+                result.is_err() || result.is_ok_and(|parsed| parsed.is_empty()) && !name.starts_with("n_"),
                 "{name}"
             );
         }

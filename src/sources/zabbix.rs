@@ -12,7 +12,7 @@
 
 use super::monitor_macros::{Dialect, Macros, read_json};
 use super::{
-    Inbound, Overload, ParseError, Severities, Source, SourceSpec, check_limits, is_http_url, json, push_alias,
+    Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec, check_limits, is_http_url, json, push_alias,
 };
 use crate::error::{ConfigError, Table, read_table};
 use crate::model::event::Marker;
@@ -102,13 +102,13 @@ const INTERNAL_SEVERITY: Severity = Severity::Warning;
 const AHEAD_MAX: Span = Span::from_mins(5);
 
 impl Source for Zabbix {
-    fn parse(&self, inbound: &Inbound<'_>) -> Result<Vec<Event>, ParseError> {
+    fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError> {
         let mut events = Vec::new();
         for (path, macros) in read_json(json::text(inbound.body)?, &DIALECT)? {
             let more = self.events(inbound, &macros).map_err(|error| error.inside(&path))?;
             events.extend(more);
         }
-        Ok(events)
+        Ok(events.into())
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) const CHECKS: &[Check] = &[
     ("alerts page from the newest", paging::alerts_page_from_the_newest),
     ("alerts are found by fingerprint", paging::alerts_are_found_by_fingerprint),
     ("silences page from the latest start", paging::silences_page_from_the_latest_start),
+    ("changes page and filter", paging::changes_page_and_filter),
+    ("a change has one row", paging::a_change_has_one_row),
     ("deliveries page and filter", paging::deliveries_page_and_filter),
     ("timelines page from the oldest", paging::timelines_page_from_the_oldest),
     ("problems are found by state and prefix", paging::problems_are_found_by_state_and_prefix),
@@ -60,6 +62,7 @@ fn everything_seen(reader: &dyn Reader) -> String {
         reader.alerts(&Default::default()).unwrap(),
         reader.problems(&Default::default()).unwrap(),
         reader.deliveries(&Default::default()).unwrap(),
+        reader.changes(&Default::default()).unwrap(),
         reader.timeline(&super::Subject::Incident(incident_id("inc-a")), &Default::default()).unwrap(),
         reader.audit(&Default::default()).unwrap(),
         reader.quarantine(&Default::default()).unwrap(),
@@ -93,6 +96,7 @@ fn what_was_committed_is_loaded(mut on: Subjects) {
     assert_eq!(on.reader.alerts(&Default::default()).unwrap().items.len(), 2);
     assert_eq!(on.reader.deliveries(&Default::default()).unwrap().items.len(), 2);
     assert_eq!(on.reader.problems(&Default::default()).unwrap().items, all.rows.unwrap().changes.problems);
+    assert_eq!(on.reader.changes(&Default::default()).unwrap().items, [change("c-1", 0)]);
     let audited = on.reader.audit(&Default::default()).unwrap().items;
     assert_eq!(audited.into_iter().map(|row| row.entry).collect::<Vec<_>>(), all.audit);
     assert_eq!(on.reader.quarantine(&Default::default()).unwrap().items, all.quarantine);
@@ -120,6 +124,7 @@ fn later_rows_replace_earlier_ones(mut on: Subjects) {
             incidents: shared([(incident("inc-a", "resolved", 0), false), (incident("inc-b", "open", 1), true)]),
             problems: vec![],
             deliveries: vec![delivered, redriven.clone()],
+            told: vec![],
             facts: vec![fact("s-1", None), fact("s-2", Some(json!(7))), fact("never-there", None)],
         }))
         .unwrap();
@@ -220,6 +225,7 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
                     ]),
                     problems: vec![problem("prb-1", 0), resolved_problem("prb-2")],
                     deliveries: vec![delivery("d-pending", "inc-a", 0), delivered("d-old", 1), delivered("d-young", 9)],
+                    told: vec![change("c-old", 0), change("c-young", 9)],
                     facts: vec![fact("s-1", Some(json!(1)))],
                 },
                 timeline: vec![
@@ -236,8 +242,8 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
         })
         .unwrap();
     let live = on.store.load().unwrap();
-    // Two of the journal, one alert, two incidents, one delivery, three of the timeline, one quarantined.
-    assert_eq!(on.store.prune(&horizon(2), 100).unwrap(), 10);
+    // Two of the journal, one alert, two incidents, one delivery, one change, three of the timeline, one quarantined.
+    assert_eq!(on.store.prune(&horizon(2), 100).unwrap(), 11);
     assert_eq!(on.store.load().unwrap(), live);
     assert_eq!(on.reader.journal(0, 10).unwrap().iter().map(|row| row.0).collect::<Vec<_>>(), [3, 4]);
     let alerts = on.reader.alerts(&Default::default()).unwrap().items;
@@ -246,6 +252,7 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
     assert_eq!(incidents.iter().map(|one| name_of(one.id)).collect::<Vec<_>>(), ["inc-young", "inc-live"]);
     let deliveries = on.reader.deliveries(&Default::default()).unwrap().items;
     assert_eq!(deliveries.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["d-young", "d-pending"]);
+    assert_eq!(on.reader.changes(&Default::default()).unwrap().items, [change("c-young", 9)]);
     let timeline =
         |id: &str| on.reader.timeline(&super::Subject::Incident(incident_id(id)), &Default::default()).unwrap().items;
     assert_eq!((timeline("inc-live").len(), timeline("inc-old").len()), (1, 0));

@@ -14,6 +14,7 @@ pub(super) enum List {
     Incidents = b'i' as isize,
     Alerts = b'a' as isize,
     Problems = b'p' as isize,
+    Changes = b'c' as isize,
     Silences = b's' as isize,
     Deliveries = b'd' as isize,
     Timeline = b't' as isize,

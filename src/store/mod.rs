@@ -20,7 +20,7 @@ use crate::engine::state::{Changes, Snapshot};
 use crate::model::audit::{AuditEntry, AuditRow};
 use crate::model::delivery::DeliveryState;
 use crate::model::problem::ProblemId;
-use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Silence, TimelineEntry, Timestamp};
+use crate::model::{Alert, Change, Delivery, Incident, IncidentId, Problem, Silence, TimelineEntry, Timestamp};
 use serde::Serialize;
 
 /// Where the journal stands: the number of its last row, 0 when it is empty.
@@ -140,7 +140,7 @@ pub trait Store: Send {
     /// is unknown. In every error case nothing may be acknowledged.
     fn commit(&mut self, commit: &Commit) -> Result<Position, StoreError>;
 
-    /// Deletes what is older than the horizon: journal, history, finished deliveries, timeline and
+    /// Deletes what is older than the horizon: journal, history, finished deliveries, changes, timeline and
     /// quarantine, but nothing live or pending and never the audit. At most `rows_max` rows of each,
     /// so that the writer is not held up; returns how many went, 0 when there is nothing more to do.
     fn prune(&mut self, horizon: &Horizon, rows_max: u32) -> Result<u64, StoreError>;
@@ -157,6 +157,8 @@ pub trait Reader: Send + Sync {
     fn problems(&self, query: &ProblemQuery) -> Result<Page<Problem>, StoreError>;
     /// By id or by the beginning of one (`prb-` may be left out); follows merges. All that fit, at most 10.
     fn find_problems(&self, prefix: &str) -> Result<Vec<Problem>, StoreError>;
+    /// What was altered outside, latest first.
+    fn changes(&self, query: &ChangeQuery) -> Result<Page<Change>, StoreError>;
     /// Those that have not ended, latest start first.
     fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError>;
     /// By its whole id.
@@ -231,6 +233,16 @@ pub struct DeliveryQuery {
     pub state: Option<String>,
     pub incident: Option<IncidentId>,
     pub sink: Option<String>,
+    pub page: PageQuery,
+}
+
+/// By the time at which a change began, both ends included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeQuery {
+    /// As the engine names it.
+    pub configuration_item: Option<String>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
     pub page: PageQuery,
 }
 

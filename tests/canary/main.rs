@@ -270,9 +270,14 @@ fn use_the_command_line(world: &mut World) {
     let incident = world.command(&["incidents", "--json", "--state", "all"]);
     let incident: Value = serde_json::from_str(&incident).unwrap_or_default();
     let id = incident["items"][0]["id"].as_str().unwrap_or("inc-").to_owned();
-    for arguments in
-        [&["explain", &id][..], &["explain", "--json", &id], &["incidents"], &["silences"], &["audit", "list"]]
-    {
+    for arguments in [
+        &["explain", &id][..],
+        &["explain", "--json", &id],
+        &["incidents"],
+        &["silences"],
+        &["changes"],
+        &["audit", "list"],
+    ] {
         world.command(arguments);
     }
     let store = world.site.store_path().display().to_string();

@@ -19,6 +19,7 @@ sources:
   zabbix: { kind: zabbix }
   prometheus: { kind: prometheus }
   alertmanager: { kind: alertmanager }
+  changes: { kind: changes }
 default_sla: gold
 slas: { gold: { P1: { respond: 15m, restore: 4h }, P2: { respond: 30m, restore: 8h } } }
 correlation: { close_after: 1h }

@@ -218,6 +218,14 @@ pub fn poison(now: Timestamp) -> Post {
     Post { source: "prometheus", body: alert.to_string().into_bytes(), condition: None }
 }
 
+/// What a pipeline tells of its deployments: first that one begins, then that it is over.
+pub fn change(now: Timestamp, nth: u64) -> Post {
+    let state = if nth.is_multiple_of(2) { "started" } else { "succeeded" };
+    let item = ["web1", "web2", "db1"][(nth / 2 % 3) as usize];
+    let change = json!({"id": format!("deploy-{}", nth / 2), "at": now, "state": state, "configuration_item": item});
+    Post { source: "changes", body: change.to_string().into_bytes(), condition: None }
+}
+
 /// A body that does not parse.
 pub fn garbage(nth: u64) -> Post {
     Post { source: "zabbix", body: format!("{{\"event_source\":\"{nth}\"").into_bytes(), condition: None }

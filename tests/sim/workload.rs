@@ -7,6 +7,9 @@ use super::monitors::{self, Condition, Monitor, Post, Word};
 use super::people;
 use super::world::{Answer, What, World};
 
+/// So many happenings lie between two tellings of changes.
+const CHANGE_EVERY: u64 = 7;
+
 pub struct Workload {
     pub conditions: Vec<Condition>,
     /// Everything that was ever to be posted.
@@ -18,12 +21,21 @@ pub struct Workload {
     /// Answers of the world that have been looked at.
     seen: usize,
     counter: u64,
+    deployments: u64,
 }
 
 impl Workload {
     pub fn new(now: Timestamp) -> Self {
         let conditions = monitors::conditions(now);
-        Self { conditions, posts: Vec::new(), waiting: Vec::new(), under_way: Vec::new(), seen: 0, counter: 0 }
+        Self {
+            conditions,
+            posts: Vec::new(),
+            waiting: Vec::new(),
+            under_way: Vec::new(),
+            seen: 0,
+            counter: 0,
+            deployments: 0,
+        }
     }
 
     /// Something fails, recovers, repeats, or somebody does something in a monitor.
@@ -31,6 +43,10 @@ impl Workload {
         let index = random.usize(..self.conditions.len());
         self.counter += 1;
         let counter = self.counter;
+        if counter.is_multiple_of(CHANGE_EVERY) {
+            self.add(monitors::change(now, self.deployments));
+            self.deployments += 1;
+        }
         let condition = &mut self.conditions[index];
         let word = match (random.u32(..100), condition.monitor) {
             (0..70, _) => {

@@ -19,7 +19,7 @@ use watchbell::model::{Span, Timestamp};
 use watchbell::runtime::driver::{Driver, DriverError, RowsNow};
 use watchbell::runtime::inbox::{Handle, Job, Queue, Receipt, SubmitError};
 use watchbell::runtime::outbox::{self, Sinks};
-use watchbell::sources::{Inbound, Source};
+use watchbell::sources::{Inbound, Parsed, Source};
 use watchbell::store::{QuarantineRow, Reader, SqliteReader, SqliteStore};
 use watchbell::telemetry::Metrics;
 
@@ -358,9 +358,14 @@ impl World {
             Inbound { source: post.source, content_type: "application/json", body: &post.body, received_at: now };
         let (done, answer) = oneshot::channel();
         let (job, what) = match self.sources[post.source].parse(&inbound) {
-            Ok(events) => {
-                let is_poison = events.iter().any(|event| event.name == POISON);
-                let input = Input::Events { events };
+            Ok(parsed) => {
+                let (input, is_poison) = match parsed {
+                    Parsed::Events(events) => {
+                        let is_poison = events.iter().any(|event| event.name == POISON);
+                        (Input::Events { events }, is_poison)
+                    }
+                    Parsed::Changes(changes) => (Input::Changes { changes }, false),
+                };
                 let payload = serde_json::to_vec(&input).unwrap();
                 let what = What::Events { post: index, payload: payload.clone(), is_poison };
                 (Job::Input { input: Box::new(input), payload, source: Some(post.source.to_owned()), done }, what)

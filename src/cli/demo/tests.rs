@@ -26,7 +26,7 @@ fn events(request: &Request, playback: &Playback) -> Vec<Event> {
         body: body.as_bytes(),
         received_at: playback.moment(request.act, request.at_ms).unwrap(),
     };
-    source.parse(&inbound).unwrap_or_else(|error| panic!("{}: {error}", request.says))
+    source.parse(&inbound).unwrap_or_else(|error| panic!("{}: {error}", request.says)).into_events()
 }
 
 /// The whole recording at its own speed, the repair 20 s after the outage.

@@ -64,8 +64,14 @@ fn folder() -> PathBuf {
 }
 
 /// The topology, and what goes to the monitors' side; `tests/e2e` runs those with the real ones.
-const NOT_OURS: [&str; 5] =
-    ["topology.yaml", "nagios.cfg", "zabbix-media-type.yaml", "alertmanager.yml", "prometheus.yml"];
+const NOT_OURS: [&str; 6] = [
+    "topology.yaml",
+    "nagios.cfg",
+    "zabbix-media-type.yaml",
+    "alertmanager.yml",
+    "prometheus.yml",
+    "argocd-notifications.yml",
+];
 
 #[test]
 fn every_example_is_sound() {

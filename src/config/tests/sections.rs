@@ -1,6 +1,7 @@
 //! What is wrong inside of sections.
 
-use super::{said, said_of};
+use super::{load, said, said_of};
+use crate::config::Auth;
 use insta::assert_snapshot;
 
 #[test]
@@ -64,7 +65,7 @@ route: { receiver: opps }
       --> watchbell.yaml:13
     error: unknown key `tokn` in `sources.c/d`
       --> watchbell.yaml:13
-      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_sha256`, `tokens`, `user`
+      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_sha256`, `tokens`, `user`
     error: missing key `password` in `sources.c/d`
       --> watchbell.yaml:13
     error: unknown key `falback` in `receivers.ops`
@@ -334,6 +335,22 @@ error: `problems.likeness_percent`: expected 1 to 100, got 101
 warning: `retention.journal` is longer than `retention.history`: a replay would lack what it led to
   --> watchbell.yaml:12
 "#);
+}
+
+#[test]
+fn a_token_may_be_in_a_header_of_the_senders_own() {
+    let yaml = "\
+sources:
+  a: { kind: zabbix, token: t, token_header: X Y }
+  b: { kind: zabbix, token_header: X-Gitlab-Token }
+  c: { kind: zabbix, user: u, password: p, token_header: X-Gitlab-Token }
+";
+    assert_snapshot!(said_of(yaml), @"");
+    let sound = load("sources: { a: { kind: zabbix, token: t, token_header: X-Gitlab-Token } }");
+    let Auth::HeaderAnyOf { header, tokens } = &sound.sources["a"].auth else {
+        panic!("{:?}", sound.sources["a"].auth)
+    };
+    assert_eq!((header.as_str(), tokens.len()), ("x-gitlab-token", 1));
 }
 
 #[test]

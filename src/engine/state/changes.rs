@@ -1,4 +1,5 @@
-//! What has changed in the working set since the store was last told: whole rows, taken at once.
+//! What has changed in the working set since the store was last told: whole rows, taken at once. What people
+//! changed outside is in `engine/changes.rs`.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use super::State;
 use crate::model::alert::AlertNumber;
 use crate::model::problem::ProblemId;
-use crate::model::{Alert, Delivery, Incident, IncidentId, Problem};
+use crate::model::{Alert, Change, Delivery, Incident, IncidentId, Problem};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changed {
@@ -15,6 +16,8 @@ pub(super) struct Changed {
     pub(super) incidents: BTreeSet<IncidentId>,
     pub(super) problems: BTreeSet<ProblemId>,
     pub(super) deliveries: BTreeMap<(IncidentId, String), Delivery>,
+    /// By key, as their rows are to be from now on.
+    pub(super) told: BTreeMap<String, Change>,
     pub(super) facts: BTreeMap<(&'static str, String), Option<Value>>,
     pub(super) is_next_alert: bool,
     pub(super) evicted_alerts: Vec<Arc<Alert>>,
@@ -29,6 +32,8 @@ pub struct Changes {
     pub incidents: Vec<(Arc<Incident>, bool)>,
     pub problems: Vec<Problem>,
     pub deliveries: Vec<Delivery>,
+    /// What sources told of changes outside (`model/change.rs`), for their history.
+    pub told: Vec<Change>,
     pub facts: Vec<Fact>,
 }
 
@@ -38,6 +43,7 @@ impl Changes {
             && self.incidents.is_empty()
             && self.problems.is_empty()
             && self.deliveries.is_empty()
+            && self.told.is_empty()
             && self.facts.is_empty()
     }
 }
@@ -64,6 +70,7 @@ pub(in crate::engine) mod fact {
     pub const SIGNATURE: &str = "signature";
     pub const PROBLEM_THREAD: &str = "problem_thread";
     pub const CLOCK_AHEAD: &str = "clock_ahead";
+    pub const CHANGE: &str = "change";
     pub const AWAY_UNTIL: &str = "away_until";
 }
 
@@ -79,6 +86,7 @@ impl State {
             + changed.incidents.len()
             + changed.problems.len()
             + changed.deliveries.len()
+            + changed.told.len()
             + changed.facts.len()
             + self.history.change_count()
             + changed.evicted_alerts.len()
@@ -109,6 +117,7 @@ impl State {
             incidents,
             problems: changed.problems.iter().filter_map(|id| self.problems.get(id).cloned()).collect(),
             deliveries: changed.deliveries.into_values().collect(),
+            told: changed.told.into_values().collect(),
             facts: self.facts_of(changed.facts, changed.is_next_alert),
         }
     }

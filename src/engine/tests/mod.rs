@@ -1,5 +1,6 @@
 //! Scenarios: events in, decisions out.
 
+mod changes;
 mod fallback;
 mod problems;
 mod properties;

@@ -123,6 +123,7 @@ fn merge_changes(all: &mut Changes, new: Changes) {
     all.incidents.extend(new.incidents);
     all.problems.extend(new.problems);
     all.deliveries.extend(new.deliveries);
+    all.told.extend(new.told);
     all.facts.extend(new.facts);
 }
 

@@ -3,6 +3,7 @@
 //! command means is the engine's matter, what a page holds the store's.
 
 pub mod alerts;
+pub mod changes;
 pub mod deliveries;
 pub mod incidents;
 mod parameters;

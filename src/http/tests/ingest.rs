@@ -108,6 +108,35 @@ async fn prometheus_is_answered_as_alertmanager_would() {
 }
 
 #[tokio::test]
+async fn authenticates_by_a_token_in_a_header_of_the_senders_own() {
+    let auth = Auth::HeaderTokens { header: "x-gitlab-token".into(), tokens: vec![sha256("old"), sha256("new")] };
+    let world = World::new([("zabbix", source(&ZABBIX, auth))], tokens());
+    let mut refusals = Vec::new();
+    for headers in [
+        &[][..],
+        &[("x-gitlab-token", "wrong")],
+        &[("x-gitlab-token", "")],
+        &[("x-gitlab-token", "Bearer new")],
+        &[("authorization", "Bearer new")],
+    ] {
+        let answer = world.send(untouchable("/in/zabbix", headers)).await;
+        assert_eq!(answer.header("www-authenticate"), "Token header=\"x-gitlab-token\"");
+        refusals.push(answer.problem());
+    }
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    401 this source wants a token in the header `x-gitlab-token`
+    401 the token is not one of those configured here
+    401 this source wants a token in the header `x-gitlab-token`
+    401 the token is not one of those configured here
+    401 this source wants a token in the header `x-gitlab-token`
+    "#);
+    for token in ["old", "new"] {
+        let answer = world.send(post("/in/zabbix", &[("x-gitlab-token", token)], "1 events")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn authenticates_by_token_before_the_body_is_read() {
     let auth = Auth::Tokens(vec![sha256("old"), sha256("new")]);
     let world = World::new([("zabbix", source(&ZABBIX, auth))], tokens());

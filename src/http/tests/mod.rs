@@ -26,12 +26,12 @@ use crate::clock::Clock;
 use crate::engine::input::{Input, Reply, Role};
 use crate::error::ConfigError;
 use crate::model::audit::{AuditEntry, AuditRow};
-use crate::model::{Alert, Delivery, Event, Incident, Problem, Silence, TimelineEntry, Timestamp};
+use crate::model::{Alert, Change, Delivery, Event, Incident, Problem, Silence, TimelineEntry, Timestamp};
 use crate::runtime::inbox::{Handle, Job, Queue, Receipt, SubmitError};
-use crate::sources::{Inbound, Overload, ParseError, Source, SourceSpec};
+use crate::sources::{Inbound, Overload, ParseError, Parsed, Source, SourceSpec};
 use crate::store::{
-    AlertQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery, QuarantineRow,
-    Reader, StoreError, Subject,
+    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery,
+    QuarantineRow, Reader, StoreError, Subject,
 };
 use crate::telemetry::Metrics;
 
@@ -52,12 +52,12 @@ pub static PROMETHEUS: SourceSpec = spec("prometheus", Overload::ServiceUnavaila
 struct CountingSource;
 
 impl Source for CountingSource {
-    fn parse(&self, inbound: &Inbound<'_>) -> Result<Vec<Event>, ParseError> {
+    fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError> {
         let text = String::from_utf8_lossy(inbound.body);
         assert!(text != "panic", "a source that panics");
         let count = text.trim().strip_suffix(" events").and_then(|count| count.parse::<usize>().ok());
         let count = count.ok_or_else(|| ParseError::new("alerts[0].status", &*text, "`firing` or `resolved`"))?;
-        Ok((0..count).map(|number| event(inbound, number)).collect())
+        Ok((0..count).map(|number| event(inbound, number)).collect::<Vec<_>>().into())
     }
 }
 
@@ -322,6 +322,9 @@ impl Reader for FakeReader {
     }
     fn audit_after(&self, _number: Option<u64>, _limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         Ok(Vec::new())
+    }
+    fn changes(&self, query: &ChangeQuery) -> Result<Page<Change>, StoreError> {
+        self.note(query, &query.page)
     }
     fn quarantine(&self, _page: &PageQuery) -> Result<Page<QuarantineRow>, StoreError> {
         let at = Timestamp::from_millis(NOW_MS);

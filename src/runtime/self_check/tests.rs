@@ -253,7 +253,7 @@ fn a_body_that_looks_like_a_probe_is_an_alert() {
     let body = br#"{"id":"7","status":"firing","name":"x","dedup_key":"self-check","source":"watchbell"}"#;
     let received_at = "2026-11-21T05:00:00Z".parse().unwrap();
     let inbound = Inbound { source: "script", content_type: "application/json", body, received_at };
-    let events = source.parse(&inbound).unwrap();
+    let events = source.parse(&inbound).unwrap().into_events();
     let mut state = State::restore(Default::default()).unwrap();
     step(&mut state, received_at, Input::Events { events });
     assert_eq!((state.alerts().count(), state.incidents().count()), (1, 1));

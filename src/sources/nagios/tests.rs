@@ -207,7 +207,7 @@ fn severities_can_be_configured_by_state() {
     let table = serde_json::json!({"severities": {"down": "major"}});
     let source = build(table.as_object().unwrap()).unwrap();
     let body = r#"{"NOTIFICATIONTYPE":"PROBLEM","HOSTNAME":"h","HOSTSTATE":"DOWN"}"#;
-    assert_eq!(source.parse(&inbound_at("nagios", body, NOW)).unwrap()[0].severity, Severity::Major);
+    assert_eq!(source.parse(&inbound_at("nagios", body, NOW)).unwrap().into_events()[0].severity, Severity::Major);
     let table = serde_json::json!({"severities": {"DWON": "major"}});
     let error = build(table.as_object().unwrap()).err().unwrap();
     insta::assert_snapshot!(error, @"`severities.DWON`: expected a state: `DOWN`, `UNREACHABLE`, `CRITICAL`, `UNKNOWN` or `WARNING`");

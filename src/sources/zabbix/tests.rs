@@ -169,7 +169,7 @@ fn times_are_read_in_the_configured_zone_and_doubted_when_ahead() {
     let at = |zone: &str, received_at: &str| {
         let table = serde_json::json!({"time_zone": zone});
         let source = build(table.as_object().unwrap()).unwrap();
-        source.parse(&inbound_at("zabbix", PROBLEM, received_at)).unwrap()[0].at.to_string()
+        source.parse(&inbound_at("zabbix", PROBLEM, received_at)).unwrap().into_events()[0].at.to_string()
     };
     assert_eq!(at("UTC", NOW), "2026-11-21T05:36:51.000Z");
     assert_eq!(at("Europe/Warsaw", NOW), "2026-11-21T04:36:51.000Z");
@@ -203,7 +203,7 @@ fn the_family_does_not_name_the_host() {
 fn severities_can_be_configured_by_name_and_number() {
     let severity = |table: serde_json::Value, body: &str| {
         let source = build(table.as_object().unwrap()).unwrap();
-        source.parse(&inbound_at("zabbix", body, NOW)).unwrap()[0].severity
+        source.parse(&inbound_at("zabbix", body, NOW)).unwrap().into_events()[0].severity
     };
     let renamed = PROBLEM.replace(r#""event_severity":"High""#, r#""event_severity":"Gold""#);
     assert_eq!(severity(serde_json::json!({"severities": {"High": "critical"}}), PROBLEM), Severity::Critical);

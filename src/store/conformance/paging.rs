@@ -7,9 +7,13 @@ use super::samples::*;
 use crate::engine::state::{Changes, Fact};
 use crate::model::audit::AuditRow;
 use crate::model::problem::ProblemState;
-use crate::model::{Alert, AlertStatus, Delivery, Incident, IncidentState, Priority, Problem, Silence, TimelineEntry};
+use crate::model::{
+    Alert, AlertStatus, Change, ChangeState, Delivery, Incident, IncidentState, Priority, Problem, Silence,
+    TimelineEntry, Timestamp,
+};
 use crate::store::{
-    AlertQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, ProblemQuery, QuarantineRow, StoreError, Subject,
+    AlertQuery, ChangeQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, ProblemQuery, QuarantineRow,
+    StoreError, Subject,
 };
 
 /// Walks all pages of `limit` rows and says which names were on them: `b a | c`.
@@ -166,6 +170,45 @@ pub(super) fn silences_page_from_the_latest_start(mut on: Subjects) {
     assert_eq!(listed(&on, 4), "sil-d sil-b sil-a sil-e", "what has ended is gone");
 }
 
+fn told(changes_told: impl IntoIterator<Item = Change>) -> Commit {
+    changes(Changes { told: changes_told.into_iter().collect(), ..Changes::default() })
+}
+
+pub(super) fn changes_page_and_filter(mut on: Subjects) {
+    let elsewhere = Change { configuration_item: Some("db-1".into()), ..change("c-d", 3) };
+    let of_service = Change { configuration_item: None, ..change("c-e", 4) };
+    on.store
+        .commit(&told([change("c-a", 1), change("c-b", 2), change("c-c", 2), elsewhere, of_service, change("c-f", 5)]))
+        .unwrap();
+    let listed = |limit, item: Option<&str>, since: Option<Timestamp>, until: Option<Timestamp>| {
+        walk(
+            limit,
+            |change: &Change| change.id.clone(),
+            |page| {
+                let configuration_item = item.map(String::from);
+                on.reader.changes(&ChangeQuery { configuration_item, since, until, page }).unwrap()
+            },
+        )
+    };
+    assert_eq!(listed(4, None, None, None), "c-f c-e c-d c-c | c-b c-a");
+    assert_eq!(listed(1, Some("shop-web"), None, None), "c-f | c-c | c-b | c-a");
+    assert_eq!(listed(9, Some("db-1"), None, None), "c-d");
+    assert_eq!(listed(9, Some("unknown"), None, None), "");
+    assert_eq!(listed(2, None, Some(minute(2)), Some(minute(4))), "c-e c-d | c-c c-b");
+    assert_eq!(listed(9, Some("shop-web"), Some(minute(2)), Some(minute(2))), "c-c c-b");
+    assert_eq!(listed(9, None, Some(minute(9)), None), "");
+    assert_eq!(listed(9, None, None, Some(minute(0))), "");
+}
+
+pub(super) fn a_change_has_one_row(mut on: Subjects) {
+    let started = Change { state: ChangeState::Started, state_at: None, ..change("c-a", 1) };
+    on.store.commit(&told([started])).unwrap();
+    let moved = Change { configuration_item: Some("db-1".into()), ..change("c-a", 0) };
+    let namesake = Change { source: "cd".into(), ..change("c-a", 2) };
+    on.store.commit(&told([moved.clone(), namesake.clone()])).unwrap();
+    assert_eq!(on.reader.changes(&Default::default()).unwrap().items, [namesake, moved]);
+}
+
 pub(super) fn deliveries_page_and_filter(mut on: Subjects) {
     let exhausted = json!({"state": "exhausted", "reason": "404", "fallback": "d-4"});
     let mut mail = delivery("d-4", "inc-b", 4);
@@ -315,6 +358,7 @@ pub(super) fn foreign_cursors_are_refused(mut on: Subjects) {
             on.reader.incidents(&IncidentQuery { page: page.clone(), ..Default::default() }).err(),
             on.reader.alerts(&AlertQuery { page: page.clone(), ..Default::default() }).err(),
             on.reader.deliveries(&DeliveryQuery { page: page.clone(), ..Default::default() }).err(),
+            on.reader.changes(&ChangeQuery { page: page.clone(), ..Default::default() }).err(),
             on.reader.problems(&ProblemQuery { page: page.clone(), ..Default::default() }).err(),
             on.reader.timeline(&of_problem("prb-1"), &page).err(),
             on.reader.timeline(&Subject::Incident(incident_id("inc-a")), &page).err(),

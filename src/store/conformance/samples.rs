@@ -8,7 +8,10 @@ use crate::engine::state::{Changes, Fact};
 use crate::model::audit::AuditEntry;
 use crate::model::incident_id::sample_id;
 use crate::model::problem::{ProblemId, ProblemState};
-use crate::model::{Alert, Delivery, Fingerprint, Incident, IncidentId, Problem, TimelineEntry, Timestamp};
+use crate::model::{
+    Alert, Change, ChangeKind, ChangeState, Delivery, Fingerprint, Incident, IncidentId, Problem, TimelineEntry,
+    Timestamp,
+};
 use crate::store::{Commit, JournalRow, QuarantineRow, Rows, Subject};
 
 /// 2026-11-21T05:00:00Z, where the suite's time begins.
@@ -168,6 +171,25 @@ pub(super) fn audit(at: i64) -> AuditEntry {
     }
 }
 
+/// A change that began at `at` and was over a minute later.
+pub(super) fn change(id: &str, at: i64) -> Change {
+    Change {
+        id: id.into(),
+        at: minute(at),
+        received_at: minute(at),
+        source: "ci".into(),
+        kind: ChangeKind::Deploy,
+        state: ChangeState::Succeeded,
+        state_at: Some(minute(at + 1)),
+        configuration_item: Some("shop-web".into()),
+        service: Some("shop".into()),
+        reference: Some("v1.4.2".into()),
+        summary: "New checkout".into(),
+        author: Some("ada".into()),
+        url: Some("https://ci.lab.example/417".into()),
+    }
+}
+
 pub(super) fn quarantined(at: i64) -> QuarantineRow {
     QuarantineRow {
         at: minute(at),
@@ -238,6 +260,7 @@ pub(in crate::store) fn everything() -> Commit {
                         2,
                     ),
                 ],
+                told: vec![change("c-1", 0)],
                 facts: vec![fact("s-1", Some(json!({"comment": "planned"})))],
             },
             timeline: vec![entry(0, Some("inc-a"), Some(&alert(1)), "it fired")],

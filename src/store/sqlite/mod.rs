@@ -10,6 +10,7 @@
 
 mod audit;
 mod backup;
+mod change;
 mod checkpoint;
 mod error;
 mod file;
@@ -43,7 +44,8 @@ use error::{Fault, Opening};
 use mark::{Hold, Mark};
 
 /// Schema changes in order; the number applied stands in the file's `user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_init.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/sqlite/0001_init.sql"), include_str!("../migrations/sqlite/0002_changes.sql")];
 /// `WBLL`: tells our files from those of other programs that use SQLite.
 const APPLICATION_ID: i32 = 0x5742_4c4c;
 

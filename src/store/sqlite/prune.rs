@@ -26,12 +26,16 @@ pub(super) const FINISHED_DELIVERIES: &str = "
       SELECT seq FROM delivery INDEXED BY delivery_finished
       WHERE finished_at IS NOT NULL AND finished_at < ?1 ORDER BY finished_at LIMIT ?2)";
 
+pub(super) const OLD_CHANGES: &str = "
+    DELETE FROM change WHERE seq IN (
+      SELECT seq FROM change INDEXED BY change_old WHERE state_at < ?1 ORDER BY state_at LIMIT ?2)";
+
 pub(super) fn prune(connection: &mut Connection, epoch: u64, horizon: &Horizon, rows_max: u32) -> Result<u64, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     fence(&transaction, epoch, 0)?;
     let before = horizon.history.as_millis();
     let mut pruned = 0;
-    for sql in [PAST_ALERTS, PAST_INCIDENTS, FINISHED_DELIVERIES] {
+    for sql in [PAST_ALERTS, PAST_INCIDENTS, FINISHED_DELIVERIES, OLD_CHANGES] {
         pruned += transaction.prepare_cached(sql)?.execute(params![before, rows_max])?;
     }
     // What the rows do not say yet is still to be stepped by the next start.

@@ -12,16 +12,16 @@ use super::error::Fault;
 use super::load::{body, payload, position};
 use super::timeline;
 use super::write::incident_key;
-use super::{SqliteReader, audit, problems};
+use super::{SqliteReader, audit, change, problems};
 use crate::model::audit::AuditRow;
 use crate::model::{
-    Alert, AlertStatus, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence, TimelineEntry,
-    Timestamp, delivery,
+    Alert, AlertStatus, Change, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence,
+    TimelineEntry, Timestamp, delivery,
 };
 use crate::store::cursor::{self, Key, List};
 use crate::store::{
-    AlertQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery, QuarantineRow,
-    Reader, StoreError, Subject,
+    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery,
+    QuarantineRow, Reader, StoreError, Subject,
 };
 
 /// Incidents that one prefix may name.
@@ -61,6 +61,10 @@ impl Reader for SqliteReader {
 
     fn find_problems(&self, prefix: &str) -> Result<Vec<Problem>, StoreError> {
         self.read("find a problem", |snapshot| problems::find(snapshot, prefix))
+    }
+
+    fn changes(&self, query: &ChangeQuery) -> Result<Page<Change>, StoreError> {
+        self.read("list changes", |snapshot| change::page(snapshot, query))
     }
 
     fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError> {

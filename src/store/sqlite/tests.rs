@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::read::{alert_sql, delivery_sql};
-use super::{SqliteReader, SqliteStore, audit, load, problems, prune, read, seal, timeline};
+use super::{SqliteReader, SqliteStore, audit, change, load, problems, prune, read, seal, timeline};
 use crate::engine::state::{Changes, Fact};
 use crate::model::incident_id::sample_id;
 use crate::model::{AlertStatus, Timestamp};
 use crate::store::conformance::{CHECKS, Subjects};
-use crate::store::{AlertQuery, Commit, DeliveryQuery, JournalRow, QuarantineRow, Reader, Rows, Store, StoreError};
+use crate::store::{
+    AlertQuery, ChangeQuery, Commit, DeliveryQuery, JournalRow, QuarantineRow, Reader, Rows, Store, StoreError,
+};
 
 fn subjects((mut store, reader): (SqliteStore, SqliteReader)) -> Subjects {
     let rival = reader.writer().unwrap();
@@ -153,7 +155,7 @@ fn a_journal_that_disagrees_with_its_position_is_damaged() {
 fn newer_and_foreign_files_are_refused() {
     let (_directory, path) = closed_store(1);
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 9_999).unwrap();
-    assert!(matches!(refusal(&path), StoreError::Newer { found: 9_999, known: 1 }));
+    assert!(matches!(refusal(&path), StoreError::Newer { found: 9_999, known: 2 }));
     for sql in ["CREATE TABLE theirs (id INTEGER)", "PRAGMA user_version = 1; PRAGMA journal_mode = WAL"] {
         let foreign = path.with_file_name("foreign.db");
         let _ = fs::remove_file(&foreign);
@@ -282,6 +284,8 @@ fn plans() -> Vec<(&'static str, String)> {
         ("problems by state", problems::BY_STATE.into()),
         ("problems by prefix", problems::BY_PREFIX.into()),
         ("timeline by problem", timeline::OF_PROBLEM.into()),
+        ("changes", change::sql(&ChangeQuery::default())),
+        ("changes by item", change::sql(&ChangeQuery { configuration_item: Some("x".into()), ..Default::default() })),
         ("timeline by incident", timeline::OF_INCIDENT.into()),
         ("timeline by alert", timeline::OF_ALERT.into()),
         ("silences", read::SILENCES.into()),
@@ -293,6 +297,7 @@ fn plans() -> Vec<(&'static str, String)> {
         ("pruned alerts", prune::PAST_ALERTS.into()),
         ("pruned incidents", prune::PAST_INCIDENTS.into()),
         ("pruned deliveries", prune::FINISHED_DELIVERIES.into()),
+        ("pruned changes", prune::OLD_CHANGES.into()),
         ("pruned timeline", prune::OLD_TIMELINE.into()),
     ]
 }

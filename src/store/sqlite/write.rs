@@ -11,8 +11,7 @@ use serde::Serialize;
 
 use super::SqliteStore;
 use super::error::Fault;
-use super::timeline;
-use super::{packed, seal};
+use super::{change, packed, seal, timeline};
 use crate::crash_point::{CrashPoint, reach};
 use crate::engine::state::{Changes, Snapshot};
 use crate::model::alert::AlertNumber;
@@ -144,6 +143,7 @@ fn write_rows(
     if !mutant::is(Mutant::DeliveriesNotStored) {
         write_deliveries(transaction, json, &rows.changes)?;
     }
+    change::write(transaction, json, &rows.changes.told)?;
     write_facts(transaction, json, &rows.changes)?;
     timeline::write(transaction, scratch, rows)?;
     transaction.prepare_cached("UPDATE meta SET applied = position WHERE id = 1")?.execute([])?;

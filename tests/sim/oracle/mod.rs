@@ -96,6 +96,8 @@ pub struct Oracle {
     ended_by_people: BTreeMap<Fingerprint, Alert>,
     /// Sinks that some configuration since the start did not have: nobody can tell them anything.
     absent: BTreeSet<String>,
+    /// Ids of changes in the journal.
+    changes: BTreeSet<String>,
     /// Levels asked in the present episode of an incident.
     asked: BTreeMap<IncidentId, Vec<String>>,
 }
@@ -115,6 +117,7 @@ impl Oracle {
             explained: BTreeSet::new(),
             ended_by_people: BTreeMap::new(),
             absent: BTreeSet::new(),
+            changes: BTreeSet::new(),
             asked: BTreeMap::new(),
         }
     }
@@ -196,6 +199,9 @@ impl Oracle {
     fn take_in(&mut self, input: &Input, effects: &[Effect], at: Timestamp) -> Verdict {
         if let Input::Command { by, .. } = input {
             self.commands.push((by.clone(), at));
+        }
+        if let Input::Changes { changes } = input {
+            self.changes.extend(changes.iter().map(|change| change.id.clone()));
         }
         if let Input::Configured { policy } = input {
             let has = |sink: &str| policy.receivers.values().any(|receiver| receiver.sinks.iter().any(|s| s == sink));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watchbell::model::{Alert, AlertStatus, Delivery, DeliveryState, Incident, IncidentId};
-use watchbell::store::{DeliveryQuery, IncidentQuery, PAGE_LIMIT_MAX, PageQuery, Reader};
+use watchbell::store::{ChangeQuery, DeliveryQuery, IncidentQuery, PAGE_LIMIT_MAX, PageQuery, Reader};
 
 use super::super::monitors::Condition;
 use super::super::world::World;
@@ -36,8 +36,18 @@ impl Oracle {
             ensure(self.is_heard(id, 0), "I4", || format!("{id} reached nobody: {:?}", known.end))?;
         }
         self.judge_audit(world)?;
+        self.judge_changes(world)?;
         self.judge_store(world)?;
         judge_ends(world)
+    }
+
+    /// Every change that was taken is listed once, whatever was told of it how often.
+    fn judge_changes(&self, world: &World) -> Verdict {
+        let listed = world.reader.changes(&ChangeQuery { page: page(), ..Default::default() }).unwrap();
+        let mut ids: Vec<String> = listed.items.into_iter().map(|change| change.id).collect();
+        ids.sort();
+        let taken: Vec<String> = self.changes.iter().cloned().collect();
+        ensure(ids == taken, "I2", || format!("changes {taken:?} were taken, {ids:?} are listed"))
     }
 
     /// Delivered, or somebody else's delivery was in its place.
