@@ -476,33 +476,6 @@ fn a_silence_is_made_and_ended() {
 }
 
 #[test]
-fn a_generated_stream_says_what_it_is_and_overwrites_nothing() {
-    let home = tempfile::tempdir().unwrap();
-    let out = home.path().join("stream");
-    let out = out.to_str().unwrap();
-    let short = ["generate", "--out", out, "--nodes", "300", "--faults", "20"];
-    let told = run(&short);
-    let head = format!("exit code 0\n--- stdout\n--- stderr\n{out}: seed 1\n  topology  300 nodes, ");
-    assert!(told.starts_with(&head) && told.contains("  failures  20 (") && told.contains(" bad_deploy\n"), "{told}");
-    let refused =
-        format!("error: `{out}` is not empty\n\nhint: name another directory, or write over it with `--force`\n");
-    assert_eq!(run(&short), ran(2, "", &refused));
-    let alerts = || fs::read(Path::new(out).join("alerts.jsonl.gz")).unwrap();
-    let first = alerts();
-    let output = watchbell(&short).args(["--force", "--json"]).output().unwrap();
-    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&summary["nodes"], &summary["failures"]), (&300.into(), &20.into()));
-    assert!(output.stderr.is_empty() && alerts() == first);
-    let crowded = "error: 2 hours are too short for 20 failures with at most 1 at once: expected 14\n\nhint: `--hours 14` \
-                   is long enough; a higher `--concurrent` or fewer `--faults` need less time\n";
-    let other = format!("{out}-2");
-    let crowd = ["generate", "--out", &other, "--faults", "20", "--hours", "2", "--concurrent", "1"];
-    assert_eq!(run(&crowd), ran(2, "", crowded));
-    assert!(!Path::new(&other).exists());
-    assert!(run(&["generate", "--out", &other, "--noise", "100"]).contains("100 is not in 0..=90"));
-}
-
-#[test]
 fn a_problem_is_opened_worked_on_and_resolved() {
     let bell = Bell::start();
     bell.report(

@@ -31,6 +31,9 @@ pub struct Args {
     /// Topology file in place of those that the configuration names
     #[arg(long, value_name = "FILE")]
     pub topology: Option<PathBuf>,
+    /// Changes that were made meanwhile, JSON Lines as `/in/changes` takes them
+    #[arg(long, value_name = "FILE")]
+    pub changes: Option<PathBuf>,
     /// Configuration that decides; without one a journal is played under those that were in force
     #[arg(short, long = "config", value_name = "FILE")]
     pub config: Vec<PathBuf>,
@@ -48,7 +51,10 @@ pub struct Args {
 /// # Errors
 /// When a file cannot be read or written, or the configuration does not fit.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let record = record::read(&args.events)?;
+    let mut record = record::read(&args.events)?;
+    if let Some(file) = &args.changes {
+        record.add_changes(file)?;
+    }
     let own = !args.config.is_empty() || args.topology.is_some();
     let policy = own.then(|| policy(&args.config, args.topology.as_deref())).transpose()?;
     let outcome = play(&record, policy.as_ref(), "playing");

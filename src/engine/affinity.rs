@@ -120,7 +120,10 @@ fn closeness(state: &State, id: &IncidentId, item: &str, alert: &Alert) -> i64 {
 }
 
 /// What fires all the time says little, whatever it is close to.
-fn weight(alert: &Alert) -> i64 {
+fn weight(state: &State, alert: &Alert) -> i64 {
+    if state.history.is_young(alert.fired_at) {
+        return ONE;
+    }
     (alert.surprise * ONE / SURPRISE_FULL).clamp(SURPRISE_LEAST, ONE)
 }
 
@@ -144,7 +147,7 @@ fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &m
         // Two incidents about one item at the same time help nobody.
         let strength = if alerts_on(state, id, item).any(fires) { close.max(SAME_ITEM) } else { close };
         let source = &alert.source;
-        add(links, id, fixed::mul(strength, weight(alert).max(SAME_ITEM)), false, || {
+        add(links, id, fixed::mul(strength, weight(state, alert).max(SAME_ITEM)), false, || {
             format!("{item} is already part of it ({source} adds its view)")
         });
     }
@@ -152,7 +155,7 @@ fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &m
 
 /// Items a few steps away, in either direction and by a common neighbour.
 fn nearby(state: &State, item: &str, alert: &Alert, links: &mut Links) {
-    let weight = weight(alert);
+    let weight = weight(state, alert);
     for near in state.topology.nearby(item, state.policy().correlation.hops_max) {
         for id in state.groups.on(&near.item).filter(|id| is_joinable(state, id)) {
             let close = fixed::mul(near.nearness, closeness(state, id, &near.item, alert));
@@ -166,7 +169,7 @@ fn nearby(state: &State, item: &str, alert: &Alert, links: &mut Links) {
 fn same_scope(state: &State, alert: &Alert, links: &mut Links) {
     let Some(scope) = state.groups.scope(alert) else { return };
     let Some(ids) = state.groups.in_scope(&scope).filter(|ids| ids.len() <= SCOPE_INCIDENTS_MAX) else { return };
-    let weight = weight(alert);
+    let weight = weight(state, alert);
     for id in ids.iter().filter(|id| is_joinable(state, id)) {
         let youngest = state.groups.members(id).into_iter().flat_map(|members| members.alerts.iter().rev());
         let others = youngest.take(ALERTS_MAX).filter_map(|number| state.alert(*number));

@@ -171,7 +171,7 @@ fn kept_for(state: &State) -> Span {
 }
 
 /// `deploy of shop-web succeeded: v1.4.2, by ada (2026-11-21T05:00:00.000Z)`
-fn sentence(change: &Change) -> String {
+pub(super) fn sentence(change: &Change) -> String {
     let what = change.configuration_item.as_deref().or(change.service.as_deref()).unwrap_or_default();
     let state = match change.state {
         crate::model::ChangeState::RolledBack => "rolled back",

@@ -18,6 +18,8 @@ const WINDOW: Span = Span::from_mins(10);
 const HALF_LIFE: Span = Span::from_hours(14 * 24);
 /// Windows that an expectation weighs, against what was counted.
 const PRIOR: i64 = 2;
+/// Windows, thousandths, below which nothing is usual yet.
+const YOUNG: i64 = 10 * ONE;
 /// Things that are remembered; those seen longest ago give way.
 const KEPT_MAX: usize = 200_000;
 
@@ -107,6 +109,11 @@ impl History {
         self.add(Thing::Item(item), now, 0);
         self.add(Thing::OnItem(item, seen.name), now, weight);
         self.add(Thing::Family(seen.name), now, weight);
+    }
+
+    /// Whether too little has happened yet to tell what fires all the time.
+    pub fn is_young(&self, now: Timestamp) -> bool {
+        self.count(Thing::Windows, now) < YOUNG
     }
 
     /// How unexpected it is that this fires when anything does, thousandths of a bit: `−log2` of its share of the

@@ -44,6 +44,7 @@ pub mod silence;
 pub mod sla;
 mod small;
 pub mod state;
+pub mod suspect;
 pub mod symptom;
 pub mod system;
 pub mod throttle;

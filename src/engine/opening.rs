@@ -45,8 +45,10 @@ fn reason(state: &State, now: Timestamp, id: &IncidentId) -> Option<String> {
     if let Some(severe) = firing(state, id).find(|alert| alert.severity.is_at_least(correlation.open_severity)) {
         return Some(format!("{} is {}", severe.name, severe.severity));
     }
+    let is_young = state.history.is_young(now);
     let counts = |alert: &&Alert| {
-        alert.severity.is_at_least(correlation.pending_severity) && alert.surprise >= AGREEING_SURPRISE
+        let is_unusual = is_young || alert.surprise >= AGREEING_SURPRISE;
+        alert.severity.is_at_least(correlation.pending_severity) && is_unusual
     };
     let agreeing: BTreeSet<(Option<&str>, &str)> =
         firing(state, id).filter(counts).map(|alert| (alert.configuration_item.as_deref(), &*alert.name)).collect();

@@ -54,6 +54,7 @@ pub mod term {
     pub const EXPLAINED: &str = "explained by its dependencies";
     pub const REACH: &str = "explains its dependants";
     pub const SILENT: &str = "silent";
+    pub const CHANGED: &str = "changed shortly before";
 }
 
 /// Evidence on one item: what its alerts of each class amount to.
@@ -129,8 +130,9 @@ pub fn rank(
             suspects.push(suspect(item, &terms, first_at, true));
         }
     }
-    suspects.sort_by(|a, b| (-a.score, a.first_at, &a.item).cmp(&(-b.score, b.first_at, &b.item)));
-    Ranking { suspects, behind }
+    let mut ranking = Ranking { suspects, behind };
+    ranking.sort();
+    ranking
 }
 
 fn gather(symptoms: &[Symptom]) -> BTreeMap<ItemName, Evidence> {
@@ -181,6 +183,24 @@ fn suspect(item: &ItemName, terms: &[(&'static str, i64)], first_at: Timestamp, 
         terms: terms.iter().copied().filter(|(_, bits)| *bits != 0).collect(),
         first_at,
         is_silent,
+    }
+}
+
+impl Ranking {
+    /// Adds a term to each suspect, and brings them into order.
+    pub fn add(&mut self, name: &'static str, term: impl Fn(&Suspect) -> i64) {
+        for suspect in &mut self.suspects {
+            let bits = term(suspect);
+            if bits != 0 {
+                suspect.score += bits;
+                suspect.terms.push((name, bits));
+            }
+        }
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.suspects.sort_by(|a, b| (-a.score, a.first_at, &a.item).cmp(&(-b.score, b.first_at, &b.item)));
     }
 }
 

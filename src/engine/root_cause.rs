@@ -13,12 +13,12 @@ use crate::model::{Alert, Incident, IncidentId, Severity, Timestamp};
 use super::fixed::ONE;
 use super::groups::Members;
 use super::history::Seen;
-use super::rank::{self, Ranking, Suspect, Symptom};
+use super::rank::{self, Ranking, Suspect, Symptom, term};
 use super::small::SmallSet;
 use super::state::State;
 use super::symptom::Class;
-use super::timeline;
 use super::topology::ItemName;
+use super::{suspect, timeline};
 
 /// Candidates kept for people to look at.
 const CANDIDATES_SHOWN: usize = 5;
@@ -118,8 +118,10 @@ fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<R
         true => counted.max(state.groups.count_below(item, id) as usize),
         false => counted,
     };
-    let ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, symptoms, failing);
+    let mut ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, symptoms, failing);
+    ranking.add(term::CHANGED, |one| suspect::score(state, &one.item, one.first_at, one.score));
     let best = ranking.suspects.first()?;
+    let started_at = state.incident(id).map_or(best.first_at, |incident| incident.started_at.min(best.first_at));
     let shares = rank::shares(&ranking.suspects.iter().map(|suspect| suspect.score).collect::<Vec<_>>());
     Some(RootCause {
         configuration_item: best.item.to_string(),
@@ -128,6 +130,7 @@ fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<R
         confidence_percent: (shares[0] * 100 / ONE).clamp(5, 95) as u8,
         confirmed_by: None,
         candidates: ranking.suspects.iter().take(CANDIDATES_SHOWN).map(candidate).collect(),
+        suspect_changes: suspect::suspects(state, &best.item, started_at),
     })
 }
 
@@ -239,5 +242,6 @@ fn without_items(state: &State, id: &IncidentId) -> Option<RootCause> {
         confidence_percent: 50,
         confirmed_by: None,
         candidates: Vec::new(),
+        suspect_changes: Vec::new(),
     })
 }

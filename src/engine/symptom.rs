@@ -182,7 +182,11 @@ const TRAFFIC: &[&str] = &[
 
 fn is_gone(words: &[String]) -> bool {
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    has(GONE) || has(&["down"]) && has(THING) || has(&["not"]) && has(&["ready"]) || has(&["host"]) && has(&["check"])
+    let is_bare = words.len() == 1;
+    has(GONE)
+        || has(&["down"]) && (is_bare || has(THING))
+        || has(&["not"]) && has(&["ready"])
+        || has(&["host"]) && has(&["check"])
 }
 
 /// `HighLatencyP90` and `high_latency_p90` are `high`, `latency`, `p90`.

@@ -46,7 +46,12 @@ impl Engine for Watchbell {
         let Some(first) = events.first() else { return Replay::default() };
         let mut run = Run::new(set, first.received_at);
         let truth = confirm.then_some(set);
+        let mut changes = set.changes.iter().peekable();
         for event in events {
+            while let Some(change) = changes.next_if(|change| change.received_at <= event.received_at) {
+                run.pass_until(change.received_at, truth);
+                run.input(Input::Changes { changes: vec![change.clone()] });
+            }
             run.pass_until(event.received_at, truth);
             run.input(Input::Events { events: vec![event] });
             run.conclude(truth);
@@ -206,7 +211,9 @@ impl Run {
                 .collect(),
             root_causes: self.concluded.get(&incident.id).cloned().unwrap_or_else(|| causes(incident)),
             merged_from: incident.merged_from.clone(),
-            suspect_changes: Vec::new(),
+            suspect_changes: (incident.root_cause.iter().flat_map(|cause| &cause.suspect_changes))
+                .map(|suspect| suspect.change.clone())
+                .collect(),
         };
         incidents.map(replayed).collect()
     }

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::sets::{Failure, Firing, Set};
 use crate::model::topology::{ConfigurationItem, Edge, EdgeKind, TopologyFile};
-use crate::model::{Change, ChangeState, ChangeKind, Labels, Severity, Timestamp};
+use crate::model::{Change, ChangeKind, ChangeState, Labels, Severity, Timestamp};
 
 /// Bytes of one file, unpacked.
 const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;

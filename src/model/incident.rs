@@ -69,6 +69,19 @@ pub struct RootCause {
     pub confirmed_by: Option<String>,
     /// Best first, the chosen one included.
     pub candidates: Vec<Candidate>,
+    /// What changed on the item, or on what it depends on, shortly before; the likeliest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspect_changes: Vec<SuspectChange>,
+}
+
+/// A change that may have caused a fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SuspectChange {
+    /// Its source and id, `argocd/deploy-7`.
+    pub change: String,
+    pub at: Timestamp,
+    /// What it was, in one line.
+    pub text: String,
 }
 
 /// Where the incident goes, decided by the route tree.

@@ -212,14 +212,19 @@ impl Writer {
             }
         };
         let why = text::excerpt(&cause.why, SENTENCE_CHARS_MAX);
+        let suspect = cause.suspect_changes.first();
         let item = name(&cause.configuration_item);
         let cause = match (why.is_empty(), why.contains(&item)) {
             (true, _) => item,
             (false, true) => why,
             (false, false) => format!("{item}: {why}"),
         };
-        let line = format!("{cause} ({sure})");
-        self.section("label-root-cause", vec![Line::plain(&line)])
+        let mut lines = vec![Line::plain(&format!("{cause} ({sure})"))];
+        if let Some(suspect) = suspect {
+            let text = text::excerpt(&suspect.text, SENTENCE_CHARS_MAX);
+            lines.push(Line::plain(&self.message("suspect-change", &[("change", (&text).into())])));
+        }
+        self.section("label-root-cause", lines)
     }
 
     fn what_to_do(&self, incident: &IncidentView) -> Section {

@@ -157,6 +157,7 @@ fn incident(now: Timestamp) -> IncidentView {
             why: "rtr1 went down first; 11 other items that depend on it followed within 40 s".into(),
             confidence_percent: 87,
             confirmed_by: None,
+            suspect_changes: Vec::new(),
             candidates: vec![Candidate { configuration_item: "rtr1".into(), score: 2_310, terms: Vec::new() }],
         }),
         services: vec!["orders".into(), "payments".into()],

@@ -105,7 +105,7 @@ impl Player {
         while let Some(input) = inputs.pop() {
             for effect in step(&mut self.state, self.now, input) {
                 let Effect::Deliver(delivery) = effect else { continue };
-                if delivery.attempts == 0 && delivery.notification.kind.is_loud() {
+                if delivery.attempts <= 1 && delivery.notification.kind.is_loud() {
                     let (kind, sink) = (delivery.notification.kind, delivery.sink.clone());
                     self.pages.push(Page { at: self.now, incident: delivery.incident, kind, sink });
                 }
@@ -165,8 +165,12 @@ fn replayed(incident: &Incident, alerts: Vec<String>) -> ReplayedIncident {
         alerts,
         root_causes: incident.root_cause.as_ref().map(causes).unwrap_or_default(),
         merged_from: incident.merged_from.clone(),
-        suspect_changes: Vec::new(),
+        suspect_changes: suspects(incident),
     }
+}
+
+fn suspects(incident: &Incident) -> Vec<String> {
+    incident.root_cause.iter().flat_map(|cause| &cause.suspect_changes).map(|suspect| suspect.change.clone()).collect()
 }
 
 fn causes(cause: &RootCause) -> Vec<ReplayedCause> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::engine::input::Input;
 use crate::model::Timestamp;
-use crate::sources::generic;
+use crate::sources::{changes, generic};
 use crate::store::{Reader, SqliteReader, StoreError};
 
 /// How a file of SQLite begins.
@@ -49,6 +49,26 @@ pub struct Record {
     pub inputs: Vec<(Timestamp, Input)>,
     /// A journal has everything, ticks and answers of receivers too; a file of events has only those.
     pub is_journal: bool,
+}
+
+impl Record {
+    /// Adds changes that were made meanwhile: JSON Lines as the source of changes takes them.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or something in it is not what it should be.
+    pub fn add_changes(&mut self, path: &Path) -> Result<(), RecordError> {
+        for (line, value) in lines(path)? {
+            let change = changes::recorded(value).map_err(|error| RecordError::Line {
+                path: path.display().to_string(),
+                line,
+                reason: error.to_string(),
+            })?;
+            self.inputs.push((change.received_at, Input::Changes { changes: vec![change] }));
+        }
+        // What was changed stands before what came of it at the same time.
+        self.inputs.sort_by_key(|(at, input)| (*at, !matches!(input, Input::Changes { .. })));
+        Ok(())
+    }
 }
 
 /// Reads a record of either kind.

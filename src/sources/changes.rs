@@ -12,6 +12,7 @@ use super::{Inbound, Overload, ParseError, Parsed, Source, SourceSpec, check_cha
 use crate::error::{ConfigError, Table, read_table};
 use crate::model::{Change, ChangeKind, ChangeState, Fingerprint};
 use serde::Deserialize;
+use serde_json::Value;
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "changes",
@@ -65,6 +66,16 @@ impl Source for Changes {
             .map(|(path, fields)| change(inbound, fields).map_err(|error| error.inside(&path)));
         Ok(changes.collect::<Result<Vec<_>, _>>()?.into())
     }
+}
+
+/// A recorded change, which brings its source and the time of its receipt.
+///
+/// # Errors
+/// When a field is missing or not what it should be.
+pub fn recorded(value: Value) -> Result<Change, ParseError> {
+    let (source, received_at) = fields::origin(&value, SPEC.name)?;
+    let inbound = Inbound { source: &source, content_type: "application/json", body: &[], received_at };
+    change(&inbound, Fields::of(value)?)
 }
 
 fn change(inbound: &Inbound<'_>, mut fields: Fields) -> Result<Change, ParseError> {

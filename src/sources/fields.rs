@@ -40,6 +40,14 @@ pub fn required<T>(value: Option<T>, field: &str, expected: &str) -> Result<T, P
     value.ok_or_else(|| ParseError::new(field, "nothing", expected))
 }
 
+/// Where a recorded object came from and when: as it says, else the given source at the object's own time.
+pub fn origin(value: &Value, source: &str) -> Result<(String, Timestamp), ParseError> {
+    let mut fields = Fields::of(value.clone())?;
+    let source = fields.text("source")?.unwrap_or_else(|| source.to_owned());
+    let received_at = fields.time("received_at")?.or(fields.time("at")?);
+    Ok((source, required(received_at, "at", "a time, or one in `received_at`")?))
+}
+
 /// A vendor's text, cut with a mark where it is longer than we keep.
 pub fn clipped(text: &str, bytes_max: usize) -> String {
     if text.len() <= bytes_max {

@@ -90,10 +90,7 @@ impl Source for Generic {
 /// # Errors
 /// When a field is missing or not what it should be.
 pub fn recorded(value: Value) -> Result<Event, ParseError> {
-    let mut known = Fields::of(value.clone())?;
-    let source = known.text("source")?.unwrap_or_else(|| "replay".to_owned());
-    let received_at = known.time("received_at")?.or(known.time("at")?);
-    let received_at = fields::required(received_at, "at", "a time, or one in `received_at`")?;
+    let (source, received_at) = fields::origin(&value, SPEC.name)?;
     let inbound = Inbound { source: &source, content_type: "application/json", body: &[], received_at };
     Generic { severities: Severities::default() }.event(&inbound, Fields::of(value)?)
 }

@@ -6,7 +6,7 @@
 
 mod alertmanager;
 mod argocd;
-mod changes;
+pub mod changes;
 mod deployment;
 mod fields;
 pub mod generic;

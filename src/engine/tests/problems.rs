@@ -336,7 +336,7 @@ fn news_waits_for_the_end_of_the_incident_and_goes_where_it_went_even_after_it_i
 fn nobody_hears_of_a_problem_behind_incidents_that_nobody_heard_of() {
     let mut s = Scenario::new(Policy::default());
     for _ in 0..3 {
-        s.fire("nagios", "web1", "disk", Severity::Warning);
+        s.fire("nagios", "web1", "disk", Severity::Critical);
         s.resolve("nagios", "web1", "disk");
         s.pass(Span::from_hours(2));
     }

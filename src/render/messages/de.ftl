@@ -86,6 +86,7 @@ service-level-met = { $target ->
    *[restore] Wiederhergestellt um { $met }, fällig { $due } ({ $name })
 }
 
+suspect-change = Verdächtige Änderung: { $change }
 workaround = Bekannter Fehler „{ $problem }“: { $workaround }
 problem = Bekanntes Problem „{ $problem }“, noch ohne Umgehung
 problem-reopened = Das galt als gelöst und kam wieder; seit { $at } wieder offen

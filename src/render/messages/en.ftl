@@ -88,6 +88,7 @@ service-level-met = { $target ->
    *[restore] Restored at { $met }, due { $due } ({ $name })
 }
 
+suspect-change = Suspect change: { $change }
 workaround = Known error “{ $problem }”: { $workaround }
 problem = Known problem “{ $problem }”, no workaround yet
 problem-reopened = This had been resolved and came back; open again since { $at }

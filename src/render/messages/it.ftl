@@ -86,6 +86,7 @@ service-level-met = { $target ->
    *[restore] Ripristino alle { $met }, scadenza { $due } ({ $name })
 }
 
+suspect-change = Modifica sospetta: { $change }
 workaround = Errore noto «{ $problem }»: { $workaround }
 problem = Problema noto «{ $problem }», ancora senza soluzione temporanea
 problem-reopened = Era considerato risolto ed è tornato; di nuovo aperto da { $at }

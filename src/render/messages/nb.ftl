@@ -86,6 +86,7 @@ service-level-met = { $target ->
    *[restore] Gjenopprettet { $met }, frist { $due } ({ $name })
 }
 
+suspect-change = Mistenkt endring: { $change }
 workaround = Kjent feil «{ $problem }»: { $workaround }
 problem = Kjent problem «{ $problem }», foreløpig uten omvei
 problem-reopened = Dette var løst og kom tilbake; åpent igjen siden { $at }

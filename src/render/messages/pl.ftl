@@ -92,6 +92,7 @@ service-level-met = { $target ->
    *[restore] Przywrócono { $met }, termin { $due } ({ $name })
 }
 
+suspect-change = Podejrzana zmiana: { $change }
 workaround = Znany błąd „{ $problem }”: { $workaround }
 problem = Znany problem „{ $problem }”, na razie bez obejścia
 problem-reopened = Uznano to za rozwiązane, ale wróciło; ponownie otwarte od { $at }
