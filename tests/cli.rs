@@ -442,7 +442,14 @@ fn changes_are_listed() {
     let change = r#"{"id":"1","configuration_item":"shop-web","reference":"v1.4.2","state":"started","author":"ada"}"#;
     bell.post("/in/changes", change);
     bell.post("/in/changes", &change.replace("started", "succeeded"));
-    insta::assert_snapshot!(steady(&bell.ask(&["changes", "--since", "1h"])), @"");
+    insta::assert_snapshot!(steady(&bell.ask(&["changes", "--since", "1h"])), @"
+    exit code 0
+    --- stdout
+    AGE  STATE      KIND    ITEM      REFERENCE  BY   SOURCE  SUMMARY
+    <age>   succeeded  deploy  shop-web  v1.4.2     ada  ci
+    --- stderr
+    note: 1 change
+    ");
     assert_eq!(bell.ask(&["changes", "--configuration-item", "db-1"]), ran(0, "", "note: no such change\n"));
     let json = bell.ask(&["changes", "--json", "--limit", "1"]);
     assert!(json.contains("\"reference\": \"v1.4.2\"") && json.contains("\"is_cut\": false"), "{json}");

@@ -136,6 +136,16 @@ fn just_runs_what_the_gate_runs() {
     assert!(count >= 3);
 }
 
+/// The words of a command as a shell has them: what stands in double quotes is one.
+fn typed(command: &str) -> Vec<String> {
+    let quoted = command.split('"').enumerate();
+    let words = quoted.flat_map(|(index, part)| match index % 2 {
+        0 => part.split_whitespace().map(str::to_owned).collect(),
+        _ => vec![part.to_owned()],
+    });
+    words.collect()
+}
+
 #[test]
 fn commands_can_be_typed() {
     let mut count = 0;
@@ -146,7 +156,7 @@ fn commands_can_be_typed() {
             if !command.starts_with("watchbell ") {
                 continue;
             }
-            if let Err(error) = Cli::try_parse_from(command.split_whitespace()) {
+            if let Err(error) = Cli::try_parse_from(typed(&command)) {
                 panic!("{}: `{command}`: {error}", page.name);
             }
             count += 1;

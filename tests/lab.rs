@@ -83,7 +83,7 @@ fn a_replay_names_causes_and_suspects_and_gives_the_same_bytes_each_time() {
         format!("{} {} {} {}", one["state"], one["alerts"], cause["node"], one["suspect_changes"])
     };
     assert_eq!(read(0), r#""open" ["e1","e2","e3"] "rtr1" null"#);
-    assert_eq!(read(1), r#""lapsed" ["e4"] "db9" null"#);
+    assert_eq!(read(1), r#""lapsed" ["e4"] null null"#);
     assert_eq!(read(2), r#""open" ["e6"] "shop" ["changes/c1"]"#);
 
     // The same traffic, had each warning been worth an incident.

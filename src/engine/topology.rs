@@ -54,7 +54,8 @@ impl Near {
 
 /// Nearness after so many steps along dependencies, all in one direction.
 const NEARNESS: [i64; 4] = [1_000, 800, 600, 450];
-const SIBLING: i64 = 400;
+/// Two of them are chance: one alone does not reach what an alert needs to belong.
+const SIBLING: i64 = 380;
 const CALLER: i64 = 110;
 /// What has more neighbours than this makes nothing near: everything would be.
 const HUB: usize = 64;

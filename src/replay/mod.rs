@@ -11,9 +11,13 @@ pub mod record;
 
 use crate::engine::input::Input;
 use crate::engine::policy::Policy;
+use crate::model::Span;
 
 use player::{Clockwork, Outcome, Player};
 use record::Record;
+
+/// Time after the last input, for whatever is still to come.
+const RUNS_ON: Span = Span::from_hours(1);
 
 /// Plays a record. Without a policy a journal plays as it was, under the policies in it; `progress` hears after each
 /// input.
@@ -35,5 +39,6 @@ pub fn run(record: &Record, policy: Option<&Policy>, mut progress: impl FnMut())
         }
         progress();
     }
+    player.pass(player.now() + RUNS_ON);
     player.finish()
 }

@@ -340,12 +340,23 @@ warning: `retention.journal` is longer than `retention.history`: a replay would 
 #[test]
 fn a_token_may_be_in_a_header_of_the_senders_own() {
     let yaml = "\
+receivers: { ops: { sinks: [{ kind: log }] } }
+route: { receiver: ops }
 sources:
   a: { kind: zabbix, token: t, token_header: X Y }
   b: { kind: zabbix, token_header: X-Gitlab-Token }
   c: { kind: zabbix, user: u, password: p, token_header: X-Gitlab-Token }
 ";
-    assert_snapshot!(said_of(yaml), @"");
+    assert_snapshot!(said(yaml), @r"
+error: `sources.a.token_header`: expected the name of a header, got `X Y`
+  --> watchbell.yaml:4
+error: `sources.b.token_header`: got `X-Gitlab-Token`, but no token is configured to be in it
+  --> watchbell.yaml:5
+  hint: add `token_file`
+error: `sources.c.token_header`: got `X-Gitlab-Token`, but no token is configured to be in it
+  --> watchbell.yaml:6
+  hint: add `token_file`
+");
     let sound = load("sources: { a: { kind: zabbix, token: t, token_header: X-Gitlab-Token } }");
     let Auth::HeaderAnyOf { header, tokens } = &sound.sources["a"].auth else {
         panic!("{:?}", sound.sources["a"].auth)

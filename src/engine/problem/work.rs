@@ -350,6 +350,8 @@ impl Desk<'_> {
                 problem.merged_into = Some(id.clone());
             }
             problem.untold = None;
+            // They are the survivor's from here on, which may let go of them.
+            problem.incidents.clear();
         });
         self.hand_over(&merged, &id);
         self.note(&merged.id, TimelineKind::ProblemMerged, format!("continues as {id}"));
