@@ -29,8 +29,6 @@ pub enum Mutant {
     SilenceLostOnRestart,
     /// A restart forgets what to do about a known error.
     WorkaroundLostOnRestart,
-    /// The id of a problem that was merged leads nowhere.
-    ProblemAliasLost,
     /// After a restart the last level is asked once more.
     LevelAskedAgainOnRestart,
     /// After a restart nothing is in doubt: an attempt counts only once it is answered.
@@ -67,6 +65,8 @@ pub enum Mutant {
     RefusalNotAudited,
     /// A repeated event makes another alert.
     RepeatIsAnotherAlert,
+    /// A pending group that lasts is never looked at again.
+    PendingForEver,
     /// An event below the threshold disappears without a word.
     BelowThresholdInSilence,
     /// A mute names no cause.

@@ -165,7 +165,9 @@ pub fn unacknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &st
 fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, note: Option<&str>) -> Reply {
     let Some(incident) = state.incident(id) else { return Reply::NotFound(id.to_string()) };
     match incident.state {
-        IncidentState::Resolved | IncidentState::Closed => return Reply::Already(id.to_string()),
+        IncidentState::Resolved | IncidentState::Closed | IncidentState::Lapsed => {
+            return Reply::Already(id.to_string());
+        }
         IncidentState::Merged => return Reply::Refused(format!("{id} is merged")),
         _ => {}
     }

@@ -80,6 +80,8 @@ fn begin(state: &mut State, now: Timestamp, number: AlertNumber) {
         return;
     }
     let (fingerprint, text) = (alert.fingerprint, format!("{} opens no incident: {reason}", alert.name));
+    // The incident of its former firing is over, and this is another one.
+    lifecycle::leave(state, number);
     timeline::alert(state, now, fingerprint, None, TimelineKind::AlertMuted, "correlate", text);
 }
 

@@ -172,6 +172,15 @@ fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId)
     refresh(state, now, id);
 }
 
+/// Takes an alert out of the incident it was in.
+pub fn leave(state: &mut State, number: AlertNumber) {
+    if let Some(before) = state.alert_mut(number).and_then(|alert| alert.incident.take()) {
+        // Where it is filed follows from where it was.
+        state.ungroup_alert(&before, number);
+        schedule_alert(state, number);
+    }
+}
+
 /// Brings the incident's numbers in line with its alerts.
 pub fn refresh(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(members) = state.groups.members(id) else { return };
@@ -355,7 +364,8 @@ pub fn close_moment(incident: &Incident, policy: &Policy) -> Option<Timestamp> {
         }
         // Its last message may still be under way and wants the remote ids.
         IncidentState::Merged => incident.closed_at.map(|at| at + Span::from_hours(24)),
-        IncidentState::Lapsed => incident.closed_at,
+        // Its alerts are remembered as long as others that are over, so that flapping is noticed.
+        IncidentState::Lapsed => incident.closed_at.map(|at| at + ALERT_LINGERS),
         _ => None,
     }
 }

@@ -55,6 +55,13 @@ pub fn ended(state: &mut State, now: Timestamp, event: &Event) {
     if state.remove_maintenance(&window_id(event, &item)).is_some() {
         say(state, now, event, format!("maintenance of {item} is over, as {} says", event.source));
         silence::recheck(state);
+    } else {
+        say(
+            state,
+            now,
+            event,
+            format!("{} says that a maintenance of {item} is over, of which nothing is known", event.source),
+        );
     }
 }
 

@@ -129,6 +129,8 @@ fn settle(state: &mut State, now: Timestamp) {
 }
 
 fn evaluate(state: &mut State, now: Timestamp, id: &IncidentId) {
+    // What opens now is an incident in the same step, and people hear of it.
+    opening::consider(state, now, id);
     let Some(incident) = state.incident(id) else { return };
     match incident.state {
         IncidentState::Open | IncidentState::Acknowledged => {
@@ -143,7 +145,7 @@ fn evaluate(state: &mut State, now: Timestamp, id: &IncidentId) {
             group::run(state, now, id);
             lifecycle::close_when_due(state, now, id);
         }
-        IncidentState::Pending => opening::consider(state, now, id),
+        IncidentState::Pending => {}
         IncidentState::Merged | IncidentState::Closed | IncidentState::Lapsed => {
             lifecycle::close_when_due(state, now, id);
         }

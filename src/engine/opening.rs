@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::model::event::Marker;
 use crate::model::{Alert, IncidentId, IncidentState, Timestamp};
+use crate::mutant::{self, Mutant};
 
 use super::fixed::ONE;
 use super::lifecycle;
@@ -19,7 +20,7 @@ const ALERTS_MAX: usize = 16;
 
 /// Opens a pending group that deserves it.
 pub fn consider(state: &mut State, now: Timestamp, id: &IncidentId) {
-    if !state.incident(id).is_some_and(|incident| incident.state == IncidentState::Pending) {
+    if state.incident(id).is_none_or(|incident| incident.state != IncidentState::Pending) {
         return;
     }
     if let Some(reason) = reason(state, now, id) {
@@ -29,6 +30,9 @@ pub fn consider(state: &mut State, now: Timestamp, id: &IncidentId) {
 
 /// When a pending group opens because it has lasted.
 pub fn moment(state: &State, id: &IncidentId) -> Option<Timestamp> {
+    if mutant::is(Mutant::PendingForEver) {
+        return None;
+    }
     let open_after = state.policy().correlation.open_after;
     firing(state, id).map(|alert| alert.fired_at + open_after).min()
 }

@@ -46,7 +46,7 @@ pub fn from_replay(set: &Set, incidents: &[ReplayedIncident]) -> Prediction {
         let members = incident.alerts.iter().filter_map(|id| known.get(id.as_str()));
         let firsts: BTreeSet<usize> = members.map(|alert| set.first_of[*alert]).collect();
         let alerts: Vec<usize> = firsts.into_iter().filter(|alert| taken.insert(*alert)).collect();
-        let is_opened = incident.state != IncidentState::Pending;
+        let is_opened = !matches!(incident.state, IncidentState::Pending | IncidentState::Lapsed);
         let before = |alert: &&usize| set.alerts[**alert].received_at <= incident.opened_at;
         let opened_by = alerts.iter().rev().find(before).or(alerts.first()).copied();
         groups.push(Group {

@@ -204,10 +204,18 @@ async fn read_everything(world: &mut World) {
     let alerts = Api::new(&world.site).with_token(&secret("admin token")).items("/api/v1/alerts").await;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (incident, fingerprint) = (text(&incidents[0]["id"]), text(&alerts[0]["fingerprint"]));
+    let made = json!({ "incidents": [incident], "title": "it happens" }).to_string();
+    let (status, made) = world.ask("POST", "/api/v1/problems", &[("authorization", &admin)], &made).await;
+    assert_eq!(status, 200, "{made}");
+    let problem = text(&made["id"]);
     let paths = document["paths"].as_object().expect("paths").clone();
     let mut read = 0;
     for (path, _) in paths.iter().filter(|(_, item)| item["get"].is_object()) {
-        let id = if path.contains("events") { text(&alerts[0]["opened_by"]) } else { incident.clone() };
+        let id = match path {
+            _ if path.contains("events") => text(&alerts[0]["opened_by"]),
+            _ if path.contains("problems") => problem.clone(),
+            _ => incident.clone(),
+        };
         let path = path.replace("{id}", &id).replace("{fingerprint}", &fingerprint);
         for token in &tokens {
             let (status, _) = world.ask("GET", &path, &[("authorization", token)], "").await;

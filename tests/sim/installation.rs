@@ -22,8 +22,8 @@ sources:
   changes: { kind: changes }
 default_sla: gold
 slas: { gold: { P1: { respond: 15m, restore: 4h }, P2: { respond: 30m, restore: 8h } } }
-correlation: { close_after: 1h }
-problems: { incidents_min: 2 }
+correlation: { close_after: 1h, reopen_within: 1m }
+problems: { incidents_min: 2, likeness_percent: 10 }
 "#;
 
 const TOPOLOGY: &str = r#"

@@ -1,6 +1,7 @@
 //! What people do: those who may, and one who may only look.
 
 use watchbell::engine::input::{Command, Principal, ProblemCommand, Role};
+use watchbell::model::problem::ProblemState;
 use watchbell::model::{Delivery, Span, Timestamp};
 use watchbell::store::{DeliveryQuery, Reader};
 
@@ -65,7 +66,7 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
     Some((by, command))
 }
 
-/// A step in the life of a problem, mostly one that can follow.
+/// A step in the life of a problem, in half of the cases the one that follows.
 fn problem_wish(world: &World, random: &mut fastrand::Rng) -> Option<ProblemCommand> {
     let state = world.daemon.as_ref()?.driver.state();
     let incidents: Vec<String> = state.incidents().map(|incident| incident.id.to_string()).collect();
@@ -74,7 +75,15 @@ fn problem_wish(world: &World, random: &mut fastrand::Rng) -> Option<ProblemComm
     let (Some(problem), Some(other)) = (random.choice(problems.clone()), random.choice(problems)) else {
         return Some(ProblemCommand::Open { title: None, incidents: vec![incident?] });
     };
-    Some(match random.u32(..16) {
+    let stands = state.problems().find(|known| known.id.to_string() == problem).map(|known| known.state);
+    let choice = match stands.filter(|_| random.bool()) {
+        Some(ProblemState::Proposed) => 2,
+        Some(ProblemState::Open) => 8,
+        Some(ProblemState::Analysed) => 10,
+        Some(ProblemState::KnownError) => 12,
+        _ => random.u32(..16),
+    };
+    Some(match choice {
         0 | 1 => ProblemCommand::Open { title: Some("the cabling".to_owned()), incidents: vec![incident?] },
         2..5 => ProblemCommand::Accept { problem },
         5 => ProblemCommand::Reject { problem, note: Some("chance".to_owned()) },

@@ -16,7 +16,6 @@ use crate::model::{IncidentId, NotificationKind, Timestamp};
 use crate::engine::input::{ProblemCommand, Reply};
 use crate::engine::state::State;
 use crate::engine::timeline;
-use crate::mutant::{self, Mutant};
 
 use super::tell::tell;
 use super::{UNLINKED_MAX, claim, keep_latest};
@@ -346,9 +345,7 @@ impl Desk<'_> {
         self.change(&merged.id, |problem| {
             problem.state = ProblemState::Merged;
             problem.merged_at = Some(now);
-            if !mutant::is(Mutant::ProblemAliasLost) {
-                problem.merged_into = Some(id.clone());
-            }
+            problem.merged_into = Some(id.clone());
             problem.untold = None;
             // They are the survivor's from here on, which may let go of them.
             problem.incidents.clear();

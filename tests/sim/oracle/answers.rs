@@ -38,7 +38,7 @@ impl Oracle {
             if !is_about_alert {
                 // What is said of an alert is counted with it; all else is told.
                 let is_told = count == 1 || effects.iter().any(|effect| matches!(effect, Effect::Timeline(_)));
-                ensure(is_told, "I2", || format!("event {} is folded into nothing, and nothing says so", event.id))?;
+                ensure(is_told, "I2", || format!("event {event:?} is folded into nothing, and nothing says so"))?;
                 continue;
             }
             ensure(count == 1 || count == 0 && may_be_gone, "I2", || {
@@ -64,7 +64,11 @@ impl Oracle {
                     .incident(&id)
                     .is_some_and(|incident| incident.state.is_active() || incident.resolved_by.is_some()),
             };
-            ensure(is_known, "I2", || format!("{} fires in no incident, and nothing says why", alert.dedup_key))?;
+            ensure(is_known, "I2", || {
+                let state = alert.incident.and_then(|id| state.incident(&id)).map(|incident| incident.state);
+                let (key, incident) = (&alert.dedup_key, alert.incident);
+                format!("{key} fires in no incident ({incident:?}, {state:?}), and nothing says why")
+            })?;
         }
         Ok(())
     }

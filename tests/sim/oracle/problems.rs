@@ -43,7 +43,10 @@ fn survivor<'a>(state: &'a State, id: &str) -> Option<&'a Problem> {
 
 /// Merged incidents lead to others.
 fn belongs(state: &State, incident: &str, problem: &Problem) -> bool {
-    let mut found = incident.parse::<IncidentId>().ok().and_then(|id| state.incident(&id));
+    let Ok(id) = incident.parse::<IncidentId>() else { return false };
+    // One that was due to leave memory has left it with the same step.
+    let Some(known) = state.incident(&id) else { return problem.incidents.contains(&id) };
+    let mut found = Some(known);
     while let Some(next) = found.and_then(|incident| incident.merged_into).and_then(|id| state.incident(&id)) {
         found = Some(next);
     }

@@ -131,6 +131,13 @@ fn moments(state: &State) -> Vec<(String, Timestamp)> {
             add("the repetition", notifying.repeat_at);
         }
     }
+    for alert in state.alerts().filter(|alert| alert.is_firing() && !alert.flap.is_flapping && alert.marker.is_none()) {
+        let incident = alert.incident.and_then(|id| state.incident(&id));
+        if incident.is_some_and(|incident| incident.state == IncidentState::Pending) {
+            let at = alert.fired_at + state.policy().correlation.open_after;
+            all.push((format!("the opening for {}", alert.dedup_key), at));
+        }
+    }
     // Who was not heard since a start has five minutes from there.
     let started = state.away_until();
     for alert in state.alerts().filter(|alert| alert.is_firing()) {

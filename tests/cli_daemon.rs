@@ -1,0 +1,255 @@
+//! The commands that talk to a daemon, as they are typed: exit code, stdout and stderr of the real program.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use axum::Router;
+use http::StatusCode;
+use watchbell::app::{Daemon, environment};
+
+/// What one call printed, as it is compared.
+fn ran(code: i32, stdout: &str, stderr: &str) -> String {
+    format!("exit code {code}\n--- stdout\n{stdout}--- stderr\n{stderr}")
+}
+
+fn watchbell(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
+    command.env_clear().args(arguments);
+    command
+}
+
+fn outcome(command: &mut Command) -> String {
+    printed(&command.stdin(Stdio::null()).output().unwrap())
+}
+
+fn printed(output: &std::process::Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    ran(output.status.code().unwrap(), &text(&output.stdout), &text(&output.stderr))
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A daemon as an operator runs it, in this process.
+struct Bell {
+    server: String,
+    /// It stops when this is dropped.
+    _daemon: Daemon,
+    _runtime: tokio::runtime::Runtime,
+    _home: tempfile::TempDir,
+}
+
+const TOKEN: &str = "tok-responder-1";
+
+impl Bell {
+    fn start() -> Self {
+        let (runtime, home) = (runtime(), tempfile::tempdir().unwrap());
+        let file = home.path().join("watchbell.yaml");
+        let text = format!(
+            "listen: 127.0.0.1:0\nstore: {{ sqlite: {{ path: {}/watchbell.db }} }}\n\
+             sources: {{ gen: {{ kind: generic, token: t }}, ci: {{ kind: changes, token: t }} }}\n\
+             api: {{ tokens: [ {{ name: anna, role: responder, token: {TOKEN} }} ] }}\n",
+            home.path().display()
+        );
+        fs::write(&file, text).unwrap();
+        let configuration = watchbell::config::load(std::slice::from_ref(&file), environment()).unwrap();
+        let daemon = runtime.block_on(Daemon::start(configuration, vec![file])).unwrap();
+        Self { server: format!("http://{}", daemon.address), _daemon: daemon, _runtime: runtime, _home: home }
+    }
+
+    fn ask(&self, arguments: &[&str]) -> String {
+        outcome(watchbell(arguments).env("WATCHBELL_SERVER", &self.server).env("WATCHBELL_TOKEN", TOKEN))
+    }
+
+    fn report(&self, event: &str) {
+        self.post("/in/generic", event);
+    }
+
+    fn post(&self, path: &str, body: &str) {
+        let url = format!("{}{path}", self.server);
+        let mut command = watchbell(&["send", "generic", "--url", &url, "--token-env", "SOURCE_TOKEN", "-"]);
+        let mut child = command
+            .env("SOURCE_TOKEN", "t")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+        assert_eq!(printed(&child.wait_with_output().unwrap()), ran(0, "", ""));
+    }
+}
+
+/// Ids follow from the events; times and ages do not.
+fn steady(text: &str) -> String {
+    let times = regex::Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d").unwrap();
+    let ages = regex::Regex::new(r"\b\d+s\b( +)").unwrap();
+    let id = regex::Regex::new(r"inc-[0-9a-z]{10}").unwrap();
+    let text = times.replace_all(text, "<time>");
+    id.replace_all(&ages.replace_all(&text, "<age>$1"), "<incident>").into_owned()
+}
+
+#[test]
+fn an_incident_is_listed_explained_and_worked_on() {
+    let bell = Bell::start();
+    assert_eq!(
+        bell.ask(&["incidents"]),
+        ran(0, "", "note: no active incident; `watchbell incidents --state all` lists past ones too\n")
+    );
+    bell.report(
+        r#"{"id":"e-1","status":"firing","name":"Host down","configuration_item":"rtr1","severity":"critical"}"#,
+    );
+    let listed = bell.ask(&["incidents", "--priority", "p2"]);
+    let id = regex::Regex::new("inc-([0-9a-z]{10})").unwrap().captures(&listed).unwrap()[1].to_owned();
+    insta::assert_snapshot!(steady(&listed), @"
+    exit code 0
+    --- stdout
+    ID              PRIORITY  STATE  AGE  ALERTS  ROOT CAUSE  TITLE
+    <incident>  P2        open   <age>   1       rtr1        rtr1: Host down
+    --- stderr
+    note: 1 active incident with priority P2; `watchbell explain <incident>` says why, `watchbell ack <incident>` takes it
+    ");
+    for what in [id.as_str(), "e-1"] {
+        let story = bell.ask(&["explain", what]);
+        assert!(story.contains("  priority    P2 = impact medium × urgency high\n"), "{story}");
+        assert!(story.contains("\ntimeline (UTC)\n") && story.contains("opened by Host down on rtr1"), "{story}");
+    }
+    let done = |text: &str| ran(0, "", &format!("note: inc-{id} {text}\n"));
+    assert_eq!(bell.ask(&["ack", &id[..4], "--note", "looking"]), done("is acknowledged"));
+    assert_eq!(bell.ask(&["ack", &id]), done("was acknowledged already"));
+    assert_eq!(bell.ask(&["assign", &id, "--to", "team-network"]), done("is assigned"));
+    assert_eq!(bell.ask(&["comment", &id, "power is back"]), done("is commented"));
+    assert_eq!(bell.ask(&["confirm-root-cause", &id, "rtr1"]), done("is confirmed"));
+    let story = bell.ask(&["explain", &id]);
+    for text in ["acknowledged by anna", "looking", "team-network", "power is back", "(confirmed by anna)"] {
+        assert!(story.contains(text), "{text}: {story}");
+    }
+    assert_eq!(bell.ask(&["resolve", &id]), done("is resolved"));
+    let none = "error: nothing here has the id `zzz`\n\nhint: `watchbell incidents` lists what is going on\n";
+    assert_eq!(bell.ask(&["resolve", "zzz"]), ran(1, "", none));
+    assert_eq!(
+        bell.ask(&["resolve", &id, "zzz"]),
+        ran(
+            1,
+            "",
+            &format!("note: inc-{id} was resolved already\nnote: zzz is not resolved: nothing here has the id `zzz`\n")
+        )
+    );
+    let refused =
+        outcome(watchbell(&["incidents"]).env("WATCHBELL_SERVER", &bell.server).env("WATCHBELL_TOKEN", "wrong"));
+    assert!(
+        refused.starts_with("exit code 1\n--- stdout\n--- stderr\nerror: the daemon does not let you in\n  cause: "),
+        "{refused}"
+    );
+    assert!(!refused.contains("wrong"), "{refused}");
+}
+
+#[test]
+fn the_beginning_of_an_id_that_fits_several_lists_them() {
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let problem =
+        r#"{"detail":"the id could mean inc-7h3a, inc-7h3b; give more of it","candidates":["inc-7h3a","inc-7h3b"]}"#;
+    let router = Router::new().fallback(move || async move { (StatusCode::CONFLICT, problem) });
+    runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let error =
+        "error: the id fits more than one incident\n  cause: the id could mean inc-7h3a, inc-7h3b; give more of it\n";
+    for command in ["ack", "explain"] {
+        assert_eq!(outcome(&mut watchbell(&[command, "7h3", "--server", &server])), ran(1, "", error));
+    }
+}
+
+#[test]
+fn changes_are_listed() {
+    let bell = Bell::start();
+    let none = "note: no change is known; `watchbell integrations changes` says how to tell of them\n";
+    assert_eq!(bell.ask(&["changes"]), ran(0, "", none));
+    let change = r#"{"id":"1","configuration_item":"shop-web","reference":"v1.4.2","state":"started","author":"ada"}"#;
+    bell.post("/in/changes", change);
+    bell.post("/in/changes", &change.replace("started", "succeeded"));
+    insta::assert_snapshot!(steady(&bell.ask(&["changes", "--since", "1h"])), @"
+    exit code 0
+    --- stdout
+    AGE  STATE      KIND    ITEM      REFERENCE  BY   SOURCE  SUMMARY
+    <age>   succeeded  deploy  shop-web  v1.4.2     ada  ci
+    --- stderr
+    note: 1 change
+    ");
+    assert_eq!(bell.ask(&["changes", "--configuration-item", "db-1"]), ran(0, "", "note: no such change\n"));
+    let json = bell.ask(&["changes", "--json", "--limit", "1"]);
+    assert!(json.contains("\"reference\": \"v1.4.2\"") && json.contains("\"is_cut\": false"), "{json}");
+    let refused = bell.ask(&["changes", "--since", "yesterday"]);
+    assert!(refused.contains("or how long ago, such as `2h`"), "{refused}");
+}
+
+#[test]
+fn a_silence_is_made_and_ended() {
+    let bell = Bell::start();
+    let made = bell.ask(&["silence", "team=network", "site=~fra.*", "--for", "1h", "--comment", "firmware", "--json"]);
+    let id = regex::Regex::new("sil-[0-9a-z]+").unwrap().find(&made).unwrap().as_str().to_owned();
+    assert_eq!(bell.ask(&["silence", "--end", &id]), ran(0, "", &format!("note: the silence {id} has ended\n")));
+    assert_eq!(
+        bell.ask(&["silence", "team", "--for", "1h", "--comment", "x"]),
+        ran(
+            2,
+            "",
+            "error: `team`: expected a matcher such as `name=\"value\"` with `=`, `!=`, `=~` or `!~`, got `team`\n"
+        )
+    );
+    assert_eq!(
+        bell.ask(&["explain", "nothing"]),
+        ran(
+            1,
+            "",
+            "error: nothing is known under `nothing`\n\nhint: `watchbell incidents --state all` lists incidents; \
+            an alert goes by its fingerprint of 16 hex digits, an event by its whole id\n"
+        )
+    );
+}
+
+#[test]
+fn a_problem_is_opened_worked_on_and_resolved() {
+    let bell = Bell::start();
+    bell.report(
+        r#"{"id":"e-1","status":"firing","name":"Host down","severity":"critical","configuration_item":"rtr1"}"#,
+    );
+    let listed = bell.ask(&["incidents", "--json"]);
+    let incident = regex::Regex::new("inc-[0-9a-z]{10}").unwrap().find(&listed).unwrap().as_str().to_owned();
+    let none = "note: no active problem; `watchbell problems --state all` lists past ones too\n";
+    assert_eq!(bell.ask(&["problems"]), ran(0, "", none));
+    let made = bell.ask(&["problem", "create", "--incident", &incident[4..9], "--title", "the left feed", "--json"]);
+    let id = regex::Regex::new("prb-[0-9a-z]{10}").unwrap().find(&made).unwrap().as_str().to_owned();
+    let only = format!("error: {id} is open, and only a proposal is rejected; resolve it\n");
+    assert_eq!(bell.ask(&["problem", "reject", &id]), ran(1, "", &only));
+    let done =
+        |text: &str| ran(0, "", &format!("note: {id} is {text}; `watchbell problem show {id}` tells its story\n"));
+    for (arguments, text) in [
+        (&["assign", &id, "--to", "team-network"][..], "assigned"),
+        (&["unlink", &id, "--incident", &incident], "unlinked"),
+        (&["link", &id, "--incident", &incident], "linked"),
+        (&["retitle", &id, "the left power feed"], "renamed"),
+        (&["resolve", &id], "resolved"),
+        (&["reopen", &id, "--note", "it was another one"], "open again"),
+        (&["analyse", &id[4..9], "a loose cable"], "analysed"),
+        (&["workaround", &id, "push it back in"], "worked around"),
+    ] {
+        assert_eq!(bell.ask(&[&["problem"], arguments].concat()), done(text), "{arguments:?}");
+    }
+    let already = ran(0, "", &format!("note: {id} was worked around already\n"));
+    assert_eq!(bell.ask(&["problem", "workaround", &id, "push it back in"]), already);
+    let story = bell.ask(&["explain", &incident]);
+    assert!(story.contains(&format!("problem     {id}: the left power feed (known error)")), "{story}");
+    assert!(story.contains("workaround  push it back in"), "{story}");
+    let table = bell.ask(&["problems"]);
+    assert!(table.contains("known error  1") && table.contains("team-network  the left power feed"), "{table}");
+    assert_eq!(bell.ask(&["problem", "resolve", &id, "--note", "new cable"]), done("resolved"));
+    let story = bell.ask(&["explain", &id]);
+    assert!(story.contains("resolved by anna") && story.contains("anna  resolved: new cable"), "{story}");
+    assert!(bell.ask(&["problem", "show", &id[..9]]).contains("resolved by anna"));
+    let unknown = "error: nothing here has the id `zzz`\n\nhint: `watchbell problems --state all` lists problems, \
+                   `watchbell incidents` what is going on\n";
+    assert_eq!(bell.ask(&["problem", "accept", "zzz"]), ran(1, "", unknown));
+}
