@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Events: <https://docs.gitlab.com/user/project/integrations/webhook_events/#deployment-events>, the secret token:
-//! <https://docs.gitlab.com/user/project/integrations/webhooks/> (read 2026-11-28).
+//! <https://docs.gitlab.com/user/project/integrations/webhooks/>. The fields of a deployment event are not confirmed
+//! against that page yet.
 
 use super::deployment::{Names, Targets, blank_change};
 use super::fields::{Fields, clipped};
