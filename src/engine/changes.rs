@@ -49,7 +49,7 @@ impl RecentChanges {
                 }
             }
         }
-        self.by_age.insert((change.state_at(), Arc::clone(&key)));
+        self.by_age.insert((last_sign(&change), Arc::clone(&key)));
         self.by_key.insert(key, change);
     }
 
@@ -64,7 +64,7 @@ impl RecentChanges {
                 }
             }
         }
-        self.by_age.remove(&(change.state_at(), key));
+        self.by_age.remove(&(last_sign(&change), key));
     }
 
     /// Those whose last sign was up to `until`, and the oldest of those that are too many.
@@ -88,6 +88,11 @@ impl RecentChanges {
         // With both of its moments in the span it is there for the first one only.
         changes.filter(move |(moment, change)| *moment == change.at || change.at < since).map(|(_, change)| change)
     }
+}
+
+/// From here on it may grow old. One that is told late counts from its receipt: its next state may be late as well.
+fn last_sign(change: &Change) -> Timestamp {
+    change.state_at().max(change.received_at)
 }
 
 /// When it first touched anything, and when it came to its present state.
