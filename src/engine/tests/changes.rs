@@ -70,6 +70,19 @@ fn a_change_counts_from_its_beginning_and_at_its_end() {
 }
 
 #[test]
+fn one_that_is_told_days_late_still_folds_with_what_is_told_of_it_next() {
+    let mut s = Scenario::new(lab());
+    let (began, now) = (s.now - Span::from_hours(7 * 24), s.now);
+    let late = |state, at| Change { state, received_at: now, ..change("a", "web1", at) };
+    told(&mut s, late(ChangeState::Started, began));
+    s.pass(mins(30));
+    told(&mut s, late(ChangeState::Succeeded, began + mins(3)));
+    let known: Vec<&Change> = s.state.known_changes().collect();
+    assert_eq!(known.len(), 1);
+    assert_eq!((known[0].at, known[0].state), (began, ChangeState::Succeeded), "it began when it began");
+}
+
+#[test]
 fn services_are_found_by_name_by_rule_and_by_topology() {
     let mut policy = lab();
     policy.topology.nodes[3].service = Some("orders".into());
