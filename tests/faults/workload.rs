@@ -12,6 +12,8 @@ use crate::support::receiver::Receiver;
 use crate::support::{Api, Daemon, Reply, Site, client, eventually};
 
 /// The daemon may have a lot to write, and the machine other things to do.
+/// How a promise ends that is broken in the journal.
+pub const NOT_IN_JOURNAL: &str = "is not in the journal";
 const ENDED_WITHIN: Duration = Duration::from_secs(60);
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 /// Pages that come while the disk fails come soon; without them the run goes on.
@@ -183,7 +185,7 @@ impl<'a> Workload<'a> {
         for ((item, status), _) in self.ledger.events.iter().filter(|(_, is_acknowledged)| **is_acknowledged) {
             let id = format!("\"{item}-{status}\"");
             if !rows.iter().any(|row| row.contains(&id)) {
-                broken.push(format!("{item} was acknowledged as {status} and is not in the journal"));
+                broken.push(format!("{item} was acknowledged as {status} and {NOT_IN_JOURNAL}"));
             }
         }
     }
