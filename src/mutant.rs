@@ -29,6 +29,8 @@ pub enum Mutant {
     SilenceLostOnRestart,
     /// A restart forgets what to do about a known error.
     WorkaroundLostOnRestart,
+    /// The id of a problem that was merged leads nowhere.
+    ProblemAliasLost,
     /// After a restart the last level is asked once more.
     LevelAskedAgainOnRestart,
     /// After a restart nothing is in doubt: an attempt counts only once it is answered.

@@ -52,7 +52,7 @@ fn the_same_seed_runs_the_same_way() {
 #[test]
 fn the_seeds_reach_what_they_are_for() {
     let mut reached = std::collections::BTreeMap::new();
-    for seed in 1..=120 {
+    for seed in 1..=300 {
         for (what, count) in run::run(seed).unwrap().counts {
             *reached.entry(what).or_insert(0_u64) += count;
         }

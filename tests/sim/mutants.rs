@@ -11,7 +11,7 @@ use super::seeds;
 const SEEDS: u64 = 300;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 33] = [
+const PLANTED: [(Mutant, &[&str]); 34] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
@@ -21,6 +21,7 @@ const PLANTED: [(Mutant, &[&str]); 33] = [
     (Mutant::TimerLostOnRestart, &["I5", "P5"]),
     (Mutant::SilenceLostOnRestart, &["P5"]),
     (Mutant::WorkaroundLostOnRestart, &["P5"]),
+    (Mutant::ProblemAliasLost, &["problems"]),
     (Mutant::LevelAskedAgainOnRestart, &["I5"]),
     (Mutant::DoubtLostOnRestart, &["I8"]),
     (Mutant::PoisonInJournal, &["poison"]),

@@ -75,6 +75,15 @@ fn problem_wish(world: &World, random: &mut fastrand::Rng) -> Option<ProblemComm
     let (Some(problem), Some(other)) = (random.choice(problems.clone()), random.choice(problems)) else {
         return Some(ProblemCommand::Open { title: None, incidents: vec![incident?] });
     };
+    // Merging wants two of them, and there is seldom a second one by itself.
+    let free = state.incidents().find(|incident| incident.problem.is_none()).map(|incident| incident.id.to_string());
+    match (other != problem, free) {
+        (true, _) if random.bool() => return Some(ProblemCommand::Merge { problem, into: other }),
+        (false, Some(free)) if random.bool() => {
+            return Some(ProblemCommand::Open { title: Some("the cabling".to_owned()), incidents: vec![free] });
+        }
+        _ => {}
+    }
     let stands = state.problems().find(|known| known.id.to_string() == problem).map(|known| known.state);
     let choice = match stands.filter(|_| random.bool()) {
         Some(ProblemState::Proposed) => 2,

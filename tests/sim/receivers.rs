@@ -32,7 +32,9 @@ pub enum Mode {
     Broken,
 }
 
-pub const MODES: [Mode; 6] = [Mode::Healthy, Mode::Flaky, Mode::Limited, Mode::Down, Mode::Slow, Mode::Broken];
+/// Dead letters need the last one, and it is only one fault of many.
+pub const MODES: [Mode; 8] =
+    [Mode::Healthy, Mode::Flaky, Mode::Limited, Mode::Down, Mode::Slow, Mode::Broken, Mode::Broken, Mode::Broken];
 
 /// What the daemon got to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

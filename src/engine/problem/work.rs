@@ -12,6 +12,7 @@
 use crate::model::problem::{INCIDENTS_NAMED_MAX, Problem, ProblemId, ProblemState};
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, NotificationKind, Timestamp};
+use crate::mutant::{self, Mutant};
 
 use crate::engine::input::{ProblemCommand, Reply};
 use crate::engine::state::State;
@@ -345,7 +346,9 @@ impl Desk<'_> {
         self.change(&merged.id, |problem| {
             problem.state = ProblemState::Merged;
             problem.merged_at = Some(now);
-            problem.merged_into = Some(id.clone());
+            if !mutant::is(Mutant::ProblemAliasLost) {
+                problem.merged_into = Some(id.clone());
+            }
             problem.untold = None;
             // They are the survivor's from here on, which may let go of them.
             problem.incidents.clear();
