@@ -19,7 +19,7 @@ pub const JOIN_MIN: i64 = 350;
 /// What one alert close by is worth at most.
 const NEAR: i64 = 900;
 /// How fast the onset of one alert loses its say on another.
-const TAU_MS: i64 = 120_000;
+const TAU_MS: i64 = 180_000;
 /// What an alert that still fires on the very item is worth at least.
 const SAME_ITEM: i64 = 600;
 /// Steps along a dependency to something that is gone, while it is: no time passes that would explain it less.
@@ -38,28 +38,59 @@ const NEIGHBOURS_MAX: usize = 256;
 /// What one alert of the same place is worth at most, and how many of an incident count.
 const SCOPE: i64 = 400;
 const SCOPE_REASONS_MAX: usize = 4;
-/// A place with more incidents than this says nothing.
+/// A place with more incidents at once than this says nothing.
 const SCOPE_INCIDENTS_MAX: usize = 16;
+/// What ties an aggregate to what it speaks about.
+const AGGREGATE: i64 = 500;
 /// Reasons of one kind that count; more say nothing new.
 const REASONS_MAX: usize = 8;
 /// Alerts of one incident on one item that are looked at, the youngest.
 const ALERTS_MAX: usize = 16;
+/// What is left of the voice of an alert that is only loosely part of its incident.
+const LOOSE_VOICE: i64 = 300;
 /// Surprise from which an alert counts in full, and the least that is left of one that fires all the time.
 const SURPRISE_FULL: i64 = 2 * ONE;
 const SURPRISE_LEAST: i64 = 250;
 
+/// One reason: what it is worth at the same moment, and how close in time it is.
+#[derive(Clone, Copy, Debug)]
+struct Reason {
+    strength: i64,
+    close: i64,
+}
+
+impl Reason {
+    /// It holds for as long as what it is about.
+    const fn standing(strength: i64) -> Self {
+        Self { strength, close: ONE }
+    }
+
+    fn worth(self) -> i64 {
+        fixed::mul(self.strength, self.close)
+    }
+
+    /// The same reason with only a share of its strength.
+    fn scaled(self, share: i64) -> Self {
+        Self { strength: fixed::mul(self.strength, share), ..self }
+    }
+}
+
 /// Why an alert belongs to an incident.
 #[derive(Clone, Debug)]
 pub struct Link {
-    strengths: Vec<i64>,
+    reasons: Vec<Reason>,
     pub why: String,
     /// Strong enough in kind to make one incident of two.
     pub bridges: bool,
 }
 
 impl Link {
+    /// Reasons add up, but what happened two minutes ago stays two minutes ago however many alerts it raised: the time
+    /// to the nearest of them counts once.
     pub fn strength(&self) -> i64 {
-        fixed::noisy_or(self.strengths.iter().copied())
+        let nearest = self.reasons.iter().map(|reason| reason.close).max().unwrap_or(0).max(1);
+        let each = self.reasons.iter().map(|reason| reason.strength * reason.close / nearest);
+        fixed::mul(fixed::noisy_or(each), nearest)
     }
 }
 
@@ -83,18 +114,18 @@ pub fn links(state: &State, now: Timestamp, alert: &Alert) -> Links {
     links
 }
 
-fn add(links: &mut Links, id: &IncidentId, strength: i64, bridges: bool, why: impl FnOnce() -> String) {
-    if strength <= 0 || links.len() >= CANDIDATES_MAX && !links.contains_key(id) {
+fn add(links: &mut Links, id: &IncidentId, reason: Reason, bridges: bool, why: impl FnOnce() -> String) {
+    if reason.worth() <= 0 || links.len() >= CANDIDATES_MAX && !links.contains_key(id) {
         return;
     }
     match links.get_mut(id) {
         Some(link) => {
             link.bridges |= bridges;
-            if link.strengths.len() < REASONS_MAX {
-                link.strengths.push(strength);
+            if link.reasons.len() < REASONS_MAX {
+                link.reasons.push(reason);
             }
         }
-        None => drop(links.insert(*id, Link { strengths: vec![strength], why: why(), bridges })),
+        None => drop(links.insert(*id, Link { reasons: vec![reason], why: why(), bridges })),
     }
 }
 
@@ -106,25 +137,40 @@ fn is_joinable(state: &State, id: &IncidentId) -> bool {
 }
 
 /// The youngest alerts of an incident on one item.
-fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
+pub(super) fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
     let numbers = state.groups.members(id).and_then(|members| members.items.get(item));
     let numbers = numbers.into_iter().flat_map(|numbers| numbers.iter().rev().take(ALERTS_MAX));
     numbers.filter_map(|number| state.alert(*number))
 }
 
-/// How close in time the alert is to the nearest of an incident on that item, thousandths; nothing where there is none.
-fn closeness(state: &State, id: &IncidentId, item: &str, alert: &Alert) -> i64 {
-    let distance = |other: &Alert| (other.onset().as_millis() - alert.onset().as_millis()).abs();
-    let others = alerts_on(state, id, item).filter(|other| !other.flap.is_flapping);
-    others.map(distance).min().map_or(0, |distance| fixed::decay(distance, TAU_MS))
+/// How strongly the alerts of an incident on that item speak for this one, thousandths: the closer in time, and the less
+/// they fire anyway. Nothing where there is none.
+fn closest(state: &State, id: &IncidentId, item: &str, alert: &Alert) -> Reason {
+    let others = alerts_on(state, id, item).filter(|other| other.number != alert.number);
+    let ties = others.map(|other| tie(state, alert, other));
+    ties.max_by_key(|tie| tie.worth()).unwrap_or(Reason::standing(0))
+}
+
+/// What one alert says for another, by time alone.
+fn tie(state: &State, alert: &Alert, other: &Alert) -> Reason {
+    let distance = (other.onset().as_millis() - alert.onset().as_millis()).abs();
+    let strength = if other.flap.is_flapping { 0 } else { voice(state, other) };
+    Reason { strength, close: fixed::decay(distance, TAU_MS) }
 }
 
 /// What fires all the time says little, whatever it is close to.
-fn weight(state: &State, alert: &Alert) -> i64 {
+pub(super) fn weight(state: &State, alert: &Alert) -> i64 {
     if state.history.is_young(alert.fired_at) {
         return ONE;
     }
     (alert.surprise * ONE / SURPRISE_FULL).clamp(SURPRISE_LEAST, ONE)
+}
+
+/// What an alert of an incident may say for others: less when it fires all the time, and little when it is only
+/// loosely part of the incident itself, or one straggler after the other would make an incident endless.
+fn voice(state: &State, alert: &Alert) -> i64 {
+    let weight = weight(state, alert);
+    if alert.is_loose() { fixed::mul(weight, LOOSE_VOICE) } else { weight }
 }
 
 /// Whether it takes what depends on it with it.
@@ -133,7 +179,7 @@ fn is_fatal(severity: Severity) -> bool {
 }
 
 /// Whether the incident has an item that is gone, as far as monitors can tell.
-fn is_gone(state: &State, id: &IncidentId, item: &str) -> bool {
+pub(super) fn is_gone(state: &State, id: &IncidentId, item: &str) -> bool {
     let mut firing = alerts_on(state, id, item).filter(|alert| alert.is_firing() && is_fatal(alert.severity));
     firing.any(|alert| Class::of(&alert.name) == Class::Down)
 }
@@ -141,13 +187,16 @@ fn is_gone(state: &State, id: &IncidentId, item: &str) -> bool {
 fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut Links) {
     let window = state.policy().correlation.window;
     for id in state.groups.on(item).filter(|id| is_joinable(state, id)) {
-        let close = closeness(state, id, item, alert);
-        let fires =
-            |other: &Alert| other.is_firing() && (is_fatal(other.severity) || now.since(other.fired_at) <= window);
-        // Two incidents about one item at the same time help nobody.
-        let strength = if alerts_on(state, id, item).any(fires) { close.max(SAME_ITEM) } else { close };
+        let close = closest(state, id, item, alert);
+        // Two incidents about one item at the same time help nobody, but what fails again long after is another fault.
+        let fires_lately = |other: &&Alert| other.is_firing() && now.since(other.fired_at) <= window;
+        let recent = alerts_on(state, id, item).filter(fires_lately).filter(|other| other.number != alert.number);
+        let weightiest = recent.map(|other| voice(state, other)).max().unwrap_or(0);
+        let weightiest = if is_gone(state, id, item) { ONE } else { weightiest };
+        let standing = Reason::standing(fixed::mul(SAME_ITEM, weightiest));
+        let reason = if close.worth() > standing.worth() { close } else { standing };
         let source = &alert.source;
-        add(links, id, fixed::mul(strength, weight(state, alert).max(SAME_ITEM)), false, || {
+        add(links, id, reason.scaled(weight(state, alert).max(SAME_ITEM)), false, || {
             format!("{item} is already part of it ({source} adds its view)")
         });
     }
@@ -158,9 +207,14 @@ fn nearby(state: &State, item: &str, alert: &Alert, links: &mut Links) {
     let weight = weight(state, alert);
     for near in state.topology.nearby(item, state.policy().correlation.hops_max) {
         for id in state.groups.on(&near.item).filter(|id| is_joinable(state, id)) {
-            let close = fixed::mul(near.nearness, closeness(state, id, &near.item, alert));
-            let strength = fixed::mul(fixed::mul(NEAR, close), weight);
-            add(links, id, strength, near.kinship != Kinship::Caller, || near.text(item));
+            let share = fixed::mul(fixed::mul(NEAR, near.nearness), weight);
+            add(
+                links,
+                id,
+                closest(state, id, &near.item, alert).scaled(share),
+                near.kinship != Kinship::Caller,
+                || near.text(item),
+            );
         }
     }
 }
@@ -168,18 +222,23 @@ fn nearby(state: &State, item: &str, alert: &Alert, links: &mut Links) {
 /// Alerts of the same place, whatever the topology knows.
 fn same_scope(state: &State, alert: &Alert, links: &mut Links) {
     let Some(scope) = state.groups.scope(alert) else { return };
-    let Some(ids) = state.groups.in_scope(&scope).filter(|ids| ids.len() <= SCOPE_INCIDENTS_MAX) else { return };
+    // The youngest; a day's worth of those that are over is among them.
+    let known = state.groups.in_scope(&scope).into_iter().flat_map(|ids| ids.iter().rev().take(NEIGHBOURS_MAX));
+    let ids: Vec<&IncidentId> = known.filter(|id| is_joinable(state, id)).take(SCOPE_INCIDENTS_MAX + 1).collect();
+    if ids.len() > SCOPE_INCIDENTS_MAX {
+        return;
+    }
     let weight = weight(state, alert);
-    for id in ids.iter().filter(|id| is_joinable(state, id)) {
+    for id in ids {
         let youngest = state.groups.members(id).into_iter().flat_map(|members| members.alerts.iter().rev());
         let others = youngest.take(ALERTS_MAX).filter_map(|number| state.alert(*number));
-        let mut close: Vec<i64> = others
-            .filter(|other| !other.flap.is_flapping && state.groups.scope(other).as_ref() == Some(&scope))
-            .map(|other| fixed::decay((other.onset().as_millis() - alert.onset().as_millis()).abs(), TAU_MS))
+        let mut close: Vec<Reason> = others
+            .filter(|other| other.number != alert.number && state.groups.scope(other).as_ref() == Some(&scope))
+            .map(|other| tie(state, alert, other))
             .collect();
-        close.sort_unstable_by(|a, b| b.cmp(a));
+        close.sort_by_key(|tie| std::cmp::Reverse(tie.worth()));
         for close in close.into_iter().take(SCOPE_REASONS_MAX) {
-            add(links, id, fixed::mul(fixed::mul(SCOPE, close), weight), false, || format!("both belong to {scope}"));
+            add(links, id, close.scaled(fixed::mul(SCOPE, weight)), false, || format!("both belong to {scope}"));
         }
     }
 }
@@ -189,7 +248,7 @@ fn gone_above(state: &State, item: &str, links: &mut Links) {
     for (ancestor, hops) in state.topology.upstream(item, state.policy().correlation.hops_max) {
         for id in state.groups.on(&ancestor).filter(|id| is_joinable(state, id)) {
             if is_gone(state, id, &ancestor) {
-                add(links, id, BY_HOPS[usize::from(hops).min(3)], true, || {
+                add(links, id, Reason::standing(BY_HOPS[usize::from(hops).min(3)]), true, || {
                     format!("{item} depends on {ancestor} ({hops} hop{}), which fails too", plural(hops.into()))
                 });
             }
@@ -205,7 +264,7 @@ fn downstream(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &
     for (id, count) in state.groups.below(item) {
         let Some(incident) = state.incident(id).filter(|_| is_joinable(state, id)) else { continue };
         if now.since(incident.opened_at) <= PARENT_LATE_MAX {
-            add(links, id, BY_HOPS[1], true, || {
+            add(links, id, Reason::standing(BY_HOPS[1]), true, || {
                 format!(
                     "{count} item{} that depend{} on {item} failed shortly before",
                     plural((*count).into()),
@@ -238,7 +297,9 @@ fn siblings(state: &State, now: Timestamp, item: &str, links: &mut Links) {
             continue;
         }
         for (id, _) in &found {
-            add(links, id, together, true, || format!("{item} and others that depend on {parent} fail together"));
+            add(links, id, Reason::standing(together), true, || {
+                format!("{item} and others that depend on {parent} fail together")
+            });
         }
     }
 }
@@ -287,7 +348,7 @@ fn aggregates_of(state: &State, alert: &Alert, links: &mut Links) {
             && is_scope_of(aggregate, alert)
             && let Some(id) = aggregate.incident.as_ref().filter(|id| is_joinable(state, id))
         {
-            add(links, id, 500, true, || format!("{} speaks about it", aggregate.name));
+            add(links, id, Reason::standing(AGGREGATE), true, || format!("{} speaks about it", aggregate.name));
         }
     }
 }
@@ -307,7 +368,7 @@ fn aggregated(state: &State, now: Timestamp, aggregate: &Alert, links: &mut Link
     }
     let best = counts.into_iter().max_by_key(|(id, count)| (*count, std::cmp::Reverse(*id)));
     if let Some((id, count)) = best {
-        add(links, &id, 500, false, || format!("it sums up {count} of the alerts in it"));
+        add(links, &id, Reason::standing(AGGREGATE), false, || format!("it sums up {count} of the alerts in it"));
     }
 }
 

@@ -11,8 +11,9 @@ use crate::mutant::{self, Mutant};
 
 use super::affinity::{self, JOIN_MIN, Link};
 use super::dedup::{Change, ChangeKind};
+use super::fixed::ONE;
 use super::state::State;
-use super::{lifecycle, opening, root_cause, timeline};
+use super::{lifecycle, opening, root_cause, split, timeline};
 
 /// Strength with which an alert must be tied to each of the incidents that it makes one of.
 const MERGE_MIN: i64 = 500;
@@ -34,15 +35,18 @@ pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
     let Some(alert) = state.alert(number) else { return };
     let is_flapping = alert.flap.is_flapping;
     if let Some(id) = returning(state, now, number, is_flapping) {
-        lifecycle::alert_returned(state, now, number, &id);
-        opening::consider(state, now, &id);
-        return;
+        return come_back(state, now, number, &id);
     }
     if is_flapping {
         return; // `flap` has said so; the alert is placed when it settles.
     }
+    find_place(state, now, number, None);
+}
+
+/// A firing alert that is in no incident joins the one it is strongest tied to, `but` excepted, or makes one.
+pub fn find_place(state: &mut State, now: Timestamp, number: AlertNumber, but: Option<&IncidentId>) {
     let Some(alert) = state.alert(number) else { return };
-    let links = affinity::links(state, now, alert).into_iter();
+    let links = affinity::links(state, now, alert).into_iter().filter(|(id, _)| Some(id) != but);
     let mut joined: Vec<(IncidentId, Link)> = links.filter(|(_, link)| link.strength() >= JOIN_MIN).collect();
     joined.sort_by_key(|(id, link)| {
         let started = state.incident(id).map(|incident| incident.opened_at);
@@ -52,9 +56,35 @@ pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
         return begin(state, now, number);
     }
     let survivor = join_all(state, now, &joined);
-    let why = joined.iter().find(|(id, _)| *id == survivor).or(joined.first()).map(|(_, link)| link.why.clone());
-    lifecycle::join(state, now, number, &survivor, why.as_deref().unwrap_or("related"));
-    opening::consider(state, now, &survivor);
+    if let Some((_, link)) = joined.iter().find(|(id, _)| *id == survivor) {
+        lifecycle::join(state, now, number, &survivor, link.strength(), &link.why);
+    }
+    arrived(state, now, number, &survivor);
+}
+
+/// What an incident with one more alert may lead to.
+fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
+    split::arrived(state, now, number, id);
+    opening::consider(state, now, id);
+}
+
+/// An alert fires again, and so belongs to the incident it was in, unless by now another one explains it better. What
+/// the incident is about always belongs to it.
+fn come_back(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
+    let Some((alert, incident)) = state.alert(number).zip(state.incident(id)) else { return };
+    let mut tie = ONE;
+    if !is_blamed(state, incident, number) {
+        let links = affinity::links(state, now, alert);
+        tie = links.get(id).map_or(0, Link::strength);
+        let others = links.iter().filter(|(other, _)| *other != id).map(|(_, link)| link.strength());
+        if others.max().is_some_and(|other| other >= JOIN_MIN && other > tie) {
+            lifecycle::leave(state, number);
+            lifecycle::refresh(state, now, id);
+            return find_place(state, now, number, Some(id));
+        }
+    }
+    lifecycle::alert_returned(state, now, number, id, tie);
+    arrived(state, now, number, id);
 }
 
 /// An alert on its own: an incident, a pending group, or only a record.

@@ -6,6 +6,7 @@ use crate::model::{Fingerprint, Span, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
+use super::fixed::ONE;
 use super::history::Seen;
 use super::schedule_alert;
 use super::state::State;
@@ -79,6 +80,7 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
         marker: event.marker,
         surprise,
         incident: None,
+        tie: ONE,
         recorded_at: now,
     };
     let alert = state.add_alert(alert);

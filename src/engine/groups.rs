@@ -30,11 +30,21 @@ pub struct Groups {
 pub struct Members {
     pub alerts: SmallSet<AlertNumber>,
     /// Those that are not over, with their severity while they fire (and do not merely flap).
-    unsettled: SmallMap<AlertNumber, Option<Severity>>,
+    unsettled: SmallMap<AlertNumber, Unsettled>,
+    /// How many of those belong to it firmly.
+    firm: u32,
     /// How many fire with each severity: an incident may have a hundred thousand of them.
     firing: [u32; Severity::ALL.len()],
     pub items: SmallMap<ItemName, SmallSet<AlertNumber>>,
     scopes: SmallSet<Box<str>>,
+}
+
+/// What is noted of an alert that is not over.
+#[derive(Clone, Copy, Debug)]
+struct Unsettled {
+    fires_as: Option<Severity>,
+    /// Part of it for good reason, and no mere flapping.
+    is_firm: bool,
 }
 
 impl Members {
@@ -47,6 +57,11 @@ impl Members {
         self.unsettled.len()
     }
 
+    /// Whether all that is not over is only loosely part of it, or flaps.
+    pub fn is_only_loose(&self) -> bool {
+        self.firm == 0 && !self.unsettled.is_empty()
+    }
+
     /// The worst severity that fires.
     pub fn worst(&self) -> Option<Severity> {
         Severity::ALL.into_iter().find(|severity| self.firing[*severity as usize] > 0)
@@ -54,26 +69,31 @@ impl Members {
 
     /// Notes whether an alert of this incident is over and how bad it is.
     fn note(&mut self, alert: &Alert) {
-        let firing = alert.is_firing().then_some(alert.severity);
-        let before = match alert.is_unsettled() {
-            true => self.unsettled.insert(alert.number, firing),
-            false => self.unsettled.remove(&alert.number),
+        let fires_as = alert.is_firing().then_some(alert.severity);
+        let after = alert
+            .is_unsettled()
+            .then_some(Unsettled { fires_as, is_firm: !alert.is_loose() && !alert.flap.is_flapping });
+        let before = match after {
+            Some(after) => self.unsettled.insert(alert.number, after),
+            None => self.unsettled.remove(&alert.number),
         };
-        self.count(before.flatten(), firing);
+        self.count(before, after);
     }
 
     fn forget(&mut self, number: AlertNumber) {
         self.alerts.remove(&number);
         let before = self.unsettled.remove(&number);
-        self.count(before.flatten(), None);
+        self.count(before, None);
     }
 
-    fn count(&mut self, before: Option<Severity>, after: Option<Severity>) {
-        if let Some(severity) = before {
-            self.firing[severity as usize] -= 1;
+    fn count(&mut self, before: Option<Unsettled>, after: Option<Unsettled>) {
+        if let Some(before) = before {
+            self.firm -= u32::from(before.is_firm);
+            before.fires_as.iter().for_each(|severity| self.firing[*severity as usize] -= 1);
         }
-        if let Some(severity) = after {
-            self.firing[severity as usize] += 1;
+        if let Some(after) = after {
+            self.firm += u32::from(after.is_firm);
+            after.fires_as.iter().for_each(|severity| self.firing[*severity as usize] += 1);
         }
     }
 }

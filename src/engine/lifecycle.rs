@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::event::{Event, EventStatus, Marker};
-use crate::model::incident::{Incident, IncidentState, Notifying};
+use crate::model::incident::{Incident, IncidentState, Notifying, Wave};
 use crate::model::notification::ITEMS_SHOWN;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Fingerprint, Impact, IncidentId, NotificationKind, Priority, Span, Timestamp, Urgency};
 
 use super::dedup::{Change, ChangeKind};
 use super::effect::{Counter, Effect};
+use super::fixed::ONE;
 use super::policy::Policy;
 use super::state::State;
-use super::{command, correlate, dedup, flap, notify, problem, root_cause, schedule_alert, sla, system, timeline};
+use super::{
+    command, correlate, dedup, flap, notify, problem, root_cause, schedule_alert, sla, split, system, timeline,
+};
 
 /// A resolved alert stays in memory this long, so that late repeats of its end are still recognised
 /// (Prometheus repeats a resolve for 15 minutes).
@@ -72,12 +75,16 @@ pub fn begin(state: &mut State, now: Timestamp, number: AlertNumber, as_state: I
         merged_from: Vec::new(),
         reopened_at: None,
         is_unranked: true,
+        wave: Wave { last_at: now, ..Wave::default() },
         state_before_resolve: None,
         ranked_alerts: 0,
         counted_as: None,
     });
     if as_state == IncidentState::Open {
         state.emit(Effect::Count(Counter::IncidentOpened));
+    }
+    if let Some(alert) = state.alert_mut(number) {
+        alert.tie = ONE;
     }
     file(state, now, number, &id);
     timeline::alert(state, now, fingerprint, Some(id), kind, "correlate", text);
@@ -148,14 +155,17 @@ pub fn retitle(state: &mut State, id: &IncidentId) {
     }
 }
 
-/// Puts an alert into an incident that exists.
-pub fn join(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId, why: &str) {
+/// Puts an alert into an incident that exists; `tie` says how firmly.
+pub fn join(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId, tie: i64, why: &str) {
     if state.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
         unresolve(state, now, id, why);
     }
     let Some((name, fingerprint)) = state.alert(number).map(|alert| (alert.name.clone(), alert.fingerprint)) else {
         return;
     };
+    if let Some(alert) = state.alert_mut(number) {
+        alert.tie = tie;
+    }
     file(state, now, number, id);
     let text = format!("{name} joins {id}: {why}");
     timeline::alert(state, now, fingerprint, Some(*id), TimelineKind::AlertJoined, "correlate", text);
@@ -247,11 +257,14 @@ pub fn merge(state: &mut State, now: Timestamp, id: &IncidentId, into: &Incident
     root_cause::rank(state, now, into);
 }
 
-/// An alert that was in the incident fires again.
-pub fn alert_returned(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
+/// An alert that was in the incident fires again; `tie` says how firmly it belongs there by now.
+pub fn alert_returned(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId, tie: i64) {
     if state.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
         let name = state.alert(number).map(|alert| alert.name.clone()).unwrap_or_default();
         unresolve(state, now, id, &format!("{name} fires again"));
+    }
+    if let Some(alert) = state.alert_mut(number) {
+        alert.tie = tie;
     }
     file(state, now, number, id);
 }
@@ -291,13 +304,18 @@ pub fn alert_resolved(state: &mut State, now: Timestamp, number: AlertNumber, id
     let (name, fingerprint) = (Arc::clone(&alert.name), alert.fingerprint);
     let text = format!("{name} is over, says {}", alert.source);
     timeline::alert(state, now, fingerprint, Some(*id), TimelineKind::AlertResolved, "dedup", text);
-    let Some(incident) = state.incident(id) else { return };
-    if incident.state == IncidentState::Pending && incident.firing_count == 0 {
-        return lapse(state, now, id);
-    }
-    if incident.state.is_active() && incident.firing_count == 0 {
-        let text = format!("{name} is over, and with it the last of {} alerts", incident.alert_count);
-        resolve(state, now, id, None, &text);
+    let released = split::release(state, now, id);
+    end_if_over(state, now, id, &format!("{name} is over, and with it the last alert"));
+    released.into_iter().for_each(|number| correlate::find_place(state, now, number, Some(id)));
+}
+
+/// Ends an incident in which nothing fires any more.
+pub fn end_if_over(state: &mut State, now: Timestamp, id: &IncidentId, why: &str) {
+    let Some(incident) = state.incident(id).filter(|incident| incident.firing_count == 0) else { return };
+    match incident.state {
+        IncidentState::Pending => lapse(state, now, id),
+        state_now if state_now.is_active() => resolve(state, now, id, None, why),
+        _ => {}
     }
 }
 

@@ -43,6 +43,7 @@ pub mod self_check;
 pub mod silence;
 pub mod sla;
 mod small;
+pub mod split;
 pub mod state;
 pub mod suspect;
 pub mod symptom;

@@ -52,7 +52,8 @@ fn reason(state: &State, now: Timestamp, id: &IncidentId) -> Option<String> {
     let is_young = state.history.is_young(now);
     let counts = |alert: &&Alert| {
         let is_unusual = is_young || alert.surprise >= AGREEING_SURPRISE;
-        alert.severity.is_at_least(correlation.pending_severity) && is_unusual
+        // One that is only loosely part of the group agrees with nothing.
+        alert.severity.is_at_least(correlation.pending_severity) && is_unusual && !alert.is_loose()
     };
     let agreeing: BTreeSet<(Option<&str>, &str)> =
         firing(state, id).filter(counts).map(|alert| (alert.configuration_item.as_deref(), &*alert.name)).collect();

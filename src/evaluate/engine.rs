@@ -218,12 +218,13 @@ impl Run {
         incidents.map(replayed).collect()
     }
 
-    /// Hands over one failure: its alerts, which an aggregate keeps in one incident, and nothing else.
+    /// Hands over one failure: its alerts, which an aggregate gathers in one incident, and nothing else.
     fn rank_one(&mut self, set: &Set, failure: &Failure, confirm: bool) -> Vec<String> {
         self.pass_until(self.now + APART, None);
         let began = self.now;
         let scope = aggregate(&failure.case, began);
         self.input(Input::Events { events: vec![scope.clone()] });
+        self.pin(&scope.id);
         let Some(first) = failure.alerts.first().map(|alert| set.alerts[*alert].received_at) else {
             return Vec::new();
         };
@@ -262,6 +263,16 @@ impl Run {
         self.filed.clear();
         self.incidents.clear();
         ranking
+    }
+
+    /// Somebody takes the incident of this event, which nothing divides from then on.
+    fn pin(&mut self, event: &str) {
+        let filed = self.filed.iter().find(|((_, id), _)| **id == *event).map(|(_, (_, incident))| *incident);
+        if let Some(incident) = filed {
+            let by = Principal { name: "evaluate".to_owned(), role: Role::Responder };
+            let command = Command::Acknowledge { incident: incident.to_string(), note: None };
+            self.input(Input::Command { by, command });
+        }
     }
 
     /// The incident that holds most of these events.

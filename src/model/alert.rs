@@ -71,9 +71,24 @@ pub struct Alert {
     pub surprise: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
+    /// How strongly it belongs to its incident, thousandths; in full where the incident began with it.
+    #[serde(default = "full_tie", skip_serializing_if = "is_full_tie")]
+    pub tie: i64,
     /// When its row was last due for writing; only in memory.
     #[serde(skip)]
     pub recorded_at: Timestamp,
+}
+
+const FULL_TIE: i64 = 1_000;
+/// An alert with a weaker tie is only loosely part of its incident.
+const LOOSE_BELOW: i64 = 600;
+
+const fn full_tie() -> i64 {
+    FULL_TIE
+}
+
+fn is_full_tie(tie: &i64) -> bool {
+    *tie == FULL_TIE
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -94,6 +109,10 @@ impl Alert {
     /// Firing, or flapping: not to be counted as over.
     pub fn is_unsettled(&self) -> bool {
         self.is_firing() || self.flap.is_flapping
+    }
+    /// Part of its incident for want of a better one: it takes nothing else in, and does not keep it open.
+    pub fn is_loose(&self) -> bool {
+        self.tie < LOOSE_BELOW
     }
     /// When it began to fire, by the monitor's clock where that can be right: not after we heard of it, and not long
     /// before.

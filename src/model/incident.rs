@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::alert::AlertNumber;
 use super::delivery::DeliveryId;
 use super::problem::ProblemId;
 use super::sla::Clock;
@@ -128,6 +129,21 @@ pub struct Told {
     pub assignee: Option<String>,
 }
 
+/// Alerts that came together after a time of quiet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Wave {
+    /// When the last alert came, by our clock.
+    #[serde(default)]
+    pub last_at: Timestamp,
+    /// When the quiet ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// Those that came since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<u64>)]
+    pub alerts: Vec<AlertNumber>,
+}
+
 /// The running clock of an escalation policy: present exactly while a level is left to ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Escalating {
@@ -229,6 +245,9 @@ pub struct Incident {
     /// Its priority is to be worked out from nothing: new, or reopened.
     #[serde(default)]
     pub is_unranked: bool,
+    /// When its alerts came, for telling a second fault from the first one.
+    #[serde(default)]
+    pub wave: Wave,
     /// State before monitoring reported everything as over; what it returns to when that was premature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_before_resolve: Option<IncidentState>,

@@ -10,6 +10,7 @@ use super::{Fingerprint, IncidentId, Timestamp};
 pub enum TimelineKind {
     AlertResolved,
     AlertJoined,
+    AlertSplit,
     AlertMuted,
     Flapping,
     IncidentPending,

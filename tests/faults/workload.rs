@@ -179,9 +179,11 @@ impl<'a> Workload<'a> {
             broken.push(format!("integrity_check: {verdict}"));
         }
         let mut journal =
-            file.prepare("SELECT CAST(payload AS TEXT) FROM journal WHERE kind = 'events'").expect("a journal");
-        let rows: Result<Vec<String>, _> = journal.query_map([], |row| row.get(0)).expect("its rows").collect();
-        let rows = rows.expect("text");
+            file.prepare("SELECT CAST(payload AS BLOB) FROM journal WHERE kind = 'events'").expect("a journal");
+        let rows: Result<Vec<Vec<u8>>, _> = journal.query_map([], |row| row.get(0)).expect("its rows").collect();
+        // What is damaged need not be text.
+        let rows = rows.expect("bytes").into_iter().map(|row| String::from_utf8_lossy(&row).into_owned());
+        let rows: Vec<String> = rows.collect();
         for ((item, status), _) in self.ledger.events.iter().filter(|(_, is_acknowledged)| **is_acknowledged) {
             let id = format!("\"{item}-{status}\"");
             if !rows.iter().any(|row| row.contains(&id)) {

@@ -6,6 +6,7 @@ mod problems;
 mod properties;
 mod redrive;
 mod scenario;
+mod split;
 mod storm;
 
 use super::input::{Command, Input, Principal, Reply, Role, SendResult};

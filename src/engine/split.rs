@@ -1,0 +1,135 @@
+//! Parting an incident. When what it is about is over, and alerts that are only loosely part of it go on, these leave it
+//! and are looked at anew, so that a check that fires every other minute keeps no incident open. And when many alerts
+//! come at once after a time of quiet, they are a second fault.
+//!
+//! Decides who leaves. Never parts an incident that somebody works on: it is what that person knows it as.
+
+use std::collections::BTreeSet;
+
+use crate::model::alert::{Alert, AlertNumber};
+use crate::model::timeline::TimelineKind;
+use crate::model::{IncidentId, IncidentState, Span, Timestamp};
+
+use super::fixed::ONE;
+use super::state::State;
+use super::topology::ItemName;
+use super::{affinity, lifecycle, timeline};
+
+/// Quiet after which what comes may be a second fault. One fault has its alerts within a few checks of the monitors.
+const QUIET: Span = Span::from_secs(150);
+/// What comes within this time of the first one comes with it.
+const WITHIN: Span = Span::from_secs(60);
+/// Alerts, and the items they are on, that make a wave: one alert that fires again is no second fault.
+const WAVE_MIN: usize = 5;
+const WAVE_ITEMS_MIN: usize = 3;
+/// Alerts of a wave that are noted; it is one long before.
+const WAVE_MAX: usize = 64;
+
+/// Takes what is left out of an incident when none of it belongs there firmly; the caller finds a place for those that
+/// fire.
+pub fn release(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertNumber> {
+    let is_untouched = is_untouched(state, id);
+    let members = state.groups.members(id).filter(|members| is_untouched && members.is_only_loose());
+    let left: Vec<AlertNumber> = members.into_iter().flat_map(|members| members.unsettled().copied()).collect();
+    if left.iter().filter_map(|number| state.alert(*number)).any(|alert| is_subject(state, id, alert)) {
+        return Vec::new();
+    }
+    for number in &left {
+        lifecycle::leave(state, *number);
+        if let Some(alert) = state.alert(*number) {
+            let text = format!("{} leaves {id}: what it was put down to is over, and it goes on", alert.name);
+            timeline::alert(state, now, alert.fingerprint, Some(*id), TimelineKind::AlertSplit, "split", text);
+        }
+    }
+    if !left.is_empty() {
+        lifecycle::refresh(state, now, id);
+    }
+    left.into_iter().filter(|number| state.alert(*number).is_some_and(Alert::is_firing)).collect()
+}
+
+/// Whether nobody works on it yet.
+fn is_untouched(state: &State, id: &IncidentId) -> bool {
+    state.incident(id).is_some_and(|incident| {
+        let is_confirmed = incident.root_cause.as_ref().is_some_and(|cause| cause.confirmed_by.is_some());
+        let is_young = matches!(incident.state, IncidentState::Open | IncidentState::Pending);
+        is_young && incident.assignee.is_none() && !is_confirmed
+    })
+}
+
+/// An alert has come to an incident. After a time of quiet many at once are a second fault, and become an incident of
+/// their own.
+pub fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
+    let Some(alert) = state.alert(number) else { return };
+    // What fires all the time is no sign of anything, and no end of the quiet either.
+    if alert.flap.is_flapping || affinity::weight(state, alert) < ONE {
+        return;
+    }
+    let Some(incident) = state.incident_mut(id) else { return };
+    let wave = &mut incident.wave;
+    if now.since(wave.last_at) >= QUIET {
+        wave.began_at = Some(now);
+        wave.alerts.clear();
+    } else if wave.began_at.is_some_and(|at| now.since(at) > WITHIN) {
+        wave.began_at = None;
+        wave.alerts.clear();
+    }
+    wave.last_at = now;
+    if wave.began_at.is_some() && wave.alerts.len() < WAVE_MAX && !wave.alerts.contains(&number) {
+        wave.alerts.push(number);
+    }
+    let alerts = wave.alerts.clone();
+    if alerts.len() >= WAVE_MIN && is_untouched(state, id) && is_second_fault(state, id, &alerts) {
+        part(state, now, id, alerts);
+    }
+}
+
+/// Whether these are on several items, one of them severe, and nothing that is gone explains them.
+fn is_second_fault(state: &State, id: &IncidentId, alerts: &[AlertNumber]) -> bool {
+    let alerts: Vec<&Alert> = alerts.iter().filter_map(|number| state.alert(*number)).collect();
+    let items: BTreeSet<&ItemName> = alerts.iter().filter_map(|alert| alert.configuration_item.as_ref()).collect();
+    let correlation = &state.policy().correlation;
+    let is_severe = alerts.iter().any(|alert| alert.severity.is_at_least(correlation.open_severity));
+    let is_explained = |item: &&ItemName| {
+        let above = state.topology.upstream(item, correlation.hops_max);
+        above.iter().any(|(ancestor, _)| affinity::is_gone(state, id, ancestor))
+    };
+    state.incident(id).is_some_and(|incident| incident.state == IncidentState::Open)
+        && items.len() >= WAVE_ITEMS_MIN
+        && is_severe
+        && !items.iter().any(is_explained)
+}
+
+/// Makes an incident of its own of a wave.
+fn part(state: &mut State, now: Timestamp, id: &IncidentId, alerts: Vec<AlertNumber>) {
+    alerts.iter().for_each(|number| lifecycle::leave(state, *number));
+    if let Some(incident) = state.incident_mut(id) {
+        incident.wave.began_at = None;
+        incident.wave.alerts.clear();
+    }
+    lifecycle::refresh(state, now, id);
+    let Some((first, others)) = alerts.split_first() else { return };
+    lifecycle::begin(state, now, *first, IncidentState::Open);
+    let Some(second) = state.alert(*first).and_then(|alert| alert.incident) else { return };
+    let count = alerts.len();
+    for number in others {
+        lifecycle::join(
+            state,
+            now,
+            *number,
+            &second,
+            ONE,
+            &format!("{count} alerts came together after a time of quiet"),
+        );
+    }
+    let text = format!("{count} alerts that came after a time of quiet are another fault: {second}");
+    timeline::incident(state, now, id, TimelineKind::AlertSplit, "split", text);
+    lifecycle::end_if_over(state, now, id, "the last alert went over to another incident");
+}
+
+/// Whether the incident is about the item of this alert.
+fn is_subject(state: &State, id: &IncidentId, alert: &Alert) -> bool {
+    state.incident(id).is_some_and(|incident| {
+        let blamed = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
+        incident.configuration_item_count <= 1 || alert.configuration_item.as_deref() == blamed
+    })
+}

@@ -1,0 +1,92 @@
+//! What leaves an incident: stragglers when the rest is over, and a second fault after a time of quiet.
+
+use super::scenario::{Scenario, event, snapshot};
+use super::{CRITICAL, lab};
+use crate::engine::input::{Command, Input};
+use crate::engine::state::State;
+use crate::model::event::EventStatus;
+use crate::model::{IncidentState, NotificationKind, Severity, Span};
+
+/// One alert of a place: without a topology, that is all that ties them.
+fn shop(s: &mut Scenario, item: &str, name: &str, severity: Severity, status: EventStatus) {
+    let mut event = event(s.now, "prometheus", item, name, severity, status);
+    event.labels.insert("namespace", "shop");
+    s.input(Input::Events { events: vec![event] });
+}
+
+fn items() -> impl Iterator<Item = String> {
+    (1..=6).map(|number| format!("pod{number}"))
+}
+
+/// Six pods fail at once, and a straggler a minute and a half later.
+fn six_pods_and_a_straggler() -> Scenario {
+    let mut s = Scenario::new(lab());
+    items().for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Firing));
+    s.pass(Span::from_secs(100));
+    shop(&mut s, "batch1", "QueueGrows", Severity::Warning, EventStatus::Firing);
+    assert_eq!(s.open().len(), 1, "{:#?}", s.timeline);
+    assert_eq!(s.open()[0].alert_count, 7);
+    s
+}
+
+#[test]
+fn a_straggler_does_not_keep_the_incident_open() {
+    let mut s = six_pods_and_a_straggler();
+    let first = s.open()[0].id;
+    s.pass(Span::from_secs(20));
+    items().for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Resolved));
+    assert_eq!(s.state.incident(&first).unwrap().state, IncidentState::Resolved);
+    let straggler = s.state.alerts().find(|alert| &*alert.name == "QueueGrows").unwrap();
+    let group = s.state.incident(straggler.incident.as_ref().unwrap()).unwrap();
+    assert_eq!((group.id == first, group.state), (false, IncidentState::Pending));
+    // It is not forgotten: when it lasts, somebody hears of it.
+    s.pass(Span::from_mins(6));
+    assert_eq!(s.kinds(), [NotificationKind::Opened, NotificationKind::Resolved, NotificationKind::Opened]);
+}
+
+#[test]
+fn what_somebody_works_on_is_not_parted() {
+    let mut s = six_pods_and_a_straggler();
+    let first = s.open()[0].id;
+    s.command(Command::Acknowledge { incident: first.to_string(), note: None });
+    items().for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Resolved));
+    assert_eq!(s.state.incident(&first).unwrap().state, IncidentState::Acknowledged);
+    shop(&mut s, "batch1", "QueueGrows", Severity::Warning, EventStatus::Resolved);
+    assert_eq!(s.state.incident(&first).unwrap().state, IncidentState::Resolved);
+}
+
+/// Six pods failed, recovered but for one, and all fail again together three minutes later.
+fn a_second_wave(again: usize) -> Scenario {
+    let mut s = Scenario::new(lab());
+    items().for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Firing));
+    s.pass(Span::from_secs(90));
+    items().skip(1).for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Resolved));
+    s.pass(Span::from_secs(100));
+    items().skip(1).take(again).for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Firing));
+    s.pass(Span::from_secs(10));
+    s
+}
+
+#[test]
+fn many_at_once_after_a_time_of_quiet_are_a_second_fault() {
+    let s = a_second_wave(5);
+    assert_eq!(s.open().len(), 2, "{:#?}", s.timeline);
+    assert_eq!(s.kinds(), [NotificationKind::Opened, NotificationKind::Opened]);
+    let counts: Vec<u32> = s.open().iter().map(|incident| incident.firing_count).collect();
+    assert_eq!(counts, [1, 5]);
+}
+
+#[test]
+fn one_that_fires_again_is_no_second_fault() {
+    let s = a_second_wave(1);
+    assert_eq!((s.open().len(), s.open()[0].firing_count), (1, 2));
+}
+
+#[test]
+fn who_is_only_loosely_part_of_it_outlives_a_restart() {
+    let first = six_pods_and_a_straggler();
+    let state = State::restore(snapshot(&first.changes)).unwrap();
+    let mut s = Scenario { state, ..first };
+    items().for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Resolved));
+    assert_eq!(s.open().len(), 0);
+}
