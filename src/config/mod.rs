@@ -23,6 +23,7 @@ mod tls;
 mod topology;
 mod validate;
 mod yaml;
+mod zabbix;
 
 pub use load::load;
 pub use problem::Problem;

@@ -1,5 +1,7 @@
 //! Configuration items and the edges between them, as a topology file holds them. *From depends on to.*
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Labels;
@@ -50,4 +52,17 @@ pub struct TopologyFile {
     pub nodes: Vec<ConfigurationItem>,
     #[serde(default)]
     pub edges: Vec<Edge>,
+}
+
+impl TopologyFile {
+    /// An address or a description that several items have names none of them.
+    pub fn drop_shared_aliases(&mut self) {
+        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+        for name in self.nodes.iter().flat_map(|node| node.aliases.iter().chain([&node.id])) {
+            *counts.entry(name.clone()).or_default() += 1;
+        }
+        for node in &mut self.nodes {
+            node.aliases.retain(|alias| counts.get(alias) == Some(&1));
+        }
+    }
 }

@@ -70,6 +70,29 @@ impl Daemon {
         format!("{}/in/{kind}/{instance}", self.url)
     }
 
+    /// Forgets what was written of the plant and asks Zabbix for it, from a reload on; ends once it was told.
+    pub async fn pulls_topology(&self, frontend: &str, token: &str) {
+        let file = self.directory.join("watchbell.yaml");
+        let written = format!("topology: {{ files: [{}/topology.yaml] }}", self.directory.display());
+        let asked =
+            format!("topology: {{ zabbix: {{ lab: {{ url: \"{frontend}\", token: {token}, allow_private: true }} }} }}");
+        let configuration = fs::read_to_string(&file).expect("read the configuration");
+        assert!(configuration.contains(&written), "the topology is written in another way: {configuration}");
+        process::write(&file, &configuration.replace(&written, &asked));
+        http::post(&format!("{}/-/reload", self.url), &Value::Null).await.expect("reload");
+        let metrics = format!("{}/metrics", self.url);
+        let pulled = r#"watchbell_topology_pulls_total{origin="zabbix/lab",outcome="changed"} 1"#;
+        until("the topology is pulled", PATIENCE, async || {
+            let text = http::get_text(&metrics).await?;
+            let pulls = text.lines().filter(|line| line.starts_with("watchbell_topology_pulls_total"));
+            match text.contains(pulled) {
+                true => Ok(()),
+                false => Err(pulls.collect::<Vec<_>>().join("; ")),
+            }
+        })
+        .await;
+    }
+
     /// A file with the token of one source, as a monitor on the same machine would read it.
     pub fn token_file(&self, source: &str) -> PathBuf {
         let path = self.directory.join(format!("{source}.token"));
