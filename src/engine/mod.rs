@@ -32,6 +32,7 @@ pub mod normalize;
 pub mod notify;
 pub mod on_call;
 pub mod opening;
+pub mod origins;
 pub mod policy;
 pub mod priority;
 pub mod problem;

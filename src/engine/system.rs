@@ -87,7 +87,7 @@ pub fn configured(state: &mut State, now: Timestamp, mut policy: Policy) {
         .receivers
         .entry(LOG_RECEIVER.to_owned())
         .or_insert_with(|| Receiver { sinks: vec![format!("{LOG_RECEIVER}/log")], ..Receiver::default() });
-    state.set_policy(policy);
+    state.set_policy(now, policy);
     changes::forget(state, now);
     delivery::reroute_orphans(state, now);
     let active: Vec<_> =

@@ -1,12 +1,13 @@
 //! The graph of configuration items in memory: who depends on whom, up to a few hops.
 //!
-//! Built from the topology files of the policy plus what monitors told (parents, labels). Names are
-//! the keys, and every answer is ordered by distance and name, so that a restart changes nothing.
+//! Built from what all origins say (`origins.rs`) plus what monitors taught (parents, labels). Names are the
+//! keys and every answer is in an order that follows from them, so that a restart changes nothing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::model::topology::{ConfigurationItem, EdgeKind, TopologyFile};
+use crate::model::topology::{ConfigurationItem, Edge, EdgeKind, TopologyFile};
 
 use super::small::SmallSet;
 
@@ -65,6 +66,7 @@ pub struct Topology {
     nodes: BTreeMap<ItemName, Node>,
     /// As the files have them. Most items are known from monitors only and are not looked for in here.
     described: BTreeMap<ItemName, ConfigurationItem>,
+    edge_count: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,17 +77,41 @@ struct Node {
 
 impl Topology {
     pub fn of(file: &TopologyFile) -> Self {
-        let mut topology = Self::default();
-        for item in &file.nodes {
-            let name = ItemName::from(item.id.as_str());
-            topology.nodes.entry(name.clone()).or_default();
-            topology.described.insert(name, item.clone());
+        Self::unite([file])
+    }
+
+    /// Everything that the documents say. An item that two of them describe is as the first says, and what
+    /// that one leaves open as the next does. An edge may name an item by an alias that only one item has;
+    /// ends that nobody describes become plain items.
+    pub fn unite<'a>(documents: impl IntoIterator<Item = &'a TopologyFile>) -> Self {
+        let documents: Vec<&TopologyFile> = documents.into_iter().collect();
+        let described = described(&documents);
+        let aliases = aliases(&described);
+        let edges = || documents.iter().flat_map(|document| &document.edges).filter(|edge| is_dependency(edge));
+        let end = |name: &'a str| aliases.get(name).copied().flatten().unwrap_or(name);
+        let mut names: Vec<&str> = described.keys().copied().collect();
+        names.extend(edges().flat_map(|edge| [end(&edge.from), end(&edge.to)]));
+        names.sort_unstable();
+        names.dedup();
+        let numbers: BTreeMap<&str, u32> = names.iter().copied().zip(0..).collect();
+        let mut pairs: Vec<(u32, u32)> =
+            edges().map(|edge| (numbers[end(&edge.from)], numbers[end(&edge.to)])).collect();
+        pairs.retain(|(from, to)| from != to);
+        pairs.sort_unstable();
+        pairs.dedup();
+        let names: Vec<ItemName> = names.into_iter().map(ItemName::from).collect();
+        let mut nodes = vec![Node::default(); names.len()];
+        for (from, all) in runs(&pairs) {
+            nodes[from].dependencies = SmallSet::of_sorted(all.iter().map(|(_, to)| names[*to as usize].clone()));
         }
-        for edge in file.edges.iter().filter(|edge| edge.kind != EdgeKind::MemberOf) {
-            let (from, to) = (topology.name(&edge.from), topology.name(&edge.to));
-            topology.connect(&from, &to);
+        let edge_count = pairs.len();
+        pairs.iter_mut().for_each(|(from, to)| std::mem::swap(from, to));
+        pairs.sort_unstable();
+        for (to, all) in runs(&pairs) {
+            nodes[to].dependants = SmallSet::of_sorted(all.iter().map(|(_, from)| names[*from as usize].clone()));
         }
-        topology
+        let described = described.into_iter().map(|(id, item)| (names[numbers[id] as usize].clone(), item)).collect();
+        Self { nodes: names.iter().cloned().zip(nodes).collect(), described, edge_count }
     }
 
     /// `from` depends on `to`; true when that was not known.
@@ -94,11 +120,18 @@ impl Topology {
             return false;
         }
         self.nodes.entry(to.clone()).or_default().dependants.insert(from.clone());
-        self.nodes.entry(from.clone()).or_default().dependencies.insert(to.clone())
+        let is_new = self.nodes.entry(from.clone()).or_default().dependencies.insert(to.clone());
+        self.edge_count += usize::from(is_new);
+        is_new
     }
 
-    fn name(&self, name: &str) -> ItemName {
-        self.nodes.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone())
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Dependencies, each pair of items once.
+    pub fn edge_count(&self) -> usize {
+        self.edge_count
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -164,13 +197,13 @@ impl Topology {
                 add(&item, nearness(hops), Kinship::Dependant, hops);
             }
         }
-        for shared in node.dependencies.iter().filter_map(|shared| self.nodes.get(shared)) {
-            let siblings = shared.dependants.iter().filter(|_| shared.dependants.len() <= HUB);
-            siblings.for_each(|item| add(item, SIBLING, Kinship::Sibling, 2));
+        let shared = node.dependencies.iter().filter_map(|shared| self.nodes.get(shared));
+        for shared in shared.filter(|shared| shared.dependants.len() <= HUB) {
+            shared.dependants.iter().for_each(|item| add(item, SIBLING, Kinship::Sibling, 2));
         }
-        for shared in node.dependants.iter().take(HUB).filter_map(|shared| self.nodes.get(shared)) {
-            let others = shared.dependencies.iter().filter(|_| shared.dependencies.len() <= HUB);
-            others.for_each(|item| add(item, CALLER, Kinship::Caller, 2));
+        let callers = node.dependants.iter().take(HUB).filter_map(|caller| self.nodes.get(caller));
+        for caller in callers.filter(|caller| caller.dependencies.len() <= HUB) {
+            caller.dependencies.iter().for_each(|item| add(item, CALLER, Kinship::Caller, 2));
         }
         near.into_values().collect()
     }
@@ -199,6 +232,39 @@ impl Topology {
         }
         found
     }
+}
+
+/// Belonging to something is no dependency on it.
+fn is_dependency(edge: &Edge) -> bool {
+    edge.kind != EdgeKind::MemberOf
+}
+
+/// Each item as the first document describes it, completed by those after it.
+fn described<'a>(documents: &[&'a TopologyFile]) -> BTreeMap<&'a str, ConfigurationItem> {
+    let mut described: BTreeMap<&str, ConfigurationItem> = BTreeMap::new();
+    for item in documents.iter().flat_map(|document| &document.nodes) {
+        match described.entry(&item.id) {
+            Entry::Vacant(entry) => drop(entry.insert(item.clone())),
+            Entry::Occupied(mut known) => known.get_mut().complete(item),
+        }
+    }
+    described
+}
+
+/// Other names, and the item that each means; none where it is a name itself, or two claim it.
+fn aliases<'a, 'b: 'a>(described: &'b BTreeMap<&'b str, ConfigurationItem>) -> BTreeMap<&'a str, Option<&'a str>> {
+    let mut aliases: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for (id, item) in described {
+        for alias in item.aliases.iter().filter(|alias| !described.contains_key(alias.as_str())) {
+            aliases.entry(alias).and_modify(|known| *known = known.filter(|known| known == id)).or_insert(Some(id));
+        }
+    }
+    aliases
+}
+
+/// What stands together of sorted pairs: each first number with its pairs.
+fn runs(pairs: &[(u32, u32)]) -> impl Iterator<Item = (usize, &[(u32, u32)])> {
+    pairs.chunk_by(|one, other| one.0 == other.0).map(|run| (run[0].0 as usize, run))
 }
 
 #[cfg(test)]
