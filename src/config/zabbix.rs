@@ -9,13 +9,16 @@ use serde::Deserialize;
 use super::problem::Problems;
 use super::read::{Reading, is_map, join, read_with, require};
 use super::schema::ZabbixSettings;
-use super::validate::{check_name, check_span};
+use super::validate::check_span;
 use super::yaml::Node;
+use crate::engine::origins;
 use crate::error::{Secret, read_table};
 use crate::model::Span;
-use crate::topology::zabbix::ENDPOINT;
+use crate::topology::zabbix::{ENDPOINT, origin};
 
 const SECTION: &str = "topology.zabbix";
+/// What an origin's name leaves for ours.
+const NAME_CHARS_MAX: usize = 57;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,12 +50,23 @@ pub(super) fn read_all(root: &Node, problems: &mut Problems) -> BTreeMap<String,
     let mut servers = BTreeMap::new();
     for (name, node) in node.entries() {
         let path = join(SECTION, name);
-        check_name(name, "got the name", &path, &node.place, problems);
+        check_name(name, &path, node, problems);
         if let Some(settings) = read_one(node, &path, problems) {
             servers.insert(name.clone(), settings);
         }
     }
     servers
+}
+
+/// The name is a part of the origin's.
+fn check_name(name: &str, path: &str, node: &Node, problems: &mut Problems) {
+    if name.is_empty() || name.contains('/') || origins::check_name(&origin(name)).is_err() {
+        let message = format!(
+            "`{path}`: got the name `{name}`, expected up to {NAME_CHARS_MAX} lower case letters, digits, dots, \
+             hyphens and underscores"
+        );
+        problems.error(&node.place, path, message);
+    }
 }
 
 fn read_one(node: &Node, path: &str, problems: &mut Problems) -> Option<ZabbixSettings> {

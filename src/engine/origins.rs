@@ -19,6 +19,7 @@ use crate::model::topology::{ConfigurationItem, TopologyFault, TopologyFile};
 
 use super::input::Reply;
 use super::state::{State, fact};
+use super::system::{self, TOPOLOGY_ALERT};
 use super::timeline;
 
 /// The origin of what the policy's files say.
@@ -127,6 +128,7 @@ pub fn put(state: &mut State, now: Timestamp, by: &str, origin: String, topology
     let topology = topology.tidied();
     let known = state.origins.get(&origin);
     if known.is_some_and(|known| *known.topology == topology) {
+        system::clear(state, now, TOPOLOGY_ALERT, &origin);
         return Reply::Already(origin);
     }
     let item_count = topology.names().len();
@@ -141,11 +143,13 @@ pub fn put(state: &mut State, now: Timestamp, by: &str, origin: String, topology
     state.origins.pushed.insert(origin.clone(), told);
     follow(state);
     timeline::system(state, now, TimelineKind::Configuration, by, format!("topology {origin}: {difference}"));
+    system::clear(state, now, TOPOLOGY_ALERT, &origin);
     Reply::Done(origin)
 }
 
 /// An origin is gone, and with it everything that only it told.
 pub fn remove(state: &mut State, now: Timestamp, by: &str, origin: &str) -> Reply {
+    system::clear(state, now, TOPOLOGY_ALERT, origin);
     let Some(known) = state.origins.pushed.remove(origin) else { return Reply::NotFound(origin.to_owned()) };
     next_stamp(state, now, by);
     state.remember(fact::TOPOLOGY, origin, None);

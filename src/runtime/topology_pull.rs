@@ -26,10 +26,8 @@ use crate::runtime::limits;
 use crate::sinks::Response;
 use crate::telemetry::Metrics;
 use crate::topology::PullError;
-use crate::topology::zabbix::{ANSWER_BYTES_MAX, Pull};
+use crate::topology::zabbix::{self, ANSWER_BYTES_MAX, Pull};
 
-/// First part of the origins that are made here; nobody else makes such.
-const ZABBIX: &str = "zabbix/";
 /// Failures in a row that people hear of.
 const FAILURES_MAX: u32 = 3;
 /// Pause after a first failure; doubles with each further one, up to the interval.
@@ -69,7 +67,7 @@ impl Pullers {
     /// Starts what is new, ends what is gone together with its topology, and starts anew what is different.
     pub async fn apply(&mut self, wanted: &BTreeMap<String, ZabbixSettings>) {
         let wanted: BTreeMap<String, &ZabbixSettings> =
-            wanted.iter().map(|(name, settings)| (format!("{ZABBIX}{name}"), settings)).collect();
+            wanted.iter().map(|(name, settings)| (zabbix::origin(name), settings)).collect();
         let gone: Vec<String> = self.running.keys().filter(|origin| !wanted.contains_key(*origin)).cloned().collect();
         for origin in gone {
             self.running.remove(&origin);

@@ -61,6 +61,11 @@ const TOO_MUCH: &str = "give the token to a user who sees only the host groups t
 const PASSING: &str = "it is asked again by itself; see the log of the web server in front of Zabbix";
 const NOT_ZABBIX: &str = "this is not what Zabbix answers; is there something else at `url`?";
 
+/// Under what name the engine keeps what this server tells.
+pub fn origin(name: &str) -> String {
+    format!("zabbix/{name}")
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version {
     major: u16,

@@ -43,7 +43,7 @@ topology:
 fn each_fault_is_named() {
     assert_snapshot!(said("{ a: { url: 'https://z.example.org' }, b: { token: abcdef } }"), @"");
     assert_snapshot!(said("{ a: { url: z.example.org, token: abcdef, evry: 1m, every: 10s, timeout: 10m } }"), @"");
-    assert_snapshot!(said("{ 'a/b': { url: 'http://z.example.org', token: 'with space' }, c: [1] }"), @"");
+    assert_snapshot!(said("{ 'a/b': { url: 'https://z.example.org', token: t }, Lab: { url: 'http://z.example.org', token: 'with space' }, c: [1] }"), @"");
     assert_snapshot!(said("[1]"), @"");
     assert_snapshot!(said_of("topology: { zabix: {} }"), @"");
 }

@@ -10,13 +10,11 @@ use serde::Deserialize;
 
 use super::{Id, NOT_ZABBIX, TOO_MUCH};
 use crate::error::ErrorKind;
-use crate::model::topology::{ConfigurationItem, Edge, EdgeKind, TopologyFile};
+use crate::model::topology::{ConfigurationItem, Edge, EdgeKind, ID_BYTES_MAX, TopologyFile};
 use crate::topology::PullError;
 
 /// Triggers that take part in a dependency, of one server.
 const TRIGGERS_MAX: usize = 500_000;
-/// Bytes of a name; longer ones are no names of Zabbix'.
-const NAME_BYTES_MAX: usize = 1_024;
 /// `status` of a host that is watched.
 const MONITORED: &str = "0";
 /// `flags` of a prototype, which is no host (<https://www.zabbix.com/documentation/6.0/en/manual/api/reference/host/object>).
@@ -102,12 +100,14 @@ impl Harvest {
     }
 
     fn take_host(&mut self, host: Host) -> Result<(), PullError> {
-        check_name("host", &host.hostid.0, &host.host)?;
+        check_name(&host)?;
         for group in &host.hostgroups {
-            check_name("a group of host", &host.hostid.0, &group.name)?;
             let group = format!("{}/{}", self.origin, group.name);
-            self.members.insert((host.host.clone(), group.clone()));
-            self.groups.insert(group);
+            // A group is of use to people only; one whose name does not fit is left out.
+            if group.len() <= ID_BYTES_MAX {
+                self.members.insert((host.host.clone(), group.clone()));
+                self.groups.insert(group);
+            }
         }
         let addresses = host.interfaces.iter().flat_map(|interface| [&interface.dns, &interface.ip]);
         let mut aliases: Vec<String> = Vec::new();
@@ -187,19 +187,20 @@ fn edge(from: &str, to: &str, kind: EdgeKind) -> Edge {
     Edge { from: from.to_owned(), to: to.to_owned(), kind }
 }
 
-fn check_name(what: &str, id: &str, name: &str) -> Result<(), PullError> {
-    let fault = match name.len() {
+/// Technical names are short and never empty in Zabbix.
+fn check_name(host: &Host) -> Result<(), PullError> {
+    let fault = match host.host.len() {
         0 => "no name".to_owned(),
-        bytes if bytes > NAME_BYTES_MAX => format!("a name of {bytes} bytes"),
+        bytes if bytes > ID_BYTES_MAX => format!("a name of {bytes} bytes"),
         _ => return Ok(()),
     };
-    let id: String = id.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
-    Err(PullError::new(ErrorKind::Invalid, format!("{what} {id} has {fault}"), NOT_ZABBIX))
+    let id: String = host.hostid.0.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+    Err(PullError::new(ErrorKind::Invalid, format!("host {id} has {fault}"), NOT_ZABBIX))
 }
 
 /// Names that name one host in the whole world of its monitors; every machine is its own `localhost`, and
 /// what holds a macro is no name yet.
 fn is_alias(name: &str) -> bool {
     let is_own = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !is_own && name != "localhost" && !name.contains('{')
+    !name.is_empty() && name.len() <= ID_BYTES_MAX && !is_own && name != "localhost" && !name.contains('{')
 }

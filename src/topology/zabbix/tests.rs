@@ -277,7 +277,6 @@ fn what_is_no_answer_is_named() {
         (pull_of("7.0.0", &["1"]), hosts(json!({ "hostid": "1" }))),
         (pull_of("7.0.0", &["1"]), hosts(json!({ "hostid": "1", "host": "" }))),
         (pull_of("7.0.0", &["1"]), hosts(json!({ "hostid": "1", "host": long }))),
-        (pull_of("7.0.0", &["1"]), hosts(json!({ "hostid": "1", "host": "a", "hostgroups": [{ "name": "" }] }))),
         (pull_of("7.0.0", &["1"]), vec![b' '; ANSWER_BYTES_MAX + 1]),
         (pull_of("7.0.0", &["1"]), "[".repeat(100_000).into_bytes()),
     ];
