@@ -6,7 +6,6 @@
 //! files ─▶ yaml ─▶ layers (merge, ${NAME}, *_file) ─▶ validate ─▶ Configuration | every Problem
 //! ```
 
-mod graph;
 mod layers;
 mod load;
 mod nagios;
@@ -27,6 +26,7 @@ mod yaml;
 pub use load::load;
 pub use problem::Problem;
 pub use schema::*;
+pub use topology::read_topology;
 
 #[cfg(test)]
 mod tests;
