@@ -6,7 +6,6 @@
 //! files ─▶ yaml ─▶ layers (merge, ${NAME}, *_file) ─▶ validate ─▶ Configuration | every Problem
 //! ```
 
-mod graph;
 mod layers;
 mod load;
 mod nagios;
@@ -28,6 +27,7 @@ mod zabbix;
 pub use load::load;
 pub use problem::Problem;
 pub use schema::*;
+pub use topology::read_topology;
 
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,7 @@ pub mod silence;
 pub mod sla;
 mod small;
 pub mod state;
+pub mod survey;
 pub mod suspect;
 pub mod symptom;
 pub mod system;

@@ -134,7 +134,7 @@ impl State {
     }
 
     /// To be held while the state changes.
-    pub(super) fn shared_policy(&self) -> Arc<Policy> {
+    pub fn shared_policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy)
     }
 

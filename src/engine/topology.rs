@@ -7,17 +7,20 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::model::topology::{ConfigurationItem, Edge, EdgeKind, TopologyFile};
+use serde::{Deserialize, Serialize};
+
+use crate::model::topology::{ConfigurationItem, TopologyFile};
 
 use super::small::SmallSet;
 
 pub type ItemName = Arc<str>;
 
 /// Items visited in one walk: a hub cannot make an alert expensive.
-const VISITED_MAX: usize = 256;
+pub const VISITED_MAX: usize = 256;
 
 /// How one item is near another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Kinship {
     /// Something it depends on.
     Dependency,
@@ -87,15 +90,14 @@ impl Topology {
         let documents: Vec<&TopologyFile> = documents.into_iter().collect();
         let described = described(&documents);
         let aliases = aliases(&described);
-        let edges = || documents.iter().flat_map(|document| &document.edges).filter(|edge| is_dependency(edge));
         let end = |name: &'a str| aliases.get(name).copied().flatten().unwrap_or(name);
+        let edges = || documents.iter().flat_map(|document| document.dependencies());
         let mut names: Vec<&str> = described.keys().copied().collect();
-        names.extend(edges().flat_map(|edge| [end(&edge.from), end(&edge.to)]));
+        names.extend(edges().flat_map(|(from, to)| [end(from), end(to)]));
         names.sort_unstable();
         names.dedup();
         let numbers: BTreeMap<&str, u32> = names.iter().copied().zip(0..).collect();
-        let mut pairs: Vec<(u32, u32)> =
-            edges().map(|edge| (numbers[end(&edge.from)], numbers[end(&edge.to)])).collect();
+        let mut pairs: Vec<(u32, u32)> = edges().map(|(from, to)| (numbers[end(from)], numbers[end(to)])).collect();
         pairs.retain(|(from, to)| from != to);
         pairs.sort_unstable();
         pairs.dedup();
@@ -234,11 +236,6 @@ impl Topology {
     }
 }
 
-/// Belonging to something is no dependency on it.
-fn is_dependency(edge: &Edge) -> bool {
-    edge.kind != EdgeKind::MemberOf
-}
-
 /// Each item as the first document describes it, completed by those after it.
 fn described<'a>(documents: &[&'a TopologyFile]) -> BTreeMap<&'a str, ConfigurationItem> {
     let mut described: BTreeMap<&str, ConfigurationItem> = BTreeMap::new();
@@ -252,11 +249,11 @@ fn described<'a>(documents: &[&'a TopologyFile]) -> BTreeMap<&'a str, Configurat
 }
 
 /// Other names, and the item that each means; none where it is a name itself, or two claim it.
-fn aliases<'a, 'b: 'a>(described: &'b BTreeMap<&'b str, ConfigurationItem>) -> BTreeMap<&'a str, Option<&'a str>> {
+fn aliases<'a, 'd>(described: &'d BTreeMap<&'a str, ConfigurationItem>) -> BTreeMap<&'d str, Option<&'a str>> {
     let mut aliases: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for (id, item) in described {
         for alias in item.aliases.iter().filter(|alias| !described.contains_key(alias.as_str())) {
-            aliases.entry(alias).and_modify(|known| *known = known.filter(|known| known == id)).or_insert(Some(id));
+            aliases.entry(alias).and_modify(|known| *known = known.filter(|known| known == id)).or_insert(Some(*id));
         }
     }
     aliases

@@ -15,7 +15,7 @@ pub const ID_BYTES_MAX: usize = 256;
 /// Characters of what came that a fault repeats.
 const GOT_CHARS_MAX: usize = 80;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeKind {
     #[default]
@@ -25,15 +25,17 @@ pub enum EdgeKind {
 }
 
 /// A managed component: host, pod, switch, database.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigurationItem {
+    #[schema(min_length = 1)]
     pub id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// 1 is the most important; decides the impact.
+    #[schema(minimum = 1, maximum = 5)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,16 +47,18 @@ pub struct ConfigurationItem {
     pub aliases: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edge {
+    #[schema(min_length = 1)]
     pub from: String,
+    #[schema(min_length = 1)]
     pub to: String,
     #[serde(default)]
     pub kind: EdgeKind,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TopologyFile {
     #[serde(default)]
@@ -142,6 +146,12 @@ impl TopologyFile {
         for node in &mut self.nodes {
             node.aliases.retain(|alias| counts.get(alias) == Some(&1));
         }
+    }
+
+    /// What depends on what, by name. Belonging to something is no dependency on it.
+    pub fn dependencies(&self) -> impl Iterator<Item = (&str, &str)> {
+        let edges = self.edges.iter().filter(|edge| edge.kind != EdgeKind::MemberOf);
+        edges.map(|edge| (edge.from.as_str(), edge.to.as_str()))
     }
 
     /// Every item that is described or is the end of an edge, in order, each once.

@@ -6,7 +6,7 @@
 //! writer like a source, so a large topology holds nobody up, and one that has not changed is not handed
 //! over again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::config::ZabbixSettings;
 use crate::engine::input::{Command, Input, Principal, Reply, Role};
+use crate::engine::origins::Origin;
+use crate::engine::state::State;
 use crate::engine::system::{self, TOPOLOGY_ALERT};
 use crate::error::ErrorKind;
 use crate::model::topology::TopologyFile;
@@ -65,13 +67,16 @@ impl Pullers {
     }
 
     /// Starts what is new, ends what is gone together with its topology, and starts anew what is different.
+    /// What went from the configuration while the daemon was away is gone as well.
     pub async fn apply(&mut self, wanted: &BTreeMap<String, ZabbixSettings>) {
         let wanted: BTreeMap<String, &ZabbixSettings> =
             wanted.iter().map(|(name, settings)| (zabbix::origin(name), settings)).collect();
-        let gone: Vec<String> = self.running.keys().filter(|origin| !wanted.contains_key(*origin)).cloned().collect();
-        for origin in gone {
-            self.running.remove(&origin);
-            self.context.remove(&origin).await;
+        let mut there: BTreeSet<String> = self.running.keys().cloned().collect();
+        // A writer that gives no answer has other troubles.
+        there.extend(self.context.driver.look(pulled).await.unwrap_or_default());
+        for origin in there.iter().filter(|origin| !wanted.contains_key(*origin)) {
+            self.running.remove(origin);
+            self.context.remove(origin).await;
         }
         for (origin, settings) in wanted {
             if self.running.get(&origin).is_some_and(|(running, _)| running == settings) {
@@ -84,6 +89,13 @@ impl Pullers {
             self.running.insert(origin, (settings.clone(), task));
         }
     }
+}
+
+/// Origins that were told by a puller, and not by a person under such a name.
+fn pulled(state: &State) -> Vec<String> {
+    let prefix = zabbix::origin("");
+    let is_ours = |(name, origin): &(&String, &Origin)| name.starts_with(&prefix) && origin.stamp.by == **name;
+    state.origins().pushed().filter(is_ours).map(|(name, _)| name.clone()).collect()
 }
 
 impl Context {

@@ -153,6 +153,7 @@ async fn dependencies_that_only_zabbix_knows_lead_to_the_root() {
     let zabbix = lab.zabbix();
     zabbix.put_hosts_behind_their_routers().await;
     lab.daemon.pulls_topology(&zabbix.url, &zabbix.api_token().await).await;
+    assert_eq!(lab.daemon.dependencies("zabbix/lab").await, ["db1 -> rtr1", "web1 -> rtr1", "web2 -> rtr1"]);
 
     lab.plant.break_down("rtr1");
     until("Zabbix sees what it tells", BLAMED_WITHIN, async || {

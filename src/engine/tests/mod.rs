@@ -7,6 +7,7 @@ mod properties;
 mod redrive;
 mod scenario;
 mod storm;
+mod topology;
 
 use super::input::{Command, Input, Principal, Reply, Role, SendResult};
 use super::policy::{EscalationPolicy, Level, Policy, SlaTarget};

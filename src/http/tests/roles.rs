@@ -9,6 +9,8 @@ fn filled(path: &str) -> String {
         .replace("{id}", "inc-aaaaaaaaaa")
         .replace("{kind}", "zabbix")
         .replace("{name}", "z")
+        .replace("{origin}", "cmdb")
+        .replace("{item}", "web1")
 }
 
 #[tokio::test]

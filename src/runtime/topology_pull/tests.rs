@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+use crate::engine::effect::Effect;
 use crate::error::Secret;
 use crate::model::Timestamp;
 use crate::model::topology::EdgeKind;
@@ -131,13 +132,24 @@ async fn world(version: (u32, u32)) -> World {
     World { server, zabbix, context, inputs }
 }
 
-/// Takes whatever comes, as the writer would.
+/// Steps an engine with whatever comes, as the writer would.
 async fn write(mut queue: Queue, seen: mpsc::UnboundedSender<(Option<String>, Input)>) {
-    while let Some(job) = queue.recv().await {
-        if let Job::Input { input, source, .. } = &job {
-            let _ = seen.send((source.clone(), (**input).clone()));
+    let mut state = State::restore(Default::default()).unwrap();
+    while let Some(mut job) = queue.recv().await {
+        let mut reply = None;
+        match &mut job {
+            Job::Input { input, source, .. } => {
+                let _ = seen.send((source.clone(), (**input).clone()));
+                let effects = crate::engine::step(&mut state, Timestamp::from_millis(60_000), (**input).clone());
+                reply = effects.into_iter().find_map(|effect| match effect {
+                    Effect::Reply(reply) => Some(reply),
+                    _ => None,
+                });
+            }
+            Job::Look { question, .. } => question.ask(&state),
+            other => panic!("{other:?}"),
         }
-        job.answer(Ok(Receipt { position: 1, reply: Some(Reply::Done("zabbix/lab".to_owned())) }));
+        job.answer(Ok(Receipt { position: 1, reply }));
     }
 }
 
@@ -163,6 +175,12 @@ impl World {
         let Input::Command { by, command: Command::PutTopology { origin, topology } } = input else { panic!("{input:?}") };
         assert_eq!((by.name.as_str(), by.role, origin.as_str()), ("zabbix/lab", Role::Admin, "zabbix/lab"));
         Some(*topology)
+    }
+
+    /// Whether people hear of it.
+    async fn is_alerting(&self) -> bool {
+        let fires = |state: &State| state.alerts().any(|alert| alert.is_firing() && &*alert.name == TOPOLOGY_ALERT);
+        self.context.driver.look(fires).await.unwrap()
     }
 
     fn counted(&self, outcome: &str) -> u64 {
@@ -221,12 +239,14 @@ async fn failures_keep_what_is_known_and_are_told_after_the_third() {
     assert_eq!((source, event.source.as_str(), event.name.as_str()), (None, system::SOURCE, TOPOLOGY_ALERT));
     let summary = event.annotations.get("summary").unwrap();
     assert!(summary.contains("Not authorized.") && !summary.contains(TOKEN), "{summary}");
+    assert!(world.is_alerting().await);
     puller.round().await;
     assert!(world.inputs.try_recv().is_err(), "once is enough");
     assert_eq!(world.counted("auth"), 4);
     world.zabbix.0.lock().token = TOKEN;
     puller.round().await;
     assert!(world.handed_over().is_some(), "the same once more, which ends the alert");
+    assert!(!world.is_alerting().await);
     puller.round().await;
     assert_eq!(world.handed_over(), None);
 }
@@ -276,6 +296,16 @@ async fn a_reload_starts_changes_and_ends_pulls() {
     wanted.get_mut("lab").unwrap().every = Span::from_mins(5);
     pullers.apply(&wanted).await;
     assert_eq!(origin_of(world.inputs.recv().await.unwrap().1), "put zabbix/lab", "a new task knows of nothing");
+    // What a person told under such a name is the person's, and what was pulled in another life is not.
+    for (by, origin) in [("ada", "zabbix/hers"), ("zabbix/old", "zabbix/old")] {
+        let by = Principal { name: by.to_owned(), role: Role::Admin };
+        let topology = serde_json::from_value(json!({ "nodes": [{ "id": "a" }] })).unwrap();
+        let command = Command::PutTopology { origin: origin.to_owned(), topology };
+        world.context.driver.submit(Input::Command { by, command }, None).await.unwrap();
+        world.inputs.try_recv().unwrap();
+    }
+    pullers.apply(&wanted).await;
+    assert_eq!(origin_of(world.inputs.recv().await.unwrap().1), "remove zabbix/old");
     pullers.apply(&BTreeMap::new()).await;
     assert_eq!(origin_of(world.inputs.recv().await.unwrap().1), "remove zabbix/lab");
     assert!(!world.context.metrics.render().unwrap().contains("last_pull_timestamp_seconds{"));

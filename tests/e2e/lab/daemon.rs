@@ -93,6 +93,15 @@ impl Daemon {
         .await;
     }
 
+    /// What depends on what, as one origin has told it.
+    pub async fn dependencies(&self, origin: &str) -> Vec<String> {
+        let url = format!("{}/api/v1/topology/origins/{}", self.url, origin.replace('/', "%2F"));
+        let told = http::get(&url).await.expect("the origin is known");
+        let edges = told["edges"].as_array().into_iter().flatten().filter(|edge| edge["kind"] == "depends_on");
+        let name = |edge: &Value, end: &str| edge[end].as_str().unwrap_or_default().to_owned();
+        edges.map(|edge| format!("{} -> {}", name(edge, "from"), name(edge, "to"))).collect()
+    }
+
     /// A file with the token of one source, as a monitor on the same machine would read it.
     pub fn token_file(&self, source: &str) -> PathBuf {
         let path = self.directory.join(format!("{source}.token"));
