@@ -259,6 +259,10 @@ impl Pull {
             let reason = format!("the answer to `{method}` cannot be read: {}", self.repeat(&error.to_string()));
             PullError::new(ErrorKind::Invalid, reason, NOT_ZABBIX)
         };
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            let reason = format!("the answer to `{method}` is no JSON object");
+            return Err(PullError::new(ErrorKind::Invalid, reason, NOT_ZABBIX));
+        }
         // An error first: beside one the result may have any form.
         let refusal: Refusal = serde_json::from_slice(body).map_err(invalid)?;
         if let Some(error) = refusal.error {
@@ -298,7 +302,7 @@ impl Pull {
 fn check_status(status: u16) -> Result<(), PullError> {
     let (kind, hint) = match status {
         200 => return Ok(()),
-        300..400 => (ErrorKind::Rejected, REDIRECTED),
+        300..=399 => (ErrorKind::Rejected, REDIRECTED),
         401 | 403 | 407 => (ErrorKind::Auth, "the web server itself refuses; let the daemon's address in"),
         429 => (ErrorKind::RateLimited, PASSING),
         500.. => (ErrorKind::Unreachable, PASSING),

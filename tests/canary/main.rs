@@ -206,7 +206,8 @@ async fn let_the_pulls_fail(world: &mut World) {
     let url = world.site.url("/metrics");
     eventually("both pulls have failed", PATIENTLY, async || {
         let text = client().get(&url).send().await.ok()?.text().await.ok()?;
-        let failed = |name: &str| text.contains(&format!(r#"pulls_total{{origin="zabbix/{name}",outcome="rejected"}}"#));
+        let failed =
+            |name: &str| text.contains(&format!(r#"pulls_total{{origin="zabbix/{name}",outcome="rejected"}}"#));
         (failed("old") && failed("new")).then_some(())
     })
     .await;

@@ -43,7 +43,9 @@ impl Respond for Zabbix {
             return error(-32700, "Invalid JSON. An error occurred on the server while parsing the JSON text.");
         };
         match server.answer(&call, header("authorization")) {
-            Ok(result) => ResponseTemplate::new(200).set_body_json(json!({ "jsonrpc": "2.0", "result": result, "id": 1 })),
+            Ok(result) => {
+                ResponseTemplate::new(200).set_body_json(json!({ "jsonrpc": "2.0", "result": result, "id": 1 }))
+            }
             Err((code, data)) => error(code, &data),
         }
     }
@@ -90,7 +92,8 @@ impl Server {
             return Ok(json!([{ "hostid": "1" }, { "hostid": "2" }, { "hostid": "3" }]));
         }
         let host = |id: &str, name: &str| {
-            let mut host = json!({ "hostid": id, "host": name, "name": name, "status": "0", "flags": "0", "interfaces": [] });
+            let mut host =
+                json!({ "hostid": id, "host": name, "name": name, "status": "0", "flags": "0", "interfaces": [] });
             if is_known {
                 host[answered] = json!([{ "name": "lab" }]);
             }
@@ -172,7 +175,9 @@ impl World {
     fn handed_over(&mut self) -> Option<TopologyFile> {
         let (source, input) = self.inputs.try_recv().ok()?;
         assert_eq!(source.as_deref(), Some("zabbix/lab"), "it waits for its turn");
-        let Input::Command { by, command: Command::PutTopology { origin, topology } } = input else { panic!("{input:?}") };
+        let Input::Command { by, command: Command::PutTopology { origin, topology } } = input else {
+            panic!("{input:?}")
+        };
         assert_eq!((by.name.as_str(), by.role, origin.as_str()), ("zabbix/lab", Role::Admin, "zabbix/lab"));
         Some(*topology)
     }

@@ -166,11 +166,8 @@ impl Harvest {
             }
         }
         edges.extend(self.members.iter().map(|(host, group)| edge(host, group, EdgeKind::MemberOf)));
-        let group = |id: String| ConfigurationItem {
-            id,
-            kind: Some("host_group".to_owned()),
-            ..ConfigurationItem::default()
-        };
+        let group =
+            |id: String| ConfigurationItem { id, kind: Some("host_group".to_owned()), ..ConfigurationItem::default() };
         let nodes = self.nodes.into_values().chain(self.groups.into_iter().map(group)).collect();
         let mut topology = TopologyFile { nodes, edges: edges.into_iter().collect() };
         topology.drop_shared_aliases();

@@ -186,7 +186,8 @@ fn large_estates_come_in_pages() {
         let asked = ["hostids", "triggerids"].iter().find_map(|key| params[*key].as_array()).unwrap();
         methods.push(format!("{method} {}", asked.len()));
         let dependent = |id: &Value| {
-            let dependencies: Vec<Value> = (0..3).map(|n| json!({ "triggerid": format!("{}{n}", id.as_str().unwrap()) })).collect();
+            let dependencies: Vec<Value> =
+                (0..3).map(|n| json!({ "triggerid": format!("{}{n}", id.as_str().unwrap()) })).collect();
             json!({ "triggerid": format!("t{}", id.as_str().unwrap()), "hosts": [{ "hostid": id }], "dependencies": dependencies })
         };
         let answer: Vec<Value> = match (method, &params["dependent"]) {
@@ -196,7 +197,8 @@ fn large_estates_come_in_pages() {
         pull.take(200, &result(json!(answer))).unwrap();
     }
     let (pages, targets) = methods.split_at(6);
-    let expected = ["host.get 100", "trigger.get 100", "host.get 100", "trigger.get 100", "host.get 50", "trigger.get 50"];
+    let expected =
+        ["host.get 100", "trigger.get 100", "host.get 100", "trigger.get 100", "host.get 50", "trigger.get 50"];
     assert_eq!(pages, expected);
     assert_eq!(targets, ["trigger.get 500", "trigger.get 250"], "and what is not visible is not asked for again");
 }
@@ -285,7 +287,22 @@ fn what_is_no_answer_is_named() {
         said.push_str(error.lines().next().unwrap());
         said.push('\n');
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    invalid: the answer to `apiinfo.version` is no JSON object
+    invalid: the answer to `apiinfo.version` is no JSON object
+    invalid: the answer to `apiinfo.version` cannot be read: invalid type: map, expected a string at line 1 column 33
+    invalid: `apiinfo.version` answered `seven `, which is no version
+    invalid: Zabbix 5.4 is too old
+    invalid: the answer to `apiinfo.version` cannot be read: missing field `result` at line 1 column 2
+    auth: the token sees no monitored host
+    invalid: the answer to `host.get` cannot be read: invalid type: string "none", expected a sequence at line 1 column 39
+    invalid: the answer to `host.get` cannot be read: expected an id at line 1 column 61
+    invalid: the answer to `host.get` cannot be read: missing field `host` at line 1 column 48
+    invalid: host 1 has no name
+    invalid: host 1 has a name of 2000 bytes
+    invalid: an answer to `host.get` has more than 16777216 bytes
+    invalid: the answer to `host.get` is no JSON object
+    "#);
 }
 
 #[test]

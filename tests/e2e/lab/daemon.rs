@@ -74,8 +74,9 @@ impl Daemon {
     pub async fn pulls_topology(&self, frontend: &str, token: &str) {
         let file = self.directory.join("watchbell.yaml");
         let written = format!("topology: {{ files: [{}/topology.yaml] }}", self.directory.display());
-        let asked =
-            format!("topology: {{ zabbix: {{ lab: {{ url: \"{frontend}\", token: {token}, allow_private: true }} }} }}");
+        let asked = format!(
+            "topology: {{ zabbix: {{ lab: {{ url: \"{frontend}\", token: {token}, allow_private: true }} }} }}"
+        );
         let configuration = fs::read_to_string(&file).expect("read the configuration");
         assert!(configuration.contains(&written), "the topology is written in another way: {configuration}");
         process::write(&file, &configuration.replace(&written, &asked));
