@@ -80,7 +80,7 @@ impl Daemon {
         let configuration = fs::read_to_string(&file).expect("read the configuration");
         assert!(configuration.contains(&written), "the topology is written in another way: {configuration}");
         process::write(&file, &configuration.replace(&written, &asked));
-        http::post(&format!("{}/-/reload", self.url), &Value::Null).await.expect("reload");
+        http::command(&format!("{}/-/reload", self.url)).await.expect("reload");
         let metrics = format!("{}/metrics", self.url);
         let pulled = r#"watchbell_topology_pulls_total{origin="zabbix/lab",outcome="changed"} 1"#;
         until("the topology is pulled", PATIENCE, async || {

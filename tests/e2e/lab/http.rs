@@ -39,6 +39,14 @@ pub async fn get_text(url: &str) -> Result<String, String> {
     text(url, client().get(url)).await
 }
 
+/// Asks for something to be done that needs no words.
+///
+/// # Errors
+/// As [`get_text`].
+pub async fn command(url: &str) -> Result<String, String> {
+    text(url, client().post(url)).await
+}
+
 async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Value, String> {
     let text = text(url, request).await?;
     serde_json::from_str(&text).map_err(|error| format!("{url}: {error} in {text}"))
