@@ -291,19 +291,85 @@ fn what_a_cmdb_pushes_makes_one_incident_of_two_alerts() {
     fire("database", "db7");
     assert_eq!(active(), before, "it joined the incident of what it depends on");
 
-    insta::assert_snapshot!(steady(&bell.ask(&["topology"])), @"");
-    insta::assert_snapshot!(bell.ask(&["topology", "show", "db7:5432"]), @"");
-    insta::assert_snapshot!(bell.ask(&["topology", "show", "san1", "--hops", "2"]), @"");
+    insta::assert_snapshot!(steady(&bell.ask(&["topology"])), @"
+    exit code 0
+    --- stdout
+    ORIGIN    ITEMS  DEPENDENCIES  VERSION  CHANGED  BY
+    cmdb/fra  3      2             1        <age>       sync
+    --- stderr
+    note: version 1: 3 items and 2 dependencies together; `watchbell topology show ITEM` says what is around one
+    ");
+    insta::assert_snapshot!(bell.ask(&["topology", "show", "db7:5432"]), @"
+    exit code 0
+    --- stdout
+    DB7
+      kind      database
+      tier      1
+
+    depends on
+      1  san1
+
+    needed by
+      1  shop/cart
+    --- stderr
+    ");
+    insta::assert_snapshot!(bell.ask(&["topology", "show", "san1", "--hops", "2"]), @"
+    exit code 0
+    --- stdout
+    san1
+
+    needed by
+      1  DB7
+      2  shop/cart
+    --- stderr
+    note: no origin describes it; it is known as an end of dependencies
+    ");
     let json = bell.ask(&["topology", "show", "shop/cart", "--json"]);
     assert!(json.contains("\"kinship\": \"dependency\""), "{json}");
 
     let refused = bell.ask(&["topology", "put", "cmdb/fra", "/dev/null"]);
     assert!(refused.contains("the daemon does not let you do that"), "{refused}");
-    insta::assert_snapshot!(admin(&["put", "CMDB", "-"], "{}"), @"");
-    insta::assert_snapshot!(admin(&["put", "cmdb", "-"], "nodes:\n  - { id: a, teir: 1 }\n"), @"");
-    insta::assert_snapshot!(admin(&["put", "cmdb", "-"], "{\"nodes\":[{\"id\":\"a\"},{\"id\":\"a\"}]}"), @"");
-    insta::assert_snapshot!(bell.ask(&["topology", "show", "nobody"]), @"");
-    assert_eq!(admin(&["remove", "cmdb/fra"], ""), ran(0, "", "note: cmdb/fra is removed; the topology is at version 2\n"));
-    insta::assert_snapshot!(admin(&["remove", "cmdb/fra"], ""), @"");
+    insta::assert_snapshot!(admin(&["put", "CMDB", "-"], "{}"), @"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, got `CMDB`
+    ");
+    insta::assert_snapshot!(admin(&["put", "cmdb", "-"], "nodes:\n  - { id: a, teir: 1 }\n"), @"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the topology in `stdin` is not sound
+      cause: unknown key `teir` in `nodes[0]` (line 2)
+
+    hint: did you mean `tier`? known keys: `aliases`, `id`, `kind`, `labels`, `owner`, `service`, `tier`
+    ");
+    insta::assert_snapshot!(admin(&["put", "cmdb", "-"], "{\"nodes\":[{\"id\":\"a\"},{\"id\":\"a\"}]}"), @"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the topology in `stdin` is not sound
+      cause: node `a` is there more than once: in lines 1 and 1 (line 1)
+    ");
+    insta::assert_snapshot!(bell.ask(&["topology", "show", "nobody"]), @"
+    exit code 1
+    --- stdout
+    --- stderr
+    error: the topology has no item `nobody`: it is here once an origin describes it or a monitor tells what it depends on
+
+    hint: `watchbell topology` says who told how much
+    ");
+    assert_eq!(
+        admin(&["remove", "cmdb/fra"], ""),
+        ran(0, "", "note: cmdb/fra is removed; the topology is at version 2\n")
+    );
+    insta::assert_snapshot!(admin(&["remove", "cmdb/fra"], ""), @"
+    exit code 1
+    --- stdout
+    --- stderr
+    error: no origin is called `cmdb/fra`; `/api/v1/topology` lists all
+
+    hint: `watchbell topology` lists the origins
+    ");
     assert_eq!(bell.ask(&["topology"]), ran(0, "", none));
 }
