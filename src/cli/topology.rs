@@ -206,8 +206,7 @@ fn put(origin: &str, file: &Path, common: &Common) -> anyhow::Result<ExitCode> {
     let topology = read(file)?;
     let answer = Client::new(&common.connection)?.put(&["topology", "origins", origin], &topology)?;
     finish(common, answer, |kept| {
-        let size =
-            format!("{} and {}", output::plural(kept.node_count, "item"), dependencies(kept.edge_count));
+        let size = format!("{} and {}", output::plural(kept.node_count, "item"), dependencies(kept.edge_count));
         match kept.is_changed {
             true => format!("{origin} tells {size}; the topology is at version {}", kept.version),
             false => format!("{origin} told the same {size} before; nothing changed"),
@@ -265,11 +264,20 @@ fn read(file: &Path) -> Result<TopologyFile, Failure> {
 }
 
 fn unsound(file: &Path, problems: &[Problem]) -> Failure {
-    let mut lines: Vec<String> = problems.iter().take(FAULTS_MAX).map(ToString::to_string).collect();
+    let sentence = |problem: &Problem| match problem.line {
+        Some(line) => format!("{} (line {line})", output::line(&problem.message)),
+        None => output::line(&problem.message),
+    };
+    let mut faults: Vec<String> = problems.iter().take(FAULTS_MAX).map(sentence).collect();
     if problems.len() > FAULTS_MAX {
-        lines.push(format!("{} more", problems.len() - FAULTS_MAX));
+        faults.push(format!("{} more", problems.len() - FAULTS_MAX));
     }
-    Failure::misuse(format!("the topology in `{}` is not sound", file.display())).cause(lines.join("; "))
+    let failure = Failure::misuse(format!("the topology in `{}` is not sound", file.display()));
+    let failure = failure.cause(faults.join("; "));
+    match problems.iter().find_map(|problem| problem.hint.as_ref()) {
+        Some(hint) => failure.hint(output::line(hint)),
+        None => failure,
+    }
 }
 
 #[cfg(test)]
@@ -344,7 +352,7 @@ mod tests {
             let problems = read_topology(text, path).unwrap_err();
             format!("{:#}", anyhow::Error::from(unsound(path, &problems)))
         };
-        insta::assert_snapshot!(refused("nodes:\n  - { id: a, teir: 1 }\n"), @"");
+        insta::assert_snapshot!(refused("nodes:\n  - { id: a, teir: 1 }\n"), @"the topology in `cmdb.yaml` is not sound: unknown key `teir` in `nodes[0]` (line 2)");
         assert!(read_topology("{\"nodes\":[{\"id\":\"a\"}]}", path).is_ok());
         assert!(read_topology("nodes: [{ id: a }]\n", path).is_ok());
     }

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::layers;
 use super::nagios;
 use super::policy::TIER_MAX;
 use super::problem::{Place, Problem, Problems};
 use super::read::{is_map, join, read};
 use super::yaml::{Node, Trail, YamlReader};
-use super::layers;
 use crate::model::cycles::cycles;
 use crate::model::topology::{ConfigurationItem, Edge, TopologyFile};
 
@@ -94,8 +94,7 @@ pub(super) fn read_all(root: &Node, problems: &mut Problems) -> TopologyFile {
 pub fn read_topology(text: &str, path: &Path) -> Result<TopologyFile, Vec<Problem>> {
     let mut problems = Problems::default();
     let is_json = text.trim_start().starts_with('{');
-    let topology =
-        if is_json { read_json(text, path, &mut problems) } else { read_yaml(text, path, &mut problems) };
+    let topology = if is_json { read_json(text, path, &mut problems) } else { read_yaml(text, path, &mut problems) };
     let loaded = [Loaded { path: path.into(), text: text.to_owned(), topology }];
     check_ids(&loaded, &mut problems);
     let [Loaded { topology, .. }] = loaded;

@@ -155,7 +155,13 @@ pub fn remove(state: &mut State, now: Timestamp, by: &str, origin: &str) -> Repl
     state.remember(fact::TOPOLOGY, origin, None);
     follow(state);
     let difference = difference(&known.topology, &TopologyFile::default());
-    timeline::system(state, now, TimelineKind::Configuration, by, format!("topology {origin} is removed: {difference}"));
+    timeline::system(
+        state,
+        now,
+        TimelineKind::Configuration,
+        by,
+        format!("topology {origin} is removed: {difference}"),
+    );
     Reply::Done(origin.to_owned())
 }
 
@@ -192,12 +198,13 @@ fn check_room(state: &State, origin: &str, items: usize, dependencies: usize) ->
         other_items += other.item_count;
         other_dependencies += other.topology.edges.len();
     }
-    for (what, new, others, max) in [
-        ("items", items, other_items, ITEMS_MAX),
-        ("dependencies", dependencies, other_dependencies, DEPENDENCIES_MAX),
-    ] {
+    for (what, new, others, max) in
+        [("items", items, other_items, ITEMS_MAX), ("dependencies", dependencies, other_dependencies, DEPENDENCIES_MAX)]
+    {
         if new + others > max {
-            return Err(format!("expected at most {max} {what} over all origins, got {new} and {others} of the others"));
+            return Err(format!(
+                "expected at most {max} {what} over all origins, got {new} and {others} of the others"
+            ));
         }
     }
     Ok(())

@@ -105,7 +105,8 @@ impl Survey {
 
 fn summaries(state: &State, learned: usize) -> Vec<OriginSummary> {
     let (files, origins) = (&state.policy().topology, state.origins());
-    let mut all: Vec<OriginSummary> = origins.pushed().map(|(name, _)| name).filter_map(|name| pushed(state, name)).collect();
+    let mut all: Vec<OriginSummary> =
+        origins.pushed().map(|(name, _)| name).filter_map(|name| pushed(state, name)).collect();
     if !files.nodes.is_empty() || !files.edges.is_empty() {
         all.push(summary_of_files(state));
     }
@@ -171,11 +172,8 @@ impl OriginDocument {
 }
 
 fn learned(state: &State) -> TopologyFile {
-    let edge = |from: &ItemName, to: &ItemName| Edge {
-        from: from.to_string(),
-        to: to.to_string(),
-        kind: Default::default(),
-    };
+    let edge =
+        |from: &ItemName, to: &ItemName| Edge { from: from.to_string(), to: to.to_string(), kind: Default::default() };
     let edges = state.learned().flat_map(|(from, all)| all.map(move |to| edge(from, to)));
     TopologyFile { nodes: Vec::new(), edges: edges.collect() }
 }

@@ -15,7 +15,9 @@ pub const ID_BYTES_MAX: usize = 256;
 /// Characters of what came that a fault repeats.
 const GOT_CHARS_MAX: usize = 80;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeKind {
     #[default]
@@ -79,8 +81,7 @@ pub struct TopologyFault {
 
 impl TopologyFault {
     pub fn new(field: impl Into<String>, got: &str, expected: impl Into<String>) -> Self {
-        let shown: String =
-            got.chars().take(GOT_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let shown: String = got.chars().take(GOT_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let got = if got.is_empty() { "an empty text".to_owned() } else { format!("`{shown}`") };
         Self { field: field.into(), got, expected: expected.into() }
     }
@@ -183,7 +184,8 @@ impl ConfigurationItem {
         fill(&mut self.service, &other.service);
         fill(&mut self.owner, &other.owner);
         self.tier = self.tier.or(other.tier);
-        for (name, value) in other.labels.iter().filter(|(name, _)| self.labels.get(name).is_none()).collect::<Vec<_>>() {
+        for (name, value) in other.labels.iter().filter(|(name, _)| self.labels.get(name).is_none()).collect::<Vec<_>>()
+        {
             self.labels.insert(name, value);
         }
         for alias in &other.aliases {
@@ -238,7 +240,10 @@ mod tests {
         let mut item = read(serde_json::json!({"id": "db", "tier": 2, "labels": {"site": "fra"}, "aliases": ["d"]}));
         item.complete(&read(serde_json::json!({"id": "db", "tier": 1, "owner": "dba", "kind": "host",
             "labels": {"site": "ber", "rack": "7"}, "aliases": ["d", "e"]})));
-        assert_eq!(item, read(serde_json::json!({"id": "db", "tier": 2, "owner": "dba", "kind": "host",
-            "labels": {"site": "fra", "rack": "7"}, "aliases": ["d", "e"]})));
+        assert_eq!(
+            item,
+            read(serde_json::json!({"id": "db", "tier": 2, "owner": "dba", "kind": "host",
+            "labels": {"site": "fra", "rack": "7"}, "aliases": ["d", "e"]}))
+        );
     }
 }

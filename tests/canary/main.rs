@@ -226,6 +226,9 @@ async fn read_everything(world: &mut World) {
     let (status, made) = world.ask("POST", "/api/v1/problems", &[("authorization", &admin)], &made).await;
     assert_eq!(status, 200, "{made}");
     let problem = text(&made["id"]);
+    let topology = json!({ "nodes": [{ "id": "db-1" }] }).to_string();
+    let (status, put) = world.ask("PUT", "/api/v1/topology/origins/cmdb", &[("authorization", &admin)], &topology).await;
+    assert_eq!(status, 200, "{put}");
     let paths = document["paths"].as_object().expect("paths").clone();
     let mut read = 0;
     for (path, _) in paths.iter().filter(|(_, item)| item["get"].is_object()) {
@@ -235,6 +238,7 @@ async fn read_everything(world: &mut World) {
             _ => incident.clone(),
         };
         let path = path.replace("{id}", &id).replace("{fingerprint}", &fingerprint);
+        let path = path.replace("{item}", "db-1").replace("{origin}", "cmdb");
         for token in &tokens {
             let (status, _) = world.ask("GET", &path, &[("authorization", token)], "").await;
             assert!([200, 403].contains(&status), "{path}: {status}");

@@ -90,7 +90,10 @@ fn the_same_again_in_whatever_order_leaves_no_trace() {
     for list in ["nodes", "edges"] {
         same[list].as_array_mut().unwrap().reverse();
     }
-    same["edges"].as_array_mut().unwrap().extend([json!({"from": "shop", "to": "web1"}), json!({"from": "a", "to": "a"})]);
+    same["edges"]
+        .as_array_mut()
+        .unwrap()
+        .extend([json!({"from": "shop", "to": "web1"}), json!({"from": "a", "to": "a"})]);
     assert_eq!(put(&mut s, "cmdb", same), Reply::Already("cmdb".into()));
     assert_eq!((snapshot(&s.changes), s.timeline.len()), (before, said));
 }
@@ -141,7 +144,11 @@ fn the_files_are_believed_first_and_then_the_origins_by_name() {
     let mut policy = lab();
     policy.topology.nodes[1].owner = Some("from-files".into());
     let mut s = Scenario::new(policy);
-    put(&mut s, "zabbix/prod", json!({"nodes": [{"id": "web1", "owner": "z", "tier": 3, "kind": "vm", "aliases": ["z"]}]}));
+    put(
+        &mut s,
+        "zabbix/prod",
+        json!({"nodes": [{"id": "web1", "owner": "z", "tier": 3, "kind": "vm", "aliases": ["z"]}]}),
+    );
     put(&mut s, "cmdb", json!({"nodes": [{"id": "web1", "owner": "c", "tier": 1, "aliases": ["c"]}]}));
     let item = ItemView::of(&s.state, "web1", 1).unwrap().item;
     let told = (item.owner.as_deref(), item.tier, item.kind.as_deref());

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::{Extension, Json};
-use http::Uri;
+use http::{StatusCode, Uri};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -116,7 +116,10 @@ pub async fn remove(
 }
 
 async fn run(app: &App, by: Principal, origin: String, asked: Command) -> Result<Json<Kept>, Problem> {
-    let Json(outcome) = command(app, by, asked).await?;
+    let Json(outcome) = command(app, by, asked).await.map_err(|refusal| match refusal.status() {
+        StatusCode::NOT_FOUND => unknown_origin(&origin),
+        _ => refusal,
+    })?;
     let is_changed = matches!(outcome.outcome, OutcomeWord::Done);
     let kept = app.driver.look(move |state| {
         let known = state.origins().get(&origin);
@@ -140,15 +143,15 @@ async fn run(app: &App, by: Principal, origin: String, asked: Command) -> Result
 pub async fn read_item(State(app): State<Arc<App>>, Id(item): Id, uri: Uri) -> Result<Response, Problem> {
     let parameters = Parameters::only(&uri, &["hops"])?;
     let expected = format!("a whole number from 1 to {HOPS_MAX}");
-    let hops = parameters.word("hops", &expected, |text| text.parse().ok().filter(|hops| (1..=HOPS_MAX).contains(hops)))?;
+    let hops =
+        parameters.word("hops", &expected, |text| text.parse().ok().filter(|hops| (1..=HOPS_MAX).contains(hops)))?;
     let name = item.clone();
     let look = move |state: &_| ItemView::of(state, &name, hops.unwrap_or(HOPS));
     look_at(&app, look, move |found| to_json(&found.ok_or_else(|| unknown_item(&item))?)).await
 }
 
 fn check_name(origin: &str) -> Result<(), Problem> {
-    origins::check_name(origin)
-        .map_err(|fault| Problem::invalid_parameter(&fault.field, origin, fault.expected))
+    origins::check_name(origin).map_err(|fault| Problem::invalid_parameter(&fault.field, origin, fault.expected))
 }
 
 fn in_body(fault: TopologyFault) -> Problem {
