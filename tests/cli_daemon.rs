@@ -333,7 +333,7 @@ fn what_a_cmdb_pushes_makes_one_incident_of_two_alerts() {
     exit code 2
     --- stdout
     --- stderr
-    error: `origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, got `CMDB`
+    error: `origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, a letter or a digit first, got `CMDB`
     ");
     insta::assert_snapshot!(admin(&["put", "cmdb", "-"], "nodes:\n  - { id: a, teir: 1 }\n"), @"
     exit code 2

@@ -28,7 +28,8 @@ pub const FILES: &str = "files";
 pub const MONITORS: &str = "monitors";
 
 const NAME_BYTES_MAX: usize = 64;
-const NAME_EXPECTED: &str = "1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`";
+/// What begins with a dot or a dash cannot be said in every address or on every command line.
+const NAME_EXPECTED: &str = "1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, a letter or a digit first";
 
 /// Items of all origins together, some 1 KiB each with what depends on them: an estate of this size fits into
 /// the memory of a small machine, and everything that is built anew with it stays below some seconds.
@@ -111,7 +112,8 @@ pub fn check(origin: &str, topology: &TopologyFile) -> Result<(), TopologyFault>
 /// When no pushed origin can have this name.
 pub fn check_name(origin: &str) -> Result<(), TopologyFault> {
     let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'/' | b'-');
-    if origin.is_empty() || origin.len() > NAME_BYTES_MAX || !origin.bytes().all(is_allowed) {
+    let begins_well = origin.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if !begins_well || origin.len() > NAME_BYTES_MAX || !origin.bytes().all(is_allowed) {
         return Err(TopologyFault::new("origin", origin, NAME_EXPECTED));
     }
     if [FILES, MONITORS].contains(&origin) {
@@ -281,10 +283,10 @@ mod tests {
         for good in ["cmdb", "zabbix/prod", "a", "0._/-", &"x".repeat(64)] {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }
-        for bad in ["", "CMDB", "a b", "ä", "files", "monitors", &"x".repeat(65)] {
+        for bad in ["", ".", "..", "-a", "/a", "CMDB", "a b", "ä", "files", "monitors", &"x".repeat(65)] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
-        insta::assert_snapshot!(check_name("CMDB").unwrap_err(), @"`origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, got `CMDB`");
+        insta::assert_snapshot!(check_name("CMDB").unwrap_err(), @"`origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, a letter or a digit first, got `CMDB`");
     }
 
     #[test]

@@ -89,19 +89,15 @@ impl Topology {
     pub fn unite<'a>(documents: impl IntoIterator<Item = &'a TopologyFile>) -> Self {
         let documents: Vec<&TopologyFile> = documents.into_iter().collect();
         let described = described(&documents);
-        let aliases = aliases(&described);
-        let end = |name: &'a str| aliases.get(name).copied().flatten().unwrap_or(name);
-        let edges = || documents.iter().flat_map(|document| document.dependencies());
-        let mut names: Vec<&str> = described.keys().copied().collect();
-        names.extend(edges().flat_map(|(from, to)| [end(from), end(to)]));
-        names.sort_unstable();
-        names.dedup();
-        let numbers: BTreeMap<&str, u32> = names.iter().copied().zip(0..).collect();
-        let mut pairs: Vec<(u32, u32)> = edges().map(|(from, to)| (numbers[end(from)], numbers[end(to)])).collect();
+        let mut numbers = Numbers::of(&described);
+        let edges = documents.iter().flat_map(|document| document.dependencies());
+        let pairs: Vec<(u32, u32)> = edges.map(|(from, to)| (numbers.of_end(from), numbers.of_end(to))).collect();
+        let (names, ranks) = ranked(&numbers.names);
+        let mut pairs: Vec<(u32, u32)> =
+            pairs.into_iter().map(|(from, to)| (ranks[from as usize], ranks[to as usize])).collect();
         pairs.retain(|(from, to)| from != to);
         pairs.sort_unstable();
         pairs.dedup();
-        let names: Vec<ItemName> = names.into_iter().map(ItemName::from).collect();
         let mut nodes = vec![Node::default(); names.len()];
         for (from, all) in runs(&pairs) {
             nodes[from].dependencies = SmallSet::of_sorted(all.iter().map(|(_, to)| names[*to as usize].clone()));
@@ -112,8 +108,9 @@ impl Topology {
         for (to, all) in runs(&pairs) {
             nodes[to].dependants = SmallSet::of_sorted(all.iter().map(|(_, from)| names[*from as usize].clone()));
         }
-        let described = described.into_iter().map(|(id, item)| (names[numbers[id] as usize].clone(), item)).collect();
-        Self { nodes: names.iter().cloned().zip(nodes).collect(), described, edge_count }
+        // Those that are described came first.
+        let described = described.into_values().zip(&ranks).map(|(item, rank)| (names[*rank as usize].clone(), item));
+        Self { described: described.collect(), nodes: names.iter().cloned().zip(nodes).collect(), edge_count }
     }
 
     /// `from` depends on `to`; true when that was not known.
@@ -259,6 +256,50 @@ fn aliases<'a, 'd>(described: &'d BTreeMap<&'a str, ConfigurationItem>) -> BTree
     aliases
 }
 
+/// A number for each name that an edge may have, in the order in which they came: a million ends of edges are
+/// looked up once each.
+struct Numbers<'a, 'd> {
+    /// Of items.
+    names: Vec<&'a str>,
+    /// Of items and their aliases.
+    by_name: BTreeMap<&'d str, u32>,
+}
+
+impl<'a: 'd, 'd> Numbers<'a, 'd> {
+    fn of(described: &'d BTreeMap<&'a str, ConfigurationItem>) -> Self {
+        let names: Vec<&'a str> = described.keys().copied().collect();
+        let mut by_name: BTreeMap<&'d str, u32> = names.iter().copied().zip(0..).collect();
+        for (alias, item) in aliases(described) {
+            if let Some(number) = item.and_then(|item| by_name.get(item).copied()) {
+                by_name.insert(alias, number);
+            }
+        }
+        Self { names, by_name }
+    }
+
+    /// The number of the item at the end of an edge; one that nobody describes gets the next.
+    fn of_end(&mut self, name: &'a str) -> u32 {
+        if let Some(number) = self.by_name.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.names.push(name);
+        self.by_name.insert(name, number);
+        number
+    }
+}
+
+/// The names in order, and for each of them as they came its place there.
+fn ranked(names: &[&str]) -> (Vec<ItemName>, Vec<u32>) {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_unstable_by_key(|number| names[*number]);
+    let mut ranks = vec![0; names.len()];
+    for (rank, number) in (0..).zip(&order) {
+        ranks[*number] = rank;
+    }
+    (order.into_iter().map(|number| names[number].into()).collect(), ranks)
+}
+
 /// What stands together of sorted pairs: each first number with its pairs.
 fn runs(pairs: &[(u32, u32)]) -> impl Iterator<Item = (usize, &[(u32, u32)])> {
     pairs.chunk_by(|one, other| one.0 == other.0).map(|run| (run[0].0 as usize, run))
@@ -267,6 +308,7 @@ fn runs(pairs: &[(u32, u32)]) -> impl Iterator<Item = (usize, &[(u32, u32)])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::topology::Edge;
 
     fn chain() -> Topology {
         let mut topology = Topology::default();
@@ -274,6 +316,31 @@ mod tests {
             topology.connect(&from.into(), &to.into());
         }
         topology
+    }
+
+    #[test]
+    fn what_is_built_at_once_is_what_is_learned_edge_by_edge() {
+        let edges = [("z", "m"), ("m", "a"), ("a", "z"), ("b", "b"), ("z", "m"), ("b", "other"), ("b", "twice")];
+        let mut file = TopologyFile::default();
+        for (id, aliases) in [("m", &["other", "twice"][..]), ("a", &["twice", "m"]), ("lone", &[])] {
+            let aliases = aliases.iter().map(ToString::to_string).collect();
+            file.nodes.push(ConfigurationItem { id: id.to_owned(), aliases, ..ConfigurationItem::default() });
+        }
+        let edge =
+            |(from, to): &(&str, &str)| Edge { from: (*from).into(), to: (*to).into(), kind: Default::default() };
+        file.edges = edges.iter().map(edge).collect();
+        let mut learned = Topology::default();
+        for (from, to) in [("z", "m"), ("m", "a"), ("a", "z"), ("b", "m"), ("b", "twice")] {
+            assert!(learned.connect(&from.into(), &to.into()));
+        }
+        let built = Topology::of(&file);
+        assert_eq!((built.node_count(), built.edge_count()), (6, learned.edge_count()));
+        for name in ["a", "b", "m", "z", "twice"] {
+            assert_eq!(built.upstream(name, 3), learned.upstream(name, 3), "{name}");
+            assert_eq!(built.downstream(name, 3), learned.downstream(name, 3), "{name}");
+        }
+        assert!(!built.contains("other") && built.contains("lone") && built.item("lone").is_some());
+        assert_eq!(built.item("m").unwrap().id, "m");
     }
 
     #[test]

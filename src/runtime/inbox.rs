@@ -57,7 +57,9 @@ pub enum Job {
 }
 
 /// Looks at the state, once, and keeps what it finds.
-pub struct Question(Option<Box<dyn FnOnce(&State) + Send>>);
+pub struct Question(Option<Look>);
+
+type Look = Box<dyn FnOnce(&State) + Send>;
 
 impl Question {
     /// Asks; a second time, when a batch steps once more, there is an answer already.

@@ -118,7 +118,7 @@ fn only_an_admin_tells_and_only_what_is_sound_is_taken() {
     }
     insta::assert_snapshot!(whys.join("\n"), @"
     `origin`: expected a name other than `files` and `monitors`, which are taken, got `files`
-    `origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, got `a b`
+    `origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, a letter or a digit first, got `a b`
     `nodes[1].id`: expected an id that `nodes[0]` does not have, got `a`
     `edges[0].from`: expected 1 to 256 bytes, got an empty text
     ");

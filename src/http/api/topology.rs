@@ -23,7 +23,8 @@ use crate::http::{App, body};
 use crate::model::topology::{ConfigurationItem, Edge, TopologyFault, TopologyFile};
 use crate::sources::ParseError;
 
-/// Bytes of a pushed topology: half a million dependencies. Only an admin may send so much.
+/// Bytes of a pushed topology: some 300,000 dependencies. Who has more tells it under several names, so that no
+/// single step holds up the writer for long. Only an admin may send so much.
 const TOPOLOGY_BYTES_MAX: usize = 32 << 20;
 
 /// Steps around an item, unless asked for fewer or more.
@@ -80,8 +81,8 @@ pub struct Kept {
 
 /// Puts everything that one origin knows in the place of what it knew before. The same once more changes nothing.
 #[utoipa::path(put, path = "/api/v1/topology/origins/{origin}", operation_id = "put_topology_origin", tag = "topology",
-    params(("origin" = String, Path, description = "Name of the origin: 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `-` and `/`, which is written as `%2F`",
-        pattern = "^[a-z0-9._-]{1,64}$")),
+    params(("origin" = String, Path, description = "Name of the origin: 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `-` and `/`, which is written as `%2F`, a letter or a digit first",
+        pattern = "^[a-z0-9][a-z0-9._/-]{0,63}$")),
     request_body = TopologyFile,
     responses((status = 200, body = Kept), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
     security((), ("api_token" = [])))]
@@ -103,7 +104,8 @@ pub async fn put(
 
 /// Removes an origin and everything that only it knew.
 #[utoipa::path(delete, path = "/api/v1/topology/origins/{origin}", operation_id = "remove_topology_origin",
-    tag = "topology", params(("origin" = String, Path, description = "Name of the origin; a `/` in it is written as `%2F`")),
+    tag = "topology", params(("origin" = String, Path, description = "Name of the origin; a `/` in it is written as `%2F`",
+        pattern = "^[a-z0-9][a-z0-9._/-]{0,63}$")),
     responses((status = 200, body = Kept), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn remove(

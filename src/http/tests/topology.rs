@@ -64,7 +64,7 @@ async fn what_is_no_topology_is_refused_and_says_why() {
     world.reply_next(Reply::NotFound("cmdb".into()));
     refusals.push(world.ask("admin", "DELETE", "/api/v1/topology/origins/cmdb", "").await.problem());
     insta::assert_snapshot!(refusals.join("\n"), @"
-    400 `origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, got `CMDB`
+    400 `origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, a letter or a digit first, got `CMDB`
     400 `origin`: expected a name other than `files` and `monitors`, which are taken, got `files`
     400 `body`: expected an object, got nothing
     400 `body`: expected an object, got nothing
