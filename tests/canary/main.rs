@@ -227,7 +227,8 @@ async fn read_everything(world: &mut World) {
     assert_eq!(status, 200, "{made}");
     let problem = text(&made["id"]);
     let topology = json!({ "nodes": [{ "id": "db-1" }] }).to_string();
-    let (status, put) = world.ask("PUT", "/api/v1/topology/origins/cmdb", &[("authorization", &admin)], &topology).await;
+    let (status, put) =
+        world.ask("PUT", "/api/v1/topology/origins/cmdb", &[("authorization", &admin)], &topology).await;
     assert_eq!(status, 200, "{put}");
     let paths = document["paths"].as_object().expect("paths").clone();
     let mut read = 0;
