@@ -33,6 +33,7 @@ use crate::runtime::heartbeat::Heartbeat;
 use crate::runtime::inbox::{Handle, Queue};
 use crate::runtime::outbox::{self, SinkInstance, Sinks};
 use crate::runtime::self_check::{self, SelfCheck};
+use crate::runtime::topology_pull::{self, Pullers};
 use crate::sinks::{self, Setting};
 use crate::sources;
 use crate::store::{Reader, SqliteReader, SqliteStore};
@@ -141,8 +142,16 @@ impl Daemon {
         let mut watchers = tokio::task::JoinSet::new();
         watchers.spawn(Watchdog::new(progress, self_check.clone(), Arc::clone(&status)).run());
         if let Some(check) = &self_check {
-            watch(&mut watchers, check, &app, &configuration, outbound)?;
+            watch(&mut watchers, check, &app, &configuration, outbound.clone())?;
         }
+        let context = topology_pull::Context {
+            driver: driver.clone(),
+            outbound,
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        let mut pullers = Pullers::new(context);
+        pullers.apply(&configuration.zabbix).await;
         let reloader = Reloader {
             files,
             app,
@@ -153,6 +162,7 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             status: Arc::clone(&status),
             self_check,
+            pullers,
             current: configuration,
         };
         let reloader = tokio::spawn(reloader.run(reloads));
@@ -380,6 +390,8 @@ struct Reloader {
     metrics: Arc<Metrics>,
     status: Arc<Status>,
     self_check: Option<Arc<SelfCheck>>,
+    /// End with it.
+    pullers: Pullers,
     current: Configuration,
 }
 
@@ -443,6 +455,7 @@ impl Reloader {
         self.app.replace(sources, api_tokens(&configuration));
         self.metrics.certificate_expires(expiry(offer.as_ref()));
         self.tls.put(offer);
+        self.pullers.apply(&configuration.zabbix).await;
         let needs_restart = needs_restart(&self.current, &configuration);
         self.current = configuration;
         match needs_restart.as_slice() {

@@ -14,6 +14,7 @@
 //! | [`model`] | the nouns: event, alert, incident, problem, notification, delivery |
 //! | [`engine`] | every decision; pure |
 //! | [`sources`], [`sinks`] | one file for each foreign system; pure |
+//! | [`topology`] | systems that are asked what depends on what; pure |
 //! | [`render`] | notifications as text |
 //! | [`store`] | journal, state, outbox, history |
 //! | [`runtime`] | the one writer, the outbox, outbound calls |
@@ -47,4 +48,5 @@ pub mod sources;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
+pub mod topology;
 pub mod watchdog;

@@ -39,6 +39,8 @@ pub struct Metrics {
     pub self_check_failures: IntCounterVec,
     pub self_check_last_success_timestamp_seconds: Gauge,
     pub heartbeats: IntCounterVec,
+    pub topology_pulls: IntCounterVec,
+    pub topology_last_pull_timestamp_seconds: IntGaugeVec,
     pub audit_rows: IntGauge,
     pub config_last_reload_successful: IntGauge,
     pub config_last_reload_success_timestamp_seconds: Gauge,
@@ -47,7 +49,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Names end in their unit; `_total` counts, `_seconds` measures, the rest are states. The label
-    /// `source` is a source instance, `kind` its system, `sink` a sink instance.
+    /// `source` is a source instance, `kind` its system, `sink` a sink instance, `origin` where a topology is from.
     #[rustfmt::skip] // One metric a line reads as the table that it is.
     pub fn new() -> Self {
         let registry = Registry::new();
@@ -80,6 +82,8 @@ impl Metrics {
             self_check_failures: counters(r, "watchbell_self_check_failures_total", "Probes that did not come through, by the stage they were in.", &["stage"]),
             self_check_last_success_timestamp_seconds: gauge_f64(r, "watchbell_self_check_last_success_timestamp_seconds", "When a probe last came through, Unix time; 0 before the first."),
             heartbeats: counters(r, "watchbell_heartbeats_total", "Heartbeats by what came of them: sent, withheld (the self check does not pass), or the kind of failure.", &["outcome"]),
+            topology_pulls: counters(r, "watchbell_topology_pulls_total", "Pulls of another system's topology by what came of them: changed, unchanged, or the kind of failure.", &["origin", "outcome"]),
+            topology_last_pull_timestamp_seconds: gauges(r, "watchbell_topology_last_pull_timestamp_seconds", "When another system's topology was last pulled, Unix time; absent before the first time.", &["origin"]),
             audit_rows: gauge(r, "watchbell_audit_rows", "Rows of the audit log; it only grows, so a fall means that its end was cut off."),
             config_last_reload_successful: gauge(r, "watchbell_config_last_reload_successful", "1 when the last load of the configuration took effect, 0 when it was refused."),
             config_last_reload_success_timestamp_seconds: gauge_f64(r, "watchbell_config_last_reload_success_timestamp_seconds", "When a configuration last took effect, Unix time."),
@@ -111,6 +115,17 @@ impl Metrics {
                 .set(at.as_millis() / 1_000),
             None => self.tls_certificate_expires_timestamp_seconds.reset(),
         }
+    }
+
+    /// Records that a topology was pulled.
+    pub fn topology_pulled(&self, origin: &str, at: Timestamp) {
+        self.topology_last_pull_timestamp_seconds.with_label_values(&[origin]).set(at.as_millis() / 1_000);
+    }
+
+    /// Forgets when a topology was pulled that is not pulled any more.
+    pub fn topology_removed(&self, origin: &str) {
+        // An error only says that it never was.
+        let _ = self.topology_last_pull_timestamp_seconds.remove_label_values(&[origin]);
     }
 
     /// Prometheus' text format.

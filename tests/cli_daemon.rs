@@ -42,6 +42,7 @@ struct Bell {
 }
 
 const TOKEN: &str = "tok-responder-1";
+const ADMIN_TOKEN: &str = "tok-admin-1";
 
 impl Bell {
     fn start() -> Self {
@@ -50,7 +51,8 @@ impl Bell {
         let text = format!(
             "listen: 127.0.0.1:0\nstore: {{ sqlite: {{ path: {}/watchbell.db }} }}\n\
              sources: {{ gen: {{ kind: generic, token: t }}, ci: {{ kind: changes, token: t }} }}\n\
-             api: {{ tokens: [ {{ name: anna, role: responder, token: {TOKEN} }} ] }}\n",
+             api: {{ tokens: [ {{ name: anna, role: responder, token: {TOKEN} }},
+               {{ name: sync, role: admin, token: {ADMIN_TOKEN} }} ] }}\n",
             home.path().display()
         );
         fs::write(&file, text).unwrap();
@@ -60,7 +62,16 @@ impl Bell {
     }
 
     fn ask(&self, arguments: &[&str]) -> String {
-        outcome(watchbell(arguments).env("WATCHBELL_SERVER", &self.server).env("WATCHBELL_TOKEN", TOKEN))
+        self.ask_as(TOKEN, arguments, "")
+    }
+
+    fn ask_as(&self, token: &str, arguments: &[&str], stdin: &str) -> String {
+        let mut command = watchbell(arguments);
+        command.env("WATCHBELL_SERVER", &self.server).env("WATCHBELL_TOKEN", token);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        printed(&child.wait_with_output().unwrap())
     }
 
     fn report(&self, event: &str) {
@@ -252,4 +263,113 @@ fn a_problem_is_opened_worked_on_and_resolved() {
     let unknown = "error: nothing here has the id `zzz`\n\nhint: `watchbell problems --state all` lists problems, \
                    `watchbell incidents` what is going on\n";
     assert_eq!(bell.ask(&["problem", "accept", "zzz"]), ran(1, "", unknown));
+}
+
+#[test]
+fn what_a_cmdb_pushes_makes_one_incident_of_two_alerts() {
+    let bell = Bell::start();
+    let admin = |arguments: &[&str], stdin: &str| bell.ask_as(ADMIN_TOKEN, &[&["topology"], arguments].concat(), stdin);
+    let none = "note: no topology is known; `topology.files` in the configuration names files, \
+                `watchbell topology put ORIGIN FILE` pushes one\n";
+    assert_eq!(bell.ask(&["topology"]), ran(0, "", none));
+    let fire = |id: &str, item: &str| {
+        bell.report(&format!(
+            r#"{{"id":"{id}","status":"firing","name":"{id} is down","severity":"critical","configuration_item":"{item}"}}"#
+        ));
+    };
+    let active = || bell.ask(&["incidents"]).matches("inc-").count();
+    fire("shelf", "san1");
+    fire("billing", "db8");
+    let before = active();
+
+    let cmdb = "nodes:\n  - { id: DB7, kind: database, tier: 1 }\nedges:\n  - { from: DB7, to: san1 }\n  - { from: shop/cart, to: DB7 }\n";
+    let size = "3 items and 2 dependencies";
+    let told = format!("note: cmdb/fra tells {size}; the topology is at version 1\n");
+    assert_eq!(admin(&["put", "cmdb/fra", "-"], cmdb), ran(0, "", &told));
+    let same = format!("note: cmdb/fra told the same {size} before; nothing changed\n");
+    assert_eq!(admin(&["put", "cmdb/fra", "-"], cmdb), ran(0, "", &same));
+    fire("database", "db7");
+    assert_eq!(active(), before, "it joined the incident of what it depends on");
+
+    insta::assert_snapshot!(steady(&bell.ask(&["topology"])), @"
+    exit code 0
+    --- stdout
+    ORIGIN    ITEMS  DEPENDENCIES  VERSION  CHANGED  BY
+    cmdb/fra  3      2             1        <age>       sync
+    --- stderr
+    note: version 1: 3 items and 2 dependencies together; `watchbell topology show ITEM` says what is around one
+    ");
+    insta::assert_snapshot!(bell.ask(&["topology", "show", "db7:5432"]), @"
+    exit code 0
+    --- stdout
+    DB7
+      kind      database
+      tier      1
+
+    depends on
+      1  san1
+
+    needed by
+      1  shop/cart
+    --- stderr
+    ");
+    insta::assert_snapshot!(bell.ask(&["topology", "show", "san1", "--hops", "2"]), @"
+    exit code 0
+    --- stdout
+    san1
+
+    needed by
+      1  DB7
+      2  shop/cart
+    --- stderr
+    note: no origin describes it; it is known as an end of dependencies
+    ");
+    let json = bell.ask(&["topology", "show", "shop/cart", "--json"]);
+    assert!(json.contains("\"kinship\": \"dependency\""), "{json}");
+
+    let refused = bell.ask(&["topology", "put", "cmdb/fra", "/dev/null"]);
+    assert!(refused.contains("the daemon does not let you do that"), "{refused}");
+    insta::assert_snapshot!(admin(&["put", "CMDB", "-"], "{}"), @"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `origin`: expected 1 to 64 of `a` to `z`, `0` to `9`, `.`, `_`, `/` and `-`, a letter or a digit first, got `CMDB`
+    ");
+    insta::assert_snapshot!(admin(&["put", "cmdb", "-"], "nodes:\n  - { id: a, teir: 1 }\n"), @"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the topology in `stdin` is not sound
+      cause: unknown key `teir` in `nodes[0]` (line 2)
+
+    hint: did you mean `tier`? known keys: `aliases`, `id`, `kind`, `labels`, `owner`, `service`, `tier`
+    ");
+    insta::assert_snapshot!(admin(&["put", "cmdb", "-"], "{\"nodes\":[{\"id\":\"a\"},{\"id\":\"a\"}]}"), @"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the topology in `stdin` is not sound
+      cause: node `a` is there more than once: in lines 1 and 1 (line 1)
+    ");
+    insta::assert_snapshot!(bell.ask(&["topology", "show", "nobody"]), @"
+    exit code 1
+    --- stdout
+    --- stderr
+    error: the topology has no item `nobody`: it is here once an origin describes it or a monitor tells what it depends on
+
+    hint: `watchbell topology` says who told how much
+    ");
+    assert_eq!(
+        admin(&["remove", "cmdb/fra"], ""),
+        ran(0, "", "note: cmdb/fra is removed; the topology is at version 2\n")
+    );
+    insta::assert_snapshot!(admin(&["remove", "cmdb/fra"], ""), @"
+    exit code 1
+    --- stdout
+    --- stderr
+    error: no origin is called `cmdb/fra`; `/api/v1/topology` lists all
+
+    hint: `watchbell topology` lists the origins
+    ");
+    assert_eq!(bell.ask(&["topology"]), ran(0, "", none));
 }

@@ -69,6 +69,11 @@ const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("get /api/v1/silences", Viewer, None),
     ("post /api/v1/silences", Responder, Some("silence.create")),
     ("delete /api/v1/silences/{id}", Responder, Some("silence.expire")),
+    ("get /api/v1/topology", Viewer, None),
+    ("get /api/v1/topology/items/{item}", Viewer, None),
+    ("get /api/v1/topology/origins/{origin}", Viewer, None),
+    ("put /api/v1/topology/origins/{origin}", Admin, Some("topology.put")),
+    ("delete /api/v1/topology/origins/{origin}", Admin, Some("topology.remove")),
     ("get /api/v1/events/{id}", Viewer, None),
     ("get /api/v1/audit", Admin, None),
     ("get /api/v1/quarantine", Admin, None),
@@ -203,6 +208,16 @@ problems: {{ incidents_min: 2 }}
         reply.body["id"].as_str().expect("the id of a silence").to_owned()
     }
 
+    /// An origin that has told something, by its name as it stands in a path.
+    async fn origin(&mut self) -> String {
+        self.made += 1;
+        let origin = format!("cmdb%2F{}", self.made);
+        let topology = json!({ "nodes": [{ "id": format!("host-{}", self.made) }] });
+        let reply = self.admin.put(&format!("/api/v1/topology/origins/{origin}"), &topology).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        origin
+    }
+
     /// The path of one request with something real in its parameters.
     async fn path(&mut self, template: &str) -> String {
         let id = match template {
@@ -210,6 +225,7 @@ problems: {{ incidents_min: 2 }}
                 self.about = self.incident().await;
                 String::new()
             }
+            _ if template.contains("{origin}") => self.origin().await,
             _ if !template.contains("{id}") => String::new(),
             _ if template.contains("/problems/") => self.problem(template.rsplit('/').next().unwrap_or_default()).await,
             _ if template.contains("/deliveries/") => self.dead_letter().await,
@@ -220,6 +236,8 @@ problems: {{ incidents_min: 2 }}
         let source = if template.contains("/prometheus/") { "prometheus" } else { "generic" };
         template
             .replace("{id}", &id)
+            .replace("{origin}", &id)
+            .replace("{item}", "db-9")
             .replace("{fingerprint}", "00000000000000ff")
             .replace("{kind}", "generic")
             .replace("{name}", source)
@@ -243,6 +261,7 @@ fn body(operation: &str, about: &str) -> Value {
         "confirm-root-cause" => json!({ "configuration_item": "db-9" }),
         "silences" => json!({ "matchers": ["team=ops"], "duration": "1h", "comment": "roles" }),
         "alerts" => json!([{ "labels": { "alertname": "Up" } }]),
+        "{origin}" => json!({ "edges": [{ "from": "web-1", "to": "db-9" }] }),
         "{kind}" | "{name}" => json!({ "status": "firing", "name": "Disk full", "configuration_item": "db-0" }),
         _ => json!({}),
     }
@@ -254,6 +273,7 @@ async fn ask(site: &Site, token: Option<&str>, method: &str, path: &str, body: &
     match method {
         "get" => api.get(path).await,
         "post" => api.post(path, body).await,
+        "put" => api.put(path, body).await,
         "delete" => api.delete(path).await,
         other => panic!("no operation should use {other}"),
     }

@@ -119,6 +119,7 @@ fn sources_and_sinks_are_pure() {
     check_absent("src/sources", &words, &[], why);
     check_absent("src/sinks", &words, &[], why);
     check_absent("src/render", &words, &[], why);
+    check_absent("src/topology", &words, &[], why);
 }
 
 #[test]

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Url};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -96,7 +96,15 @@ impl Client {
     /// # Errors
     /// When the daemon cannot be reached or refuses.
     pub fn post(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
-        self.ask(Method::POST, path, &[], Some(body))
+        self.ask(Method::POST, path, &[], Some(body.to_string()))
+    }
+
+    /// Puts something in the place of what is there.
+    ///
+    /// # Errors
+    /// When the daemon cannot be reached or refuses.
+    pub fn put(&self, path: &[&str], body: &impl Serialize) -> anyhow::Result<Value> {
+        self.ask(Method::PUT, path, &[], Some(serde_json::to_string(body)?))
     }
 
     /// # Errors
@@ -130,7 +138,7 @@ impl Client {
         method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        body: Option<String>,
     ) -> anyhow::Result<Value> {
         let mut url = self.server.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -141,7 +149,7 @@ impl Client {
         }
         let mut request = self.http.request(method, url).timeout(REQUEST_TIMEOUT);
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request.header("content-type", "application/json").body(body);
         }
         let answer = self.runtime.block_on(exchange(with_token(request, self.token.as_ref()), ANSWER_BYTES_MAX));
         let (status, body) = answer.map_err(|broken| self.unreachable(broken))?;

@@ -36,6 +36,7 @@ pub mod silence;
 pub mod silences;
 pub mod store;
 pub mod test_sink;
+pub mod topology;
 
 use std::process::ExitCode;
 
@@ -78,6 +79,8 @@ pub enum Command {
     Problem(problem::Args),
     /// List what was altered lately: deployments, flags, planned work
     Changes(changes::Args),
+    /// Say what depends on what and who told it, and push what a CMDB knows
+    Topology(topology::Args),
     /// List deliveries: what went where, what waits, what was given up
     Deliveries(deliveries::Args),
     /// Send what was given up once more
@@ -122,6 +125,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Problems(args) => problems::run(&args),
         Command::Problem(args) => problem::run(&args),
         Command::Changes(args) => changes::run(&args),
+        Command::Topology(args) => topology::run(&args),
         Command::Deliveries(args) => deliveries::run(&args),
         Command::Redrive(args) => redrive::run(&args),
         Command::Audit(args) => audit::run(&args),

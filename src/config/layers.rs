@@ -13,7 +13,7 @@ use super::read::{is_secret_key, join};
 use super::yaml::{Node, Value, scalar};
 
 /// Sections in which `<key>_file` stands for a secret, and values may be secret.
-const SECRET_SECTIONS: [&str; 4] = ["sources", "receivers", "api", "heartbeat"];
+const SECRET_SECTIONS: [&str; 5] = ["sources", "receivers", "api", "heartbeat", "topology"];
 const VARIABLE_PREFIX: &str = "WATCHBELL__";
 /// Bytes of a file that holds one secret.
 const SECRET_FILE_BYTES_MAX: u64 = 256 * 1_024;
@@ -145,7 +145,7 @@ fn set(node: &mut Node, keys: &[&str], text: &str, place: &Place) -> Result<(), 
     set(&mut entries[at].1, rest, text, place)
 }
 
-/// Turns each `<key>_file` of sources, sinks and API tokens into `<key>` with the file's content, and
+/// Turns each `<key>_file` of sources, sinks, API tokens and topologies into `<key>` with the file's content, and
 /// takes note of every secret so that no message repeats it.
 pub(super) fn read_secrets(root: &mut Node, problems: &mut Problems) {
     for section in SECRET_SECTIONS {

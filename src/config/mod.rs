@@ -6,7 +6,6 @@
 //! files ─▶ yaml ─▶ layers (merge, ${NAME}, *_file) ─▶ validate ─▶ Configuration | every Problem
 //! ```
 
-mod graph;
 mod layers;
 mod load;
 mod nagios;
@@ -23,10 +22,12 @@ mod tls;
 mod topology;
 mod validate;
 mod yaml;
+mod zabbix;
 
 pub use load::load;
 pub use problem::Problem;
 pub use schema::*;
+pub use topology::read_topology;
 
 #[cfg(test)]
 mod tests;

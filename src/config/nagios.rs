@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> TopologyFile {
             keys.insert(key, value.trim());
         }
     }
-    drop_shared_aliases(&mut file);
+    file.drop_shared_aliases();
     file
 }
 
@@ -65,17 +65,6 @@ fn add_dependency(keys: &BTreeMap<&str, &str>, file: &mut TopologyFile) {
         for to in names(keys, "host_name") {
             file.edges.push(Edge { from: from.to_owned(), to: to.to_owned(), kind: EdgeKind::DependsOn });
         }
-    }
-}
-
-/// An address or a description that several hosts have names none of them.
-fn drop_shared_aliases(file: &mut TopologyFile) {
-    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-    for name in file.nodes.iter().flat_map(|node| node.aliases.iter().chain([&node.id])) {
-        *counts.entry(name.clone()).or_default() += 1;
-    }
-    for node in &mut file.nodes {
-        node.aliases.retain(|alias| counts.get(alias) == Some(&1));
     }
 }
 

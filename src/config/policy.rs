@@ -18,7 +18,7 @@ use crate::model::silence::Maintenance;
 use crate::model::{Span, Timestamp};
 
 /// Tiers of a service or a configuration item, 1 the most important.
-pub(super) const TIER_MAX: u8 = 5;
+pub(super) use crate::model::topology::TIER_MAX;
 
 pub(super) fn read_all(
     root: &Node,

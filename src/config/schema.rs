@@ -37,6 +37,8 @@ pub struct Configuration {
     pub self_check: SelfCheckSettings,
     /// Absent: nobody is told that we live.
     pub heartbeat: Option<HeartbeatSettings>,
+    /// Zabbix servers that are asked for their topology, by name.
+    pub zabbix: BTreeMap<String, ZabbixSettings>,
     pub policy: Policy,
     /// What does not keep the daemon from running but should be known.
     pub warnings: Vec<Problem>,
@@ -259,4 +261,22 @@ pub struct HeartbeatSettings {
 impl HeartbeatSettings {
     pub const EVERY: Span = Span::from_mins(1);
     pub const TIMEOUT: Span = Span::from_secs(10);
+}
+
+/// A Zabbix server that is asked for hosts, host groups and trigger dependencies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZabbixSettings {
+    /// Of the API; without credentials.
+    pub endpoint: String,
+    pub token: Secret<String>,
+    /// From the end of one pull to the beginning of the next.
+    pub every: Span,
+    /// Of one request, of which a pull has many.
+    pub timeout: Span,
+    pub allow_private: bool,
+}
+
+impl ZabbixSettings {
+    pub const EVERY: Span = Span::from_mins(10);
+    pub const TIMEOUT: Span = Span::from_secs(30);
 }

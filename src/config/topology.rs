@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::layers;
 use super::nagios;
 use super::policy::TIER_MAX;
 use super::problem::{Place, Problem, Problems};
 use super::read::{is_map, join, read};
 use super::yaml::{Node, Trail, YamlReader};
-use super::{graph, layers};
+use crate::model::cycles::cycles;
 use crate::model::topology::{ConfigurationItem, Edge, TopologyFile};
 
 /// Problems reported of one kind and file; the rest is counted.
@@ -23,6 +24,8 @@ const LISTED_MAX: usize = 10;
 struct Keys {
     files: Paths,
     nagios_objects: Paths,
+    /// Read by `zabbix.rs`: what is asked for is not here yet.
+    zabbix: serde::de::IgnoredAny,
 }
 
 /// One path or a list of them.
@@ -81,6 +84,21 @@ pub(super) fn read_all(root: &Node, problems: &mut Problems) -> TopologyFile {
     let topology = unite(loaded, problems);
     warn_cycles(&topology, node.place_of("files"), problems);
     topology
+}
+
+/// One topology that stands alone, as whoever pushes it has it: JSON when it begins like that, else YAML.
+/// `path` is what its faults call it.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the text.
+pub fn read_topology(text: &str, path: &Path) -> Result<TopologyFile, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let is_json = text.trim_start().starts_with('{');
+    let topology = if is_json { read_json(text, path, &mut problems) } else { read_yaml(text, path, &mut problems) };
+    let loaded = [Loaded { path: path.into(), text: text.to_owned(), topology }];
+    check_ids(&loaded, &mut problems);
+    let [Loaded { topology, .. }] = loaded;
+    if problems.has_errors() { Err(problems.into_vec()) } else { Ok(topology) }
 }
 
 fn load(path: &Path, key: &str, bytes: Vec<u8>, problems: &mut Problems) -> Loaded {
@@ -342,7 +360,7 @@ fn unite(loaded: Vec<Loaded>, problems: &mut Problems) -> TopologyFile {
 }
 
 fn warn_cycles(topology: &TopologyFile, place: &Place, problems: &mut Problems) {
-    let cycles = graph::cycles(topology);
+    let cycles = cycles(topology.dependencies());
     for cycle in cycles.iter().take(LISTED_MAX) {
         let message = format!("items depend on each other in a circle: {}", cycle.join(" -> "));
         problems.warning(place, "topology", message).hint =

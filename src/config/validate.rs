@@ -11,7 +11,7 @@ use super::read::{Reading, is_map, items, join, read, read_with, require, unknow
 use super::references::Names;
 use super::schema::*;
 use super::yaml::Node;
-use super::{layers, policy, receivers, self_check, sources, tls};
+use super::{layers, policy, receivers, self_check, sources, tls, zabbix};
 use crate::engine::input::Role;
 use crate::error::{ConfigError, Secret, Table, read_table};
 use crate::model::{Span, Timestamp};
@@ -134,6 +134,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         retention: retention(root, &mut context.problems),
         self_check,
         heartbeat,
+        zabbix: zabbix::read_all(root, &mut context.problems),
         policy,
         warnings: Vec::new(),
     })

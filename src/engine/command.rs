@@ -10,11 +10,11 @@ use crate::mutant::{self, Mutant};
 use super::effect::Effect;
 use super::input::{Command, Principal, Reply, Role};
 use super::state::State;
-use super::{lifecycle, problem, redrive, root_cause, silence, sla, timeline};
+use super::{lifecycle, origins, problem, redrive, root_cause, silence, sla, timeline};
 
 pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) {
     let (action, subject) = describe(&command);
-    let needed = if matches!(command, Command::Redrive { .. }) { Role::Admin } else { Role::Responder };
+    let needed = needed_role(&command);
     let reply = if by.role < needed && !mutant::is(Mutant::RolesNotChecked) {
         Reply::Refused(format!("{action} needs the role {needed:?}, {} is {:?}", by.name, by.role).to_lowercase())
     } else {
@@ -35,6 +35,14 @@ pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) 
     state.emit(Effect::Reply(reply));
 }
 
+/// Who changes what the daemon takes for true, or has it call people again, must be an admin.
+const fn needed_role(command: &Command) -> Role {
+    match command {
+        Command::Redrive { .. } | Command::PutTopology { .. } | Command::RemoveTopology { .. } => Role::Admin,
+        _ => Role::Responder,
+    }
+}
+
 fn describe(command: &Command) -> (&'static str, String) {
     match command {
         Command::Acknowledge { incident, .. } => ("incident.acknowledge", incident.clone()),
@@ -48,6 +56,8 @@ fn describe(command: &Command) -> (&'static str, String) {
         Command::ExpireSilence { silence } => ("silence.expire", silence.clone()),
         Command::Problem(command) => problem::work::describe(command),
         Command::Redrive { delivery } => ("delivery.redrive", delivery.id.clone()),
+        Command::PutTopology { origin, .. } => ("topology.put", origin.clone()),
+        Command::RemoveTopology { origin } => ("topology.remove", origin.clone()),
     }
 }
 
@@ -90,6 +100,8 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
         }
         (Command::Problem(command), _) => problem::work::run(state, now, &by.name, command),
         (Command::Redrive { delivery }, _) => redrive::run(state, now, &by.name, *delivery),
+        (Command::PutTopology { origin, topology }, _) => origins::put(state, now, &by.name, origin, *topology),
+        (Command::RemoveTopology { origin }, _) => origins::remove(state, now, &by.name, &origin),
         (_, None) => Reply::Refused("the command names no incident".to_owned()),
     }
 }

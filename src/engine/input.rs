@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::delivery::{DeliveryId, Progress};
+use crate::model::topology::TopologyFile;
 use crate::model::{Change, Delivery, Event, Matcher, Span, Timestamp};
 
 use super::policy::Policy;
@@ -109,6 +110,16 @@ pub enum Command {
     /// Try an exhausted delivery again. It left memory when it ended, so it comes whole.
     Redrive {
         delivery: Box<Delivery>,
+    },
+    /// What an origin (a CMDB, a monitor's own inventory) knows of items and dependencies, all of it: what the
+    /// origin told before and does not tell now is gone.
+    PutTopology {
+        origin: String,
+        topology: Box<TopologyFile>,
+    },
+    /// An origin knows nothing any more.
+    RemoveTopology {
+        origin: String,
     },
 }
 

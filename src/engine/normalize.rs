@@ -84,6 +84,13 @@ pub fn index(state: &mut State) {
             names.fixed.insert(clean(naming, alias), name.to_string());
         }
     }
+    for (name, _) in state.topology.items().filter(|_| naming.lowercase) {
+        let lower = name.to_lowercase();
+        // A monitor's name is in lower case by the time it is looked for.
+        if lower != **name && !state.topology.contains(&lower) {
+            names.fixed.entry(lower).or_insert_with(|| name.to_string());
+        }
+    }
     for (name, item) in &naming.aliases {
         names.fixed.insert(clean(naming, name), item.clone());
     }
@@ -103,6 +110,12 @@ pub fn run(state: &mut State, event: &mut Event) {
     if let Some(raw) = raw {
         let item = resolve(&state.names, naming, &raw);
         learn_names(state, naming, &item, &raw, &event.aliases);
+        if scoped_name(&event.labels, POD).as_ref() == Some(&raw)
+            && let Some(workload) = workload_of_pod(naming, &event.labels)
+        {
+            let workload = resolve(&state.names, naming, &workload);
+            state.learn_dependency(&workload, &item);
+        }
         for parent in &event.parents {
             let parent = resolve(&state.names, naming, parent);
             state.learn_dependency(&item, &parent);
@@ -138,14 +151,43 @@ pub fn change(state: &State, change: &mut Change) {
     }
 }
 
+const POD: &str = "pod";
+/// What keeps pods running in Kubernetes.
+const WORKLOADS: [&str; 3] = ["deployment", "statefulset", "daemonset"];
+
 fn item_from_labels(naming: &Naming, labels: &Labels) -> Option<String> {
-    let name = naming.labels.iter().find(|name| labels.get(name).is_some_and(|value| !value.is_empty()))?;
+    let name = naming.labels.iter().find(|name| has_value(labels, name))?;
+    // Of a pod and its workload the pod is what fails.
+    let is_pod = WORKLOADS.contains(&name.as_str()) && has_value(labels, POD) && is_name(naming, POD);
+    scoped_name(labels, if is_pod { POD } else { name })
+}
+
+/// What keeps the pod of these labels running, and so needs it.
+fn workload_of_pod(naming: &Naming, labels: &Labels) -> Option<String> {
+    let name = WORKLOADS.into_iter().find(|name| is_name(naming, name) && has_value(labels, name))?;
+    scoped_name(labels, name)
+}
+
+fn has_value(labels: &Labels, name: &str) -> bool {
+    labels.get(name).is_some_and(|value| !value.is_empty())
+}
+
+fn is_name(naming: &Naming, label: &str) -> bool {
+    naming.labels.iter().any(|name| name == label)
+}
+
+/// The item that a label names. A name of Kubernetes is unique in its namespace only.
+fn scoped_name(labels: &Labels, name: &str) -> Option<String> {
     let value = labels.get(name)?;
-    match (name.as_str(), labels.get("namespace")) {
-        // A pod's name is unique in its namespace only.
-        ("pod", Some(namespace)) => Some(format!("{namespace}/{value}")),
+    match labels.get("namespace") {
+        Some(namespace) if name == POD || WORKLOADS.contains(&name) => Some(format!("{namespace}/{value}")),
         _ => Some(value.to_owned()),
     }
+}
+
+/// The item that a monitor would mean by this name.
+pub fn item_named(state: &State, name: &str) -> String {
+    resolve(&state.names, &state.policy().naming, name)
 }
 
 fn resolve(names: &Names, naming: &Naming, raw: &str) -> String {

@@ -36,7 +36,8 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Naming {
-    /// Labels that name the item when the source does not, first present wins.
+    /// Labels that name the item when the source does not, first present wins; but a pod wins over what keeps
+    /// pods like it running.
     pub labels: Vec<String>,
     /// Labels that name the host an item runs on; each gives the topology an edge.
     pub runs_on_labels: Vec<String>,
@@ -55,9 +56,20 @@ pub struct Naming {
 impl Default for Naming {
     fn default() -> Self {
         Self {
-            labels: ["configuration_item", "host", "hostname", "device", "pod", "node", "instance"]
-                .map(String::from)
-                .to_vec(),
+            labels: [
+                "configuration_item",
+                "host",
+                "hostname",
+                "device",
+                "deployment",
+                "statefulset",
+                "daemonset",
+                "pod",
+                "node",
+                "instance",
+            ]
+            .map(String::from)
+            .to_vec(),
             runs_on_labels: vec!["node".to_owned()],
             rewrite: Vec::new(),
             lowercase: true,

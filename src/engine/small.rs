@@ -136,6 +136,12 @@ impl<T: Ord> SmallSet<T> {
         self.0.get(item).is_some()
     }
 
+    /// Of items that are in order, each once.
+    pub fn of_sorted(items: impl ExactSizeIterator<Item = T>) -> Self {
+        let items = items.map(|item| (item, ()));
+        Self(if items.len() <= FEW { SmallMap::Few(items.collect()) } else { SmallMap::Many(items.collect()) })
+    }
+
     /// True when it was not there.
     pub fn insert(&mut self, item: T) -> bool {
         self.0.insert(item, ()).is_none()

@@ -32,18 +32,21 @@ use super::history::History;
 use super::inhibit::Inhibitors;
 use super::interner::Interner;
 use super::normalize::Names;
+use super::origins::{self, Origins};
 use super::policy::Policy;
 use super::problem::signatures::Signatures;
 use super::problem::tell::Thread;
 use super::small::SmallSet;
 use super::topology::{ItemName, Topology};
-use super::{inhibit, route};
+use super::{inhibit, route, system};
 use changes::Changed;
 
 #[derive(Clone, Debug, Default)]
 pub struct State {
     policy: Arc<Policy>,
     pub(super) topology: Topology,
+    /// What was pushed of the topology, and its versions.
+    pub(super) origins: Origins,
     /// Only saves memory; nothing is decided by it.
     pub(super) texts: Interner,
     pub(super) names: Names,
@@ -131,11 +134,14 @@ impl State {
     }
 
     /// To be held while the state changes.
-    pub(super) fn shared_policy(&self) -> Arc<Policy> {
+    pub fn shared_policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy)
     }
 
-    pub(super) fn set_policy(&mut self, policy: Policy) {
+    pub(super) fn set_policy(&mut self, now: Timestamp, policy: Policy) {
+        if policy.topology != self.policy.topology {
+            origins::files_changed(self, now, system::SOURCE);
+        }
         self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
         self.policy = Arc::new(policy);
         self.rebuild();
@@ -317,6 +323,21 @@ impl State {
     pub(super) fn forget_change(&mut self, key: &str) {
         self.remember(fact::CHANGE, key, None);
         self.recent.remove(key);
+    }
+
+    /// Where the topology comes from, but for what was learned.
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// Dependencies that monitors taught, item to the items it depends on.
+    pub fn learned(&self) -> impl Iterator<Item = (&ItemName, impl Iterator<Item = &ItemName>)> {
+        self.learned.iter().map(|(from, all)| (from, all.iter()))
+    }
+
+    /// The graph of all origins.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
     }
 
     /// Learns that `from` depends on `to`; indexes follow when it was news.

@@ -14,6 +14,9 @@ use super::{changes, dedup, delivery, fold, timeline};
 
 /// Source name of our own alerts.
 pub const SOURCE: &str = "watchbell";
+/// Alert about another system whose topology cannot be had; its subject is the origin. A topology of that
+/// origin ends it.
+pub const TOPOLOGY_ALERT: &str = "Topology cannot be pulled";
 
 /// After a start, senders that refresh their alerts (Prometheus) get this long before one counts as over.
 pub(super) const REFRESH_GRACE: Span = Span::from_mins(5);
@@ -84,7 +87,7 @@ pub fn configured(state: &mut State, now: Timestamp, mut policy: Policy) {
         .receivers
         .entry(LOG_RECEIVER.to_owned())
         .or_insert_with(|| Receiver { sinks: vec![format!("{LOG_RECEIVER}/log")], ..Receiver::default() });
-    state.set_policy(policy);
+    state.set_policy(now, policy);
     changes::forget(state, now);
     delivery::reroute_orphans(state, now);
     let active: Vec<_> =
@@ -116,7 +119,8 @@ pub fn clear(state: &mut State, now: Timestamp, name: &str, subject: &str) {
     }
 }
 
-fn own_event(
+/// An alert of our own, or its end, as an event.
+pub fn own_event(
     now: Timestamp,
     status: EventStatus,
     name: &str,

@@ -135,22 +135,47 @@ pub fn decompress(encoding: Encoding, body: &[u8], bytes_max: usize) -> Result<V
 /// Reads the JSON of a command, which is an object. No body at all, or `null`, is an empty one, so that
 /// optional notes can be left out.
 pub async fn read_json<T: DeserializeOwned>(request: Request<Body>) -> Result<T, Problem> {
+    match read_object(request, COMMAND_BYTES_MAX).await? {
+        Some(bytes) => from_json(&bytes),
+        None => from_json(b"{}"),
+    }
+}
+
+/// Reads the JSON of a command that brings much, and makes of it what is wanted, on a thread that may wait. No
+/// body is no object here: what it would wipe out is too much for a slip.
+pub async fn read_large_json<T: DeserializeOwned + 'static, U: Send + 'static>(
+    request: Request<Body>,
+    bytes_max: usize,
+    make: impl FnOnce(T) -> Result<U, Problem> + Send + 'static,
+) -> Result<U, Problem> {
+    let Some(bytes) = read_object(request, bytes_max).await? else {
+        return Err(Problem::invalid_body(ParseError::new("body", "nothing", "an object")));
+    };
+    let made = tokio::task::spawn_blocking(move || make(from_json(&bytes)?)).await;
+    made.unwrap_or_else(|error| {
+        tracing::error!(%error, "reading a body panicked");
+        Err(Problem::internal())
+    })
+}
+
+/// The bytes of a JSON object; none when there is no body, or `null`.
+async fn read_object(request: Request<Body>, bytes_max: usize) -> Result<Option<Bytes>, Problem> {
     let (parts, body) = request.into_parts();
     if Encoding::of(&parts.headers)? != Encoding::Identity {
         return Err(Problem::unsupported("Content-Encoding", "compression", "none for commands"));
     }
-    let bytes = read(body, &parts.headers, COMMAND_BYTES_MAX).await?;
+    let bytes = read(body, &parts.headers, bytes_max).await?;
     let text = bytes.trim_ascii();
     if text.is_empty() {
-        return from_json(b"{}");
+        return Ok(None);
     }
     match content_type(&parts.headers).as_str() {
-        "application/json" if text == b"null" => from_json(b"{}"),
+        "application/json" if text == b"null" => Ok(None),
         // Serde would take a list for an object whose names were left out.
         "application/json" if text.starts_with(b"[") => {
             Err(Problem::invalid_body(ParseError::new("body", "a list", "an object")))
         }
-        "application/json" => from_json(&bytes),
+        "application/json" => Ok(Some(bytes)),
         "" => Err(Problem::unsupported("Content-Type", "none", "`application/json`")),
         other => Err(Problem::unsupported("Content-Type", other, "`application/json`")),
     }

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::api::{alerts, changes, deliveries, incidents, problems, records, silences};
+use super::api::{alerts, changes, deliveries, incidents, problems, records, silences, topology};
 use super::error::PROBLEM_JSON;
 use super::{health, ingest};
 use crate::model::audit::AuditHash;
@@ -64,6 +64,11 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         silences::list,
         silences::create,
         silences::expire,
+        topology::read,
+        topology::read_item,
+        topology::read_origin,
+        topology::put,
+        topology::remove,
         records::event,
         records::audit,
         records::quarantine,
@@ -98,7 +103,7 @@ impl Modify for Finish {
         }
         document.info.version = env!("CARGO_PKG_VERSION").to_owned();
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
                 describe_problems(operation);
                 describe_what_may_be_left_out(operation);
             }

@@ -5,12 +5,12 @@ use axum::Router;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use http::{Method, Uri};
 use std::sync::Arc;
 
 use self::Access::{Open, Role as For, Source};
-use super::api::{alerts, changes, deliveries, incidents, problems, records, silences};
+use super::api::{alerts, changes, deliveries, incidents, problems, records, silences, topology};
 use super::error::Problem;
 use super::{App, auth, health, ingest, openapi};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
@@ -92,6 +92,11 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/silences", For(Viewer), "silence.list", || get(silences::list)),
     route("POST", "/api/v1/silences", For(Responder), "silence.create", || post(silences::create)),
     route("DELETE", "/api/v1/silences/{id}", For(Responder), "silence.expire", || delete(silences::expire)),
+    route("GET", "/api/v1/topology", For(Viewer), "topology.read", || get(topology::read)),
+    route("GET", "/api/v1/topology/items/{item}", For(Viewer), "topology.item", || get(topology::read_item)),
+    route("GET", "/api/v1/topology/origins/{origin}", For(Viewer), "topology.origin", || get(topology::read_origin)),
+    route("PUT", "/api/v1/topology/origins/{origin}", For(Admin), "topology.put", || put(topology::put)),
+    route("DELETE", "/api/v1/topology/origins/{origin}", For(Admin), "topology.remove", || delete(topology::remove)),
     route("GET", "/api/v1/events/{id}", For(Viewer), "event.read", || get(records::event)),
     route("GET", "/api/v1/audit", For(Admin), "audit.list", || get(records::audit)),
     route("GET", "/api/v1/quarantine", For(Admin), "quarantine.list", || get(records::quarantine)),

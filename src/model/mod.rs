@@ -8,6 +8,7 @@
 pub mod alert;
 pub mod audit;
 pub mod change;
+pub mod cycles;
 pub mod delivery;
 pub mod event;
 pub mod fingerprint;

@@ -1,7 +1,7 @@
 //! All outbound calls: HTTP, SMTP, and lines to the terminal. Nothing else opens a connection.
 //!
-//! It never follows redirects, never uses a proxy, never reads more than `RESPONSE_BYTES_MAX`, never goes to a
-//! private address unless that sink is allowed to, and says of every failure whether the request may have taken effect.
+//! It never follows redirects, never uses a proxy, never reads more than it was told to, never goes to a private
+//! address unless whoever asks is allowed to, and says of every failure whether the request may have taken effect.
 
 use std::io::Write;
 use std::pin::Pin;
@@ -93,7 +93,7 @@ impl Outbound {
     /// When no complete answer came.
     pub async fn send(&self, request: Request, allow_private: bool, timeout: Duration) -> Result<Response, SendError> {
         match request {
-            Request::Http(request) => self.http(request, allow_private, timeout).await,
+            Request::Http(request) => self.fetch(request, allow_private, timeout, RESPONSE_BYTES_MAX).await,
             Request::Mail(request) => match tokio::time::timeout(timeout, self.mail(request, allow_private)).await {
                 Ok(result) => result,
                 Err(_) => Err(SendError {
@@ -107,10 +107,20 @@ impl Outbound {
         }
     }
 
-    async fn http(&self, request: HttpRequest, allow_private: bool, timeout: Duration) -> Result<Response, SendError> {
+    /// Sends one HTTP request and reads its answer, up to so many bytes of it; the rest is dropped.
+    ///
+    /// # Errors
+    /// When no complete answer came.
+    pub async fn fetch(
+        &self,
+        request: HttpRequest,
+        allow_private: bool,
+        timeout: Duration,
+        body_bytes_max: usize,
+    ) -> Result<Response, SendError> {
         let invalid = |reason: String| SendError::unsent(ErrorKind::Invalid, reason);
         let url: reqwest::Url =
-            request.url.expose().parse().map_err(|error| invalid(format!("the sink's URL is not valid: {error}")))?;
+            request.url.expose().parse().map_err(|error| invalid(format!("the URL is not valid: {error}")))?;
         if !allow_private {
             guard::check_literal(&url).map_err(|error| refused(&error))?;
         }
@@ -123,7 +133,7 @@ impl Outbound {
         }
         let response = call.send().await.map_err(|error| http_error(error, timeout))?;
         reach(CrashPoint::Answering);
-        read_response(response, timeout).await
+        read_response(response, timeout, body_bytes_max).await
     }
 
     /// The name is resolved here, once: the connection goes to an address.
@@ -149,7 +159,11 @@ pub fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-async fn read_response(mut response: reqwest::Response, timeout: Duration) -> Result<Response, SendError> {
+async fn read_response(
+    mut response: reqwest::Response,
+    timeout: Duration,
+    body_bytes_max: usize,
+) -> Result<Response, SendError> {
     let status = response.status().as_u16();
     let headers = response
         .headers()
@@ -158,7 +172,7 @@ async fn read_response(mut response: reqwest::Response, timeout: Duration) -> Re
         .collect();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| http_error(error, timeout))? {
-        let room = RESPONSE_BYTES_MAX - body.len();
+        let room = body_bytes_max - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() >= room {
             break;

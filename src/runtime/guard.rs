@@ -1,5 +1,5 @@
 //! Where outbound connections may go: public addresses only, unless the operator allows private ones for
-//! that sink. A name is resolved once, at the moment of connecting, and what was checked is what is
+//! that sink, heartbeat or topology. A name is resolved once, at the moment of connecting, and what was checked is what is
 //! connected to: a name that points inside, or is made to between two looks, does not help.
 
 use std::io;
@@ -9,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
-    #[error("`{host}` is the private address {address}; set `allow_private: true` on this sink if that is intended")]
+    #[error("`{host}` is the private address {address}; set `allow_private: true` beside it if that is intended")]
     Private { host: String, address: IpAddr },
     #[error("`{host}` does not resolve to any address")]
     NoAddress { host: String },

@@ -5,6 +5,7 @@
 
 mod lanes;
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Sleep;
 
 use crate::engine::input::{Input, Reply, SendResult};
+use crate::engine::state::State;
 use crate::model::audit::AuditEntry;
 use crate::store::{Position, QuarantineRow};
 use lanes::Lanes;
@@ -47,6 +49,34 @@ pub enum Job {
     CatchUp {
         done: Done,
     },
+    /// Somebody wants to know what the state holds that no row has.
+    Look {
+        question: Question,
+        done: Done,
+    },
+}
+
+/// Looks at the state, once, and keeps what it finds.
+pub struct Question(Option<Look>);
+
+type Look = Box<dyn FnOnce(&State) + Send>;
+
+impl Question {
+    /// Asks; a second time, when a batch steps once more, there is an answer already.
+    pub fn ask(&mut self, state: &State) {
+        if let Some(look) = self.0.take()
+            && std::panic::catch_unwind(AssertUnwindSafe(|| look(state))).is_err()
+        {
+            // Whoever asked learns from the drop that there is no answer; nobody else has a part in it.
+            tracing::error!("a question to the state panicked");
+        }
+    }
+}
+
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Question")
+    }
 }
 
 type Done = oneshot::Sender<Result<Receipt, SubmitError>>;
@@ -56,7 +86,7 @@ impl Job {
         match self {
             Self::Input { payload, .. } => payload.len(),
             Self::Quarantine { row, .. } => row.body.len(),
-            Self::Audit { .. } | Self::CatchUp { .. } => 0,
+            Self::Audit { .. } | Self::CatchUp { .. } | Self::Look { .. } => 0,
         }
     }
 
@@ -65,7 +95,7 @@ impl Job {
         match self {
             Self::Input { source, .. } => source.as_deref(),
             Self::Quarantine { row, .. } => Some(&row.source),
-            Self::Audit { .. } | Self::CatchUp { .. } => None,
+            Self::Audit { .. } | Self::CatchUp { .. } | Self::Look { .. } => None,
         }
     }
 
@@ -79,7 +109,8 @@ impl Job {
         let (Self::Input { done, .. }
         | Self::Quarantine { done, .. }
         | Self::Audit { done, .. }
-        | Self::CatchUp { done }) = self;
+        | Self::CatchUp { done }
+        | Self::Look { done, .. }) = self;
         // Whoever asked may have gone; the input is in the journal all the same.
         let _ = done.send(result);
     }
@@ -184,6 +215,24 @@ impl Handle {
     /// See [`SubmitError`]; what can be read then is older.
     pub async fn catch_up(&self) -> Result<Receipt, SubmitError> {
         self.ask(|done| Job::CatchUp { done }).await
+    }
+
+    /// What `look` finds in the state, which is the writer's own and on its thread: so it copies little and
+    /// computes less. It sees what was acknowledged before, and nothing that fails to become durable.
+    ///
+    /// # Errors
+    /// See [`SubmitError`]; also when `look` panicked.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        let (found, answer) = oneshot::channel();
+        let question = Question(Some(Box::new(move |state| {
+            // Whoever asked may have gone.
+            let _ = found.send(look(state));
+        })));
+        self.ask(|done| Job::Look { question, done }).await?;
+        answer.await.map_err(|_| SubmitError::Unavailable("the question could not be answered".into()))
     }
 
     /// The writer is gone; nothing will be taken any more.

@@ -29,9 +29,14 @@ pub fn limiter(rate: Rate) -> DefaultDirectRateLimiter {
 /// together do not return together. The spread comes from the id: the same delivery waits the same time.
 pub fn backoff(id: &str, attempts: u32) -> Span {
     let doubled = BACKOFF_MIN.as_millis() << attempts.saturating_sub(1).min(16);
-    let base = doubled.min(BACKOFF_MAX.as_millis());
-    let spread = (Fingerprint::of([id, &attempts.to_string()]).0 % 401) as i64 - 200;
-    Span::from_millis(base + base * spread / 1_000)
+    spread(Span::from_millis(doubled.min(BACKOFF_MAX.as_millis())), 200, id, attempts)
+}
+
+/// A span that is up to so many thousandths shorter or longer; always the same for one key and number.
+pub fn spread(base: Span, thousandths: u32, key: &str, number: u32) -> Span {
+    let (base, width) = (base.as_millis(), i64::from(thousandths));
+    let offset = (Fingerprint::of([key, &number.to_string()]).0 % (2 * u64::from(thousandths) + 1)) as i64 - width;
+    Span::from_millis(base + base * offset / 1_000)
 }
 
 /// Until when a sink wants to hear nothing, as it said itself. Shared by all of its sends: the word of one

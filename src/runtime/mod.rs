@@ -13,3 +13,4 @@ pub mod limits;
 pub mod outbox;
 pub mod retention;
 pub mod self_check;
+pub mod topology_pull;

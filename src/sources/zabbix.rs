@@ -2,7 +2,8 @@
 //!
 //! Decides what problem, update and recovery mean, by event source, value and update status, and that
 //! the problem's event id is the identity: the trigger's id is not, its next problem can arrive before
-//! the recovery of the last. An update that did several things gives several events. Never calls Zabbix.
+//! the recovery of the last. An update that did several things gives several events. Never calls Zabbix; what
+//! is asked of its API is in `topology/zabbix.rs`.
 //!
 //! ```text
 //! {"event_id":"111","event_source":"0","event_value":"1","event_update_status":"0","event_name":"…","host_host":"web1",…}
@@ -48,6 +49,9 @@ Zabbix writes times without a zone: say in `time_zone` which one the server uses
 |---|---|---|
 | `severities` | | by name or number: `{ disaster: critical, "3": major }` |
 | `time_zone` | `UTC` | zone of the Zabbix server, `Europe/Warsaw` |
+
+This is what Zabbix tells. What depends on what, the daemon can ask Zabbix for: `topology.zabbix`, see
+`docs/topology-zabbix.md`. That takes an API token, which is another one than the source's.
 "#;
 
 #[derive(Deserialize)]

@@ -43,12 +43,19 @@ async fn throw_back(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -
         path if path.starts_with("/slack") => {
             json!({ "ok": false, "error": echo, "response_metadata": { "messages": [echo] } })
         }
+        // The version decides where the token is.
+        path if path.starts_with("/zabbix") && echo.contains("apiinfo.version") => {
+            json!({ "jsonrpc": "2.0", "result": format!("{}.0.1", &path[7..8]), "id": 1 })
+        }
+        path if path.starts_with("/zabbix") => {
+            json!({ "jsonrpc": "2.0", "error": { "code": -32602, "message": echo, "data": echo }, "id": 1 })
+        }
         _ => json!(echo),
     };
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let status = match uri.path() {
-        // Slack says no with 200.
-        path if path.starts_with("/slack") => StatusCode::OK,
+        // These say no with 200.
+        path if path.starts_with("/slack") || path.starts_with("/zabbix") => StatusCode::OK,
         _ => StatusCode::from_u16(STATUSES[count % STATUSES.len()]).expect("a status"),
     };
     (status, [("x-echo", authorization)], answer.to_string()).into_response()

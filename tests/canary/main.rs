@@ -34,6 +34,7 @@ fn configuration(http: &str, smtp: u16) -> String {
     let [slack, slack_hook, servicenow, servicenow_token, mail] =
         ["slack token", "slack webhook url", "servicenow password", "servicenow token", "smtp password"].map(secret);
     let signing = signing_secret("webhook signing");
+    let zabbix = secret("zabbix token in the body");
     format!(
         "sources:
   generic: {{ kind: generic, token: {generic} }}
@@ -69,6 +70,10 @@ receivers:
         to: [ops@example.org]
         allow_private: true
 route: {{ receiver: ops, group_wait: 0s }}
+topology:
+  zabbix:
+    old: {{ url: \"{http}/zabbix6\", token: {zabbix}, allow_private: true }}
+    new: {{ url: \"{http}/zabbix7\", token_file: zabbix.token, allow_private: true }}
 "
     )
 }
@@ -90,6 +95,7 @@ impl World {
         };
         write("basic.password", &secret("basic password"));
         write("admin.token", &secret("admin token"));
+        write("zabbix.token", &secret("zabbix token in a header"));
         std::fs::create_dir(site.path().join("credentials")).expect("a folder");
         write("credentials/alertmanager.token", &secret("credential"));
         write("cli.token", &secret("token of the command line"));
@@ -195,6 +201,18 @@ async fn let_the_sinks_fail(world: &mut World) {
     }
 }
 
+/// Until every Zabbix has refused its token.
+async fn let_the_pulls_fail(world: &mut World) {
+    let url = world.site.url("/metrics");
+    eventually("both pulls have failed", PATIENTLY, async || {
+        let text = client().get(&url).send().await.ok()?.text().await.ok()?;
+        let failed =
+            |name: &str| text.contains(&format!(r#"pulls_total{{origin="zabbix/{name}",outcome="rejected"}}"#));
+        (failed("old") && failed("new")).then_some(())
+    })
+    .await;
+}
+
 /// Everything that can be read, as everybody who may read something.
 async fn read_everything(world: &mut World) {
     let (_, document) = world.ask("GET", "/api/v1/openapi.json", &[], "").await;
@@ -208,6 +226,10 @@ async fn read_everything(world: &mut World) {
     let (status, made) = world.ask("POST", "/api/v1/problems", &[("authorization", &admin)], &made).await;
     assert_eq!(status, 200, "{made}");
     let problem = text(&made["id"]);
+    let topology = json!({ "nodes": [{ "id": "db-1" }] }).to_string();
+    let (status, put) =
+        world.ask("PUT", "/api/v1/topology/origins/cmdb", &[("authorization", &admin)], &topology).await;
+    assert_eq!(status, 200, "{put}");
     let paths = document["paths"].as_object().expect("paths").clone();
     let mut read = 0;
     for (path, _) in paths.iter().filter(|(_, item)| item["get"].is_object()) {
@@ -217,6 +239,7 @@ async fn read_everything(world: &mut World) {
             _ => incident.clone(),
         };
         let path = path.replace("{id}", &id).replace("{fingerprint}", &fingerprint);
+        let path = path.replace("{item}", "db-1").replace("{origin}", "cmdb");
         for token in &tokens {
             let (status, _) = world.ask("GET", &path, &[("authorization", token)], "").await;
             assert!([200, 403].contains(&status), "{path}: {status}");
@@ -247,6 +270,8 @@ async fn reload_with_mistakes(world: &mut World, good: &str) {
         ("headers: { Authorization: ", "headers: { 'not a header': "),
         ("${LISTED}", "${NOT_SET}"),
         ("hmac: { secrets: [", "hmac: { secret: ["),
+        ("zabbix6\", token: ", "zabbix6\", tokn: "),
+        ("/zabbix6\", token: ", "/zabbix6\", token: 'x y "),
     ] {
         assert!(good.contains(from), "`{from}` is not in the configuration any more");
         world.site.configure(&good.replace(from, to));
@@ -326,6 +351,7 @@ async fn no_secret_ever_shows() {
 
     knock(&mut world).await;
     let_the_sinks_fail(&mut world).await;
+    let_the_pulls_fail(&mut world).await;
     read_everything(&mut world).await;
     use_the_command_line(&mut world);
     reload_with_mistakes(&mut world, &configuration).await;
@@ -345,6 +371,7 @@ async fn no_secret_ever_shows() {
     let mut daemon = world.site.start_with(&world.variables()).await;
     Api::new(&world.site).with_token(&secret("generic token")).event("firing", "db-2").await;
     let_the_sinks_fail(&mut world).await;
+    let_the_pulls_fail(&mut world).await;
     daemon.signal("TERM");
     daemon.ended(PATIENTLY).await;
     world.evidence.add("the bytes of watchbell.db", &std::fs::read(&store).expect("the store"));

@@ -144,6 +144,40 @@ async fn acknowledging_in_zabbix_acknowledges_the_incident() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dependencies_that_only_zabbix_knows_lead_to_the_root() {
+    // Zabbix keeps quiet about the hosts behind the router; their services have triggers without a dependency.
+    const STILL_TOLD: [&str; 4] = ["rtr1", "web1.http", "web2.http", "db1.pgsql"];
+    let Some(lab) = Lab::start(only_zabbix()).await else {
+        return;
+    };
+    let zabbix = lab.zabbix();
+    zabbix.put_hosts_behind_their_routers().await;
+    lab.daemon.pulls_topology(&zabbix.url, &zabbix.api_token().await).await;
+    assert_eq!(lab.daemon.dependencies("zabbix/lab").await, ["db1 -> rtr1", "web1 -> rtr1", "web2 -> rtr1"]);
+
+    lab.plant.break_down("rtr1");
+    until("Zabbix sees what it tells", BLAMED_WITHIN, async || {
+        let broken = zabbix.broken().await?;
+        match STILL_TOLD.iter().find(|object| !broken.contains(**object)) {
+            None => Ok(()),
+            Some(object) => Err(format!("it sees {broken:?}, without {object}")),
+        }
+    })
+    .await;
+    lab.daemon.opens(&["rtr1"], BLAMED_WITHIN).await;
+    quiet().await;
+    lab.daemon.opens(&["rtr1"], Duration::ZERO).await;
+    let opened = the_only(&lab, OPENED);
+    let incident = lab.daemon.incident(opened.incident_id()).await.expect("the incident");
+    let alerts = incident["alert_count"].as_u64();
+    assert!(alerts >= Some(STILL_TOLD.len() as u64), "{alerts:?} alerts: {incident}");
+
+    lab.plant.mend("rtr1");
+    lab.daemon.resolves_all().await;
+    lab.monitors_see(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_zabbix_says_while_the_daemon_is_away_arrives_later() {
     let Some(mut lab) = Lab::start(only_zabbix()).await else {
         return;

@@ -185,7 +185,7 @@ async fn redirects_are_not_followed_and_private_addresses_are_refused() {
     let refused = reason("closed").await;
     assert_eq!(
         refused,
-        "`127.0.0.1` is the private address 127.0.0.1; set `allow_private: true` on this sink if that is intended"
+        "`127.0.0.1` is the private address 127.0.0.1; set `allow_private: true` beside it if that is intended"
     );
     assert_eq!(private.count(), 0, "nothing may reach it");
 }

@@ -293,6 +293,11 @@ impl Api {
         self.send(request.body(body.to_string())).await
     }
 
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        let request = self.client.put(format!("{}{path}", self.base)).header("content-type", "application/json");
+        self.send(request.body(body.to_string())).await
+    }
+
     pub async fn delete(&self, path: &str) -> Reply {
         self.send(self.client.delete(format!("{}{path}", self.base))).await
     }

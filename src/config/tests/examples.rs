@@ -8,6 +8,7 @@ use crate::config::load::load_with;
 use crate::config::validate::Kinds;
 use crate::config::{
     Configuration, HeartbeatSettings, Limits, Problem, Retention, SINK_GIVE_UP_AFTER, SINK_TIMEOUT, SelfCheckSettings,
+    ZabbixSettings,
 };
 use crate::engine::policy::{Policy, Route};
 use crate::tls::pki::{ALWAYS, Authority};
@@ -126,6 +127,9 @@ fn the_annotated_file_shows_true_defaults() {
     let heartbeat = configuration.heartbeat.unwrap();
     assert_eq!((heartbeat.every, heartbeat.timeout), (HeartbeatSettings::EVERY, HeartbeatSettings::TIMEOUT));
     assert!(!heartbeat.allow_private && heartbeat.url.expose() == "https://hc.example.org/5f2c");
+    let zabbix = &configuration.zabbix["prod"];
+    assert_eq!((zabbix.every, zabbix.timeout), (ZabbixSettings::EVERY, ZabbixSettings::TIMEOUT));
+    assert!(!zabbix.allow_private && zabbix.token.expose() == SECRET);
     assert_eq!(given.correlation, default.correlation);
     assert_eq!(given.flap, default.flap);
     assert_eq!(given.priority, default.priority);

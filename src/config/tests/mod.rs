@@ -6,6 +6,7 @@ mod secrets;
 mod sections;
 mod tls;
 mod topology_files;
+mod zabbix;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -132,7 +132,7 @@ error: `topology.files`: expected a path or a list of paths
   --> watchbell.yaml:3
 error: unknown key `fils` in `topology`
   --> watchbell.yaml:4
-  hint: did you mean `files`? known keys: `files`, `nagios_objects`
+  hint: did you mean `files`? known keys: `files`, `nagios_objects`, `zabbix`
 "#);
     assert_snapshot!(scene("  nagios_objects: objects.cache").said(&["watchbell.yaml"]), @r#"
 warning: `sources` is empty: nothing can come in

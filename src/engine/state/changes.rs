@@ -72,6 +72,8 @@ pub(in crate::engine) mod fact {
     pub const CLOCK_AHEAD: &str = "clock_ahead";
     pub const CHANGE: &str = "change";
     pub const AWAY_UNTIL: &str = "away_until";
+    pub const TOPOLOGY: &str = "topology";
+    pub const TOPOLOGY_VERSION: &str = "topology_version";
 }
 
 impl State {

@@ -112,6 +112,8 @@ impl State {
                 let id = serde_json::from_value(Value::from(key))?;
                 self.problem_threads.insert(id, serde_json::from_value(value)?);
             }
+            fact::TOPOLOGY => self.origins.restore(key, value)?,
+            fact::TOPOLOGY_VERSION => self.origins.restore_version(value)?,
             fact::CLOCK_AHEAD => self.ahead = serde_json::from_value(value)?,
             fact::AWAY_UNTIL => self.away_until = serde_json::from_value(value)?,
             // Written by a newer version and of no concern to this one.
@@ -122,7 +124,8 @@ impl State {
 
     /// Makes every index anew from the rows and the policy.
     pub(in crate::engine) fn rebuild(&mut self) {
-        self.topology = Topology::of(&self.policy.topology);
+        let pushed = self.origins.pushed().map(|(_, origin)| &*origin.topology);
+        self.topology = Topology::unite([&self.policy.topology].into_iter().chain(pushed));
         for (from, all) in &self.learned {
             for to in all.iter() {
                 self.topology.connect(from, to);

@@ -8,6 +8,7 @@ mod redrive;
 mod scenario;
 mod split;
 mod storm;
+mod topology;
 
 use super::input::{Command, Input, Principal, Reply, Role, SendResult};
 use super::policy::{EscalationPolicy, Level, Policy, SlaTarget};

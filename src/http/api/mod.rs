@@ -10,6 +10,7 @@ mod parameters;
 pub mod problems;
 pub mod records;
 pub mod silences;
+pub mod topology;
 
 pub use parameters::CURSOR_EXPECTED;
 
@@ -26,6 +27,7 @@ use utoipa::ToSchema;
 use super::error::Problem;
 use super::{App, body};
 use crate::engine::input::{Command, Input, Principal, Reply};
+use crate::engine::state::State as EngineState;
 use crate::model::IncidentId;
 use crate::store::Reader;
 use parameters::Parameters;
@@ -107,19 +109,32 @@ async fn query<T: Serialize>(
     app: &App,
     ask: impl FnOnce(&dyn Reader) -> Result<T, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
-    let json = look_up(app, |reader| {
-        let answer = ask(reader)?;
-        serde_json::to_vec(&answer).map_err(|error| {
-            tracing::error!(%error, "cannot write an answer as JSON");
-            Problem::internal()
-        })
+    Ok(answered(look_up(app, |reader| to_json(&ask(reader)?)).await?))
+}
+
+/// Looks at the state, and works on what was found on a thread that may wait; the JSON is written there, too.
+async fn look_at<T: Send + 'static>(
+    app: &App,
+    look: impl FnOnce(&EngineState) -> T + Send + 'static,
+    write: impl FnOnce(T) -> Result<Vec<u8>, Problem> + Send + 'static,
+) -> Result<Response, Problem> {
+    let found = app.driver.look(look).await?;
+    Ok(answered(on_patient_thread(move || write(found)).await?))
+}
+
+fn to_json(answer: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(answer).map_err(|error| {
+        tracing::error!(%error, "cannot write an answer as JSON");
+        Problem::internal()
     })
-    .await?;
+}
+
+fn answered(json: Vec<u8>) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, json).into_response())
+    (headers, json).into_response()
 }
 
 /// Asks the store on a thread that may wait.
@@ -132,7 +147,14 @@ async fn look_up<T: Send + 'static>(
         tracing::debug!(%error, "answering a query from what the store has");
     }
     let reader = app.reader.clone();
-    tokio::task::spawn_blocking(move || ask(&*reader)).await.unwrap_or_else(|error| {
+    on_patient_thread(move || ask(&*reader)).await
+}
+
+/// Does what takes time where nobody waits for the thread.
+async fn on_patient_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a query panicked");
         Err(Problem::internal())
     })

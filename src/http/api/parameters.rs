@@ -20,11 +20,21 @@ pub struct Parameters(Vec<(String, String)>);
 impl Parameters {
     /// `names` besides `limit` and `cursor`; only a name in `repeatable` may come more than once.
     pub fn read(uri: &Uri, names: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
+        let page_and_names: Vec<&str> = PAGE.iter().chain(names).copied().collect();
+        Self::read_known(uri, &page_and_names, repeatable)
+    }
+
+    /// Of something that has no pages.
+    pub fn only(uri: &Uri, names: &[&str]) -> Result<Self, Problem> {
+        Self::read_known(uri, names, &[])
+    }
+
+    fn read_known(uri: &Uri, names: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|_| Problem::invalid_parameter("query", uri.query().unwrap_or_default(), "`name=value` pairs"))?;
         for (at, (name, value)) in pairs.iter().enumerate() {
             let is_known = |known: &&&str| **known == name;
-            let known = PAGE.iter().chain(names).chain(repeatable);
+            let known = names.iter().chain(repeatable);
             if !known.clone().any(|known| is_known(&known)) {
                 let list: Vec<_> = known.map(|name| format!("`{name}`")).collect();
                 return Err(Problem::invalid_parameter(

@@ -6,6 +6,7 @@ mod ingest;
 mod operations;
 mod roles;
 mod signed;
+mod topology;
 
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +25,7 @@ use tower::ServiceExt;
 use super::{ApiToken, App, Auth, Limits, ReloadRequest, Setup, SourceInstance, Status, router};
 use crate::clock::Clock;
 use crate::engine::input::{Input, Reply, Role};
+use crate::engine::state::State as EngineState;
 use crate::error::ConfigError;
 use crate::model::audit::{AuditEntry, AuditRow};
 use crate::model::{Alert, Change, Delivery, Event, Incident, Problem, Silence, TimelineEntry, Timestamp};
@@ -110,6 +112,8 @@ pub struct World {
     pub reloads: mpsc::Receiver<ReloadRequest>,
     /// While a test holds it the driver answers nobody.
     pub gate: Arc<tokio::sync::Mutex<()>>,
+    /// What questions are asked of; tests bring it to where they want it.
+    pub state: Arc<Mutex<EngineState>>,
     recorded: Arc<Mutex<Vec<Recorded>>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
 }
@@ -120,7 +124,8 @@ impl World {
         let (driver, jobs) = Handle::channel(16);
         let (recorded, answers) = (Arc::<Mutex<Vec<Recorded>>>::default(), Arc::<Mutex<VecDeque<Answer>>>::default());
         let gate = Arc::<tokio::sync::Mutex<()>>::default();
-        tokio::spawn(record(jobs, recorded.clone(), answers.clone(), gate.clone()));
+        let state = Arc::new(Mutex::new(EngineState::default()));
+        tokio::spawn(record(jobs, recorded.clone(), answers.clone(), gate.clone(), state.clone()));
         let (reload, reloads) = mpsc::channel(1);
         let (reader, status) = (Arc::new(FakeReader::default()), Arc::new(Status::default()));
         let app = App::new(Setup {
@@ -135,7 +140,7 @@ impl World {
             status: status.clone(),
             reload,
         });
-        Self { router: router(app.clone()), app, clock, status, reader, reloads, gate, recorded, answers }
+        Self { router: router(app.clone()), app, clock, status, reader, reloads, gate, state, recorded, answers }
     }
 
     /// The next job gets this instead of a success.
@@ -179,9 +184,16 @@ async fn record(
     recorded: Arc<Mutex<Vec<Recorded>>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
     gate: Arc<tokio::sync::Mutex<()>>,
+    state: Arc<Mutex<EngineState>>,
 ) {
     while let Some(job) = jobs.recv().await {
         let (entry, done) = match job {
+            // The same.
+            Job::Look { mut question, done } => {
+                question.ask(&state.lock());
+                let _ = done.send(Ok(Receipt { position: 1, reply: None }));
+                continue;
+            }
             // A query; it changes nothing.
             Job::CatchUp { done } => {
                 let _ = done.send(Ok(Receipt { position: 1, reply: None }));

@@ -167,6 +167,11 @@ impl Stepper {
                 batch.answers.push((None, None));
                 true
             }
+            Job::Look { question, .. } => {
+                question.ask(&self.state);
+                batch.answers.push((None, None));
+                true
+            }
             Job::Input { input, payload, source, .. } => {
                 let source = source.clone();
                 if poison.contains(&index) {

@@ -9,7 +9,7 @@ use crate::engine::effect::Effect;
 use crate::engine::step;
 use crate::model::event::Event;
 use crate::model::{Severity, Span, Timestamp};
-use crate::runtime::inbox::{Receipt, SubmitError};
+use crate::runtime::inbox::{Handle, Receipt, SubmitError};
 use crate::store::{Commit, JournalEntry};
 use crate::store::{Horizon, PageQuery, Reader, SqliteReader, SqliteStore};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,14 +76,19 @@ impl World {
         let mut answers = Vec::new();
         let mut jobs = Vec::new();
         for name in names {
-            let (done, answer) = oneshot::channel();
-            let input = Input::Events { events: vec![event(name, self.clock.now())] };
-            let payload = serde_json::to_vec(&input).unwrap();
-            jobs.push(Job::Input { input: Box::new(input), payload, source: Some("generic".into()), done });
+            let (job, answer) = self.job(name);
+            jobs.push(job);
             answers.push(answer);
         }
         let _ = self.driver.cycle(jobs, RowsNow::Yes);
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
+    }
+
+    fn job(&self, name: &str) -> (Job, oneshot::Receiver<Result<Receipt, SubmitError>>) {
+        let (done, answer) = oneshot::channel();
+        let input = Input::Events { events: vec![event(name, self.clock.now())] };
+        let payload = serde_json::to_vec(&input).unwrap();
+        (Job::Input { input: Box::new(input), payload, source: Some("generic".into()), done }, answer)
     }
 
     fn names_in_journal(&self) -> Vec<String> {
@@ -132,6 +137,34 @@ fn a_failed_commit_acknowledges_nothing_and_leaves_no_trace() {
     world.is_failing.store(true, Ordering::SeqCst);
     world.cycle(&[]);
     assert_eq!(world.delivered(), 0, "nothing goes out before its commit");
+}
+
+#[tokio::test]
+async fn a_look_sees_what_was_stepped_before_it_and_is_answered_once_that_is_durable() {
+    let mut world = World::new();
+    let (handle, mut queue) = Handle::channel(4);
+    let look = |handle: &Handle| {
+        let handle = handle.clone();
+        tokio::spawn(async move { handle.look(|state| state.alerts().count()).await })
+    };
+    for (name, is_failing) in [("a", true), ("b", false)] {
+        let found = look(&handle);
+        let jobs = vec![world.job(name).0, queue.recv().await.unwrap()];
+        world.is_failing.store(is_failing, Ordering::SeqCst);
+        let _ = world.driver.cycle(jobs, RowsNow::Later);
+        match found.await.unwrap() {
+            Err(SubmitError::Unavailable(_)) => assert!(is_failing),
+            found => assert_eq!((found, is_failing), (Ok(1), false), "`a` is not there"),
+        }
+    }
+    let dead = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.look(|_| panic!("a look that panics")).await.map(|(): ()| ()) }
+    });
+    let job = queue.recv().await.unwrap();
+    world.driver.cycle(vec![job], RowsNow::Later).unwrap();
+    assert!(matches!(dead.await.unwrap(), Err(SubmitError::Unavailable(_))));
+    assert!(world.cycle(&["c"])[0].is_ok(), "nobody else has a part in it");
 }
 
 fn fails_on_poison(state: &mut State, now: Timestamp, input: Input) -> Vec<Effect> {

@@ -70,6 +70,39 @@ impl Daemon {
         format!("{}/in/{kind}/{instance}", self.url)
     }
 
+    /// Forgets what was written of the plant and asks Zabbix for it, from a reload on; ends once it was told.
+    pub async fn pulls_topology(&self, frontend: &str, token: &str) {
+        let file = self.directory.join("watchbell.yaml");
+        let written = format!("topology: {{ files: [{}/topology.yaml] }}", self.directory.display());
+        let asked = format!(
+            "topology: {{ zabbix: {{ lab: {{ url: \"{frontend}\", token: {token}, allow_private: true }} }} }}"
+        );
+        let configuration = fs::read_to_string(&file).expect("read the configuration");
+        assert!(configuration.contains(&written), "the topology is written in another way: {configuration}");
+        process::write(&file, &configuration.replace(&written, &asked));
+        http::command(&format!("{}/-/reload", self.url)).await.expect("reload");
+        let metrics = format!("{}/metrics", self.url);
+        let pulled = r#"watchbell_topology_pulls_total{origin="zabbix/lab",outcome="changed"} 1"#;
+        until("the topology is pulled", PATIENCE, async || {
+            let text = http::get_text(&metrics).await?;
+            let pulls = text.lines().filter(|line| line.starts_with("watchbell_topology_pulls_total"));
+            match text.contains(pulled) {
+                true => Ok(()),
+                false => Err(pulls.collect::<Vec<_>>().join("; ")),
+            }
+        })
+        .await;
+    }
+
+    /// What depends on what, as one origin has told it.
+    pub async fn dependencies(&self, origin: &str) -> Vec<String> {
+        let url = format!("{}/api/v1/topology/origins/{}", self.url, origin.replace('/', "%2F"));
+        let told = http::get(&url).await.expect("the origin is known");
+        let edges = told["edges"].as_array().into_iter().flatten().filter(|edge| edge["kind"] == "depends_on");
+        let name = |edge: &Value, end: &str| edge[end].as_str().unwrap_or_default().to_owned();
+        edges.map(|edge| format!("{} -> {}", name(edge, "from"), name(edge, "to"))).collect()
+    }
+
     /// A file with the token of one source, as a monitor on the same machine would read it.
     pub fn token_file(&self, source: &str) -> PathBuf {
         let path = self.directory.join(format!("{source}.token"));

@@ -31,14 +31,35 @@ pub async fn answers(url: &str) -> Result<(), String> {
     }
 }
 
+/// Gets a text.
+///
+/// # Errors
+/// Says what went wrong when there is no answer or no 2xx.
+pub async fn get_text(url: &str) -> Result<String, String> {
+    text(url, client().get(url)).await
+}
+
+/// Asks for something to be done that needs no words.
+///
+/// # Errors
+/// As [`get_text`].
+pub async fn command(url: &str) -> Result<String, String> {
+    text(url, client().post(url)).await
+}
+
 async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Value, String> {
+    let text = text(url, request).await?;
+    serde_json::from_str(&text).map_err(|error| format!("{url}: {error} in {text}"))
+}
+
+async fn text(url: &str, request: reqwest::RequestBuilder) -> Result<String, String> {
     let response = request.send().await.map_err(|error| format!("{url}: {error}"))?;
     let status = response.status();
     let text = response.text().await.map_err(|error| format!("{url}: {error}"))?;
     if !status.is_success() {
         return Err(format!("{url}: {status} {text}"));
     }
-    serde_json::from_str(&text).map_err(|error| format!("{url}: {error} in {text}"))
+    Ok(text)
 }
 
 fn client() -> &'static reqwest::Client {

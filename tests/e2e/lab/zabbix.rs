@@ -31,6 +31,8 @@ const SEVERITY_HIGH: u8 = 4;
 
 /// Fields end in the order in which they are declared: the database last.
 pub struct Zabbix {
+    /// Of the frontend.
+    pub url: String,
     api: Api,
     feeder: JoinHandle<()>,
     _server: Process,
@@ -63,7 +65,7 @@ impl Zabbix {
             }
         })
         .await;
-        Self { api, feeder, _server: server, _frontend: frontend, _database: database }
+        Self { url, api, feeder, _server: server, _frontend: frontend, _database: database }
     }
 
     /// The objects whose trigger is in the problem state.
@@ -101,6 +103,34 @@ impl Zabbix {
             arrived: count(|status, _| status == "1"),
             tried_in_vain: count(|status, retries| status == "0" && retries != "0"),
         })
+    }
+
+    /// Lets the trigger of each host that is behind another one depend on that one's trigger.
+    pub async fn put_hosts_behind_their_routers(&self) {
+        let params = json!({ "output": ["triggerid"], "selectTags": "extend" });
+        let triggers = self.api.call("trigger.get", params).await;
+        let triggers: BTreeMap<String, String> = triggers
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|trigger| (object_of(trigger), text(&trigger["triggerid"])))
+            .collect();
+        for host in &plant::HOSTS {
+            if let Some(router) = host.behind {
+                let on = json!([{ "triggerid": triggers[router] }]);
+                let update = json!({ "triggerid": triggers[host.name], "dependencies": on });
+                self.api.call("trigger.update", update).await;
+            }
+        }
+    }
+
+    /// An API token of the user who may only read.
+    pub async fn api_token(&self) -> String {
+        let user = self.api.call("user.get", json!({ "filter": { "username": "watchbell" } })).await;
+        let token = json!({ "name": "topology", "userid": user[0]["userid"] });
+        let token = self.api.create("token", token).await;
+        let generated = self.api.call("token.generate", json!(token)).await;
+        text(&generated[0]["token"])
     }
 
     /// Acknowledges the problem of one object with a message, as a person in the frontend.

@@ -1,21 +1,20 @@
 //! Circles among dependencies: found once each, named by a shortest way round. Pure; linear in nodes
 //! and edges, without recursion, because an inventory may be one long chain.
 
-use std::collections::{HashMap, VecDeque};
-
-use crate::model::topology::{EdgeKind, TopologyFile};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Names in one reported circle.
 const NAMES_MAX: usize = 12;
 
 /// One circle for each set of items that depend on each other: its names, the first one again at the
-/// end. Membership is no dependency and is left out.
-pub(super) fn cycles(topology: &TopologyFile) -> Vec<Vec<&str>> {
+/// end. Each dependency is given by its two ends.
+pub fn cycles<'a>(dependencies: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Vec<&'a str>> {
     let mut names: Vec<&str> = Vec::new();
-    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut targets: Vec<Vec<usize>> = Vec::new();
-    for edge in topology.edges.iter().filter(|edge| edge.kind != EdgeKind::MemberOf) {
-        let ends = [edge.from.as_str(), edge.to.as_str()].map(|name| {
+    for (from, to) in dependencies {
+        let ends = [from, to].map(|name| {
             *numbers.entry(name).or_insert_with(|| {
                 names.push(name);
                 targets.push(Vec::new());
@@ -96,7 +95,7 @@ fn components(targets: &[Vec<usize>]) -> Vec<usize> {
 
 /// The nodes of a shortest way from `start` back to itself inside its component.
 fn shortest_ring(start: usize, targets: &[Vec<usize>], components: &[usize]) -> Vec<usize> {
-    let mut before: HashMap<usize, usize> = HashMap::new();
+    let mut before: BTreeMap<usize, usize> = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
     while let Some(node) = queue.pop_front() {
         for target in targets[node].iter().copied().filter(|target| components[*target] == components[start]) {
@@ -109,7 +108,7 @@ fn shortest_ring(start: usize, targets: &[Vec<usize>], components: &[usize]) -> 
                 ring.reverse();
                 return ring;
             }
-            if let std::collections::hash_map::Entry::Vacant(entry) = before.entry(target) {
+            if let Entry::Vacant(entry) = before.entry(target) {
                 entry.insert(node);
                 queue.push_back(target);
             }
@@ -121,16 +120,9 @@ fn shortest_ring(start: usize, targets: &[Vec<usize>], components: &[usize]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::topology::Edge;
 
     fn check(edges: &[(&str, &str)], expected: &[&str]) {
-        let edge = |(from, to): &(&str, &str)| Edge {
-            from: (*from).to_owned(),
-            to: (*to).to_owned(),
-            kind: EdgeKind::DependsOn,
-        };
-        let topology = TopologyFile { edges: edges.iter().map(edge).collect(), ..TopologyFile::default() };
-        let found: Vec<String> = cycles(&topology).iter().map(|cycle| cycle.join(">")).collect();
+        let found: Vec<String> = cycles(edges.iter().copied()).iter().map(|cycle| cycle.join(">")).collect();
         assert_eq!(found, expected);
     }
 
