@@ -1,19 +1,21 @@
 //! From files to figures: sets that are broken, what the engine makes of a small one, and the labelled data where
 //! it lies beside the project.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::engine::{Engine, Replay, Watchbell};
-use super::metrics::rank_of;
+use super::metrics::{Pairs, rank_of};
 use super::prediction::from_replay;
 use super::read::read;
 use super::report::{Mode, worse_when_confirmed};
 use super::sets::Set;
 use super::sets::tests::{alert, failure};
 use super::{ENGINE, ENGINE_CONFIRMED, evaluate};
+use crate::generate::{self, Parameters};
 use crate::model::topology::{Edge, EdgeKind, TopologyFile};
-use crate::model::{IncidentState, Priority, Severity, Timestamp};
+use crate::model::{IncidentState, Priority, Severity, Span, Timestamp};
 use crate::replay::outcome::{ReplayedCause, ReplayedIncident};
 
 const ALERT: &str = r#"{"id":"a","t":10.5,"rx":12,"alertname":"Down","node":"db","severity":"critical","source":"check","status":"firing","labels":{"operation":"x"},"summary":"it is down","resolved_t":20,"score":7}"#;
@@ -258,5 +260,46 @@ fn the_labelled_sets_are_read_whole() {
         let counts = (set.alerts.len(), set.failures.len(), set.topology.nodes.len());
         assert_eq!(counts, (alerts, failures, nodes), "{name}");
         assert_eq!(if set.is_service_level() { "service" } else { "node" }, scored_by, "{name}");
+    }
+}
+
+/// Incident of each event, and each event that is in none by itself.
+fn partition(replay: &Replay) -> BTreeMap<&str, usize> {
+    let groups = replay.incidents.iter().enumerate();
+    groups.flat_map(|(number, incident)| incident.alerts.iter().map(move |id| (id.as_str(), number))).collect()
+}
+
+/// Pairs that two replays of one set put together.
+fn common_pairs(set: &Set, one: &Replay, other: &Replay) -> Pairs {
+    let (one, other) = (partition(one), partition(other));
+    let pairs = |groups: &mut dyn Iterator<Item = (usize, usize)>| -> f64 {
+        let mut sizes: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+        groups.for_each(|group| *sizes.entry(group).or_default() += 1.0);
+        sizes.values().map(|size| size * (size - 1.0) / 2.0).sum()
+    };
+    let both = one.iter().filter_map(|(id, group)| Some((*group, *other.get(id)?)));
+    Pairs {
+        firings: set.alerts.len() as f64,
+        truth: pairs(&mut one.values().map(|group| (*group, 0))),
+        predicted: pairs(&mut other.values().map(|group| (*group, 0))),
+        both: pairs(&mut both.into_iter()),
+    }
+}
+
+#[test]
+fn alerts_that_arrive_up_to_thirty_seconds_late_are_grouped_alike() {
+    for seed in 1..=3 {
+        let folder = tempfile::tempdir().unwrap();
+        let parameters = Parameters { seed, nodes: 700, faults: 40, ..Parameters::of(generate::Set::Calm) };
+        let generated = generate::generate(&parameters, &mut |_, _| {}).unwrap();
+        generate::write::write(folder.path(), &generated).unwrap();
+        let set = read(folder.path()).unwrap();
+        let mut shuffled = set.clone();
+        let mut random = fastrand::Rng::with_seed(seed);
+        for alert in &mut shuffled.alerts {
+            alert.received_at = alert.received_at + Span::from_millis(random.i64(0..30_000));
+        }
+        let pairs = common_pairs(&set, &Watchbell.replay(&set, false), &Watchbell.replay(&shuffled, false));
+        assert!(pairs.ari() >= 0.98, "seed {seed}: {} of {pairs:?}", pairs.ari());
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::state::State;
 use crate::model::event::EventStatus;
 use crate::model::{AlertStatus, NotificationKind, Severity, Span};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One thing that happens: a monitor speaks about an item, then some time passes.
 #[derive(Clone, Debug)]
@@ -149,5 +149,38 @@ proptest! {
                 prop_assert!(incident.priority <= *priority);
             }
         }
+    }
+
+    #[test]
+    fn what_has_nothing_to_do_with_each_other_commutes(
+        (first, second) in (moments(), moments()), order in prop::collection::vec(any::<bool>(), 80)
+    ) {
+        // The second half of the lab is another site: nothing ties it to the first, neither topology nor place.
+        let grouped = |is_swapped: bool| {
+            let mut s = Scenario::new(lab());
+            let (mut here, mut there) = (first.iter(), second.iter());
+            for takes_first in &order {
+                let mut pair = [(here.as_slice().first(), ""), (there.as_slice().first(), "far-")];
+                if !takes_first { pair.reverse(); }
+                if is_swapped { pair.reverse(); }
+                for (moment, site) in pair {
+                    let Some(moment) = moment else { continue };
+                    let status = if moment.is_firing { EventStatus::Firing } else { EventStatus::Resolved };
+                    let item = format!("{site}{}", ITEMS[moment.item]);
+                    let event = event(s.now, SOURCES[moment.source], &item, "down", CRITICAL, status);
+                    s.input(Input::Events { events: vec![event] });
+                }
+                let pause = here.next().into_iter().chain(there.next()).map(|moment| moment.pause_ms).max();
+                s.pass(Span::from_millis(pause.unwrap_or(0)));
+            }
+            let mut groups: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+            for alert in s.state.alerts().filter(|alert| alert.incident.is_some()) {
+                groups.entry(alert.incident).or_default().insert(alert.dedup_key.to_string());
+            }
+            let mut groups: Vec<BTreeSet<String>> = groups.into_values().collect();
+            groups.sort();
+            groups
+        };
+        prop_assert_eq!(grouped(false), grouped(true));
     }
 }
