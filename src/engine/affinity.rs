@@ -137,7 +137,7 @@ fn is_joinable(state: &State, id: &IncidentId) -> bool {
 }
 
 /// The youngest alerts of an incident on one item.
-pub(super) fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
+fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
     let numbers = state.groups.members(id).and_then(|members| members.items.get(item));
     let numbers = numbers.into_iter().flat_map(|numbers| numbers.iter().rev().take(ALERTS_MAX));
     numbers.filter_map(|number| state.alert(*number))

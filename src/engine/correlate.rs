@@ -77,9 +77,11 @@ fn come_back(state: &mut State, now: Timestamp, number: AlertNumber, id: &Incide
         let links = affinity::links(state, now, alert);
         tie = links.get(id).map_or(0, Link::strength);
         let others = links.iter().filter(|(other, _)| *other != id).map(|(_, link)| link.strength());
-        if others.max().is_some_and(|other| other >= JOIN_MIN && other > tie) {
+        let is_better = others.max().is_some_and(|other| other >= JOIN_MIN && other > tie);
+        if is_better && split::is_untouched(state, id) {
             lifecycle::leave(state, number);
             lifecycle::refresh(state, now, id);
+            lifecycle::end_if_over(state, now, id, "its last alert went over to another incident");
             return find_place(state, now, number, Some(id));
         }
     }

@@ -48,7 +48,7 @@ pub fn release(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertN
 }
 
 /// Whether nobody works on it yet.
-fn is_untouched(state: &State, id: &IncidentId) -> bool {
+pub(super) fn is_untouched(state: &State, id: &IncidentId) -> bool {
     state.incident(id).is_some_and(|incident| {
         let is_confirmed = incident.root_cause.as_ref().is_some_and(|cause| cause.confirmed_by.is_some());
         let is_young = matches!(incident.state, IncidentState::Open | IncidentState::Pending);
@@ -77,7 +77,11 @@ pub fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &Inci
     if wave.began_at.is_some() && wave.alerts.len() < WAVE_MAX && !wave.alerts.contains(&number) {
         wave.alerts.push(number);
     }
-    let alerts = wave.alerts.clone();
+    let noted = wave.alerts.clone();
+    // Some may be over by now, or elsewhere.
+    let is_here = |alert: &Alert| alert.is_firing() && !alert.flap.is_flapping && alert.incident == Some(*id);
+    let alerts: Vec<AlertNumber> =
+        noted.into_iter().filter(|number| state.alert(*number).is_some_and(is_here)).collect();
     if alerts.len() >= WAVE_MIN && is_untouched(state, id) && is_second_fault(state, id, &alerts) {
         part(state, now, id, alerts);
     }

@@ -77,6 +77,14 @@ fn many_at_once_after_a_time_of_quiet_are_a_second_fault() {
 }
 
 #[test]
+fn what_is_over_already_is_part_of_no_second_fault() {
+    let mut s = a_second_wave(4);
+    items().skip(1).take(3).for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Resolved));
+    shop(&mut s, "pod6", "HighErrorRate", CRITICAL, EventStatus::Firing);
+    assert_eq!((s.open().len(), s.open()[0].firing_count), (1, 3), "three fire, and one of those never stopped");
+}
+
+#[test]
 fn one_that_fires_again_is_no_second_fault() {
     let s = a_second_wave(1);
     assert_eq!((s.open().len(), s.open()[0].firing_count), (1, 2));
