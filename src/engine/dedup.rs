@@ -54,7 +54,7 @@ pub fn run(state: &mut State, now: Timestamp, event: Event) -> Change {
 
 fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Event) -> Change {
     let is_firing = event.status == EventStatus::Firing;
-    let seen = Seen { alert: fingerprint, item: event.configuration_item.as_deref(), name: &event.name };
+    let seen = Seen { item: event.configuration_item.as_deref(), name: &event.name };
     let surprise = if is_firing { state.history.surprise(now, seen) } else { 0 };
     let alert = Alert {
         number: 0,

@@ -56,7 +56,6 @@ enum Thing<'a> {
     Item(&'a str),
     Family(&'a str),
     OnItem(&'a str, &'a str),
-    Alert(Fingerprint),
 }
 
 impl Thing<'_> {
@@ -67,7 +66,6 @@ impl Thing<'_> {
             Self::Item(item) => Fingerprint::of(["item", item]),
             Self::Family(name) => Fingerprint::of(["family", name]),
             Self::OnItem(item, name) => Fingerprint::of(["on item", item, name]),
-            Self::Alert(fingerprint) => fingerprint,
         }
     }
 }
@@ -75,7 +73,6 @@ impl Thing<'_> {
 /// One alert, as far as history cares.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    pub alert: Fingerprint,
     pub item: Option<&'a str>,
     pub name: &'a str,
 }
@@ -91,14 +88,10 @@ impl History {
     /// Counts an alert that is over; `blame` is how sure it is that its item was the cause, thousandths.
     pub fn learn(&mut self, now: Timestamp, seen: Seen, blame: i64) {
         let window = window_of(now);
-        if self.get(Thing::Alert(seen.alert)).has(window) {
-            return;
-        }
         if !self.get(Thing::Windows).has(window) {
             self.add(Thing::Windows, now, ONE);
         }
         let weight = ONE - blame.clamp(0, ONE);
-        self.add(Thing::Alert(seen.alert), now, weight);
         let item = seen.item.unwrap_or_default();
         if self.get(Thing::OnItem(item, seen.name)).has(window) {
             return;
@@ -117,18 +110,18 @@ impl History {
     }
 
     /// How unexpected it is that this fires when anything does, thousandths of a bit: `−log2` of its share of the
-    /// windows, where little is known mixed with that of its kind on its item, and of its kind anywhere.
+    /// windows, where little is known mixed with that of its kind anywhere. No more than what the windows can tell: in
+    /// ten of them nothing proves to be rarer than one in ten.
     pub fn surprise(&self, now: Timestamp, seen: Seen) -> i64 {
         // Shares in millionths, of which a thousandth of a count is a thousand.
         let windows = self.count(Thing::Windows, now);
         let items = self.count(Thing::Items, now).max(ONE);
         let per_item = self.count(Thing::Family(seen.name), now) * ONE / items;
         let anywhere = (per_item + ONE / 2) * 1_000_000 / (windows + ONE);
-        let mixed =
-            |thing, expected: i64| (self.count(thing, now) * 1_000 + PRIOR * expected) * ONE / (windows + PRIOR * ONE);
-        let on_item = mixed(Thing::OnItem(seen.item.unwrap_or_default(), seen.name), anywhere);
-        let own = mixed(Thing::Alert(seen.alert), on_item);
-        (fixed::log2(1_000_000 * ONE) - fixed::log2(own.max(1) * ONE)).max(0)
+        let count = self.count(Thing::OnItem(seen.item.unwrap_or_default(), seen.name), now);
+        let share = (count * 1_000 + PRIOR * anywhere) * ONE / (windows + PRIOR * ONE);
+        let bits = fixed::log2(1_000_000 * ONE) - fixed::log2(share.max(1) * ONE);
+        bits.clamp(0, fixed::log2(windows + ONE))
     }
 
     fn get(&self, thing: Thing) -> Count {
@@ -188,21 +181,24 @@ mod tests {
     }
 
     fn seen<'a>(item: &'a str, name: &'a str) -> Seen<'a> {
-        Seen { alert: Fingerprint::of([item, name]), item: Some(item), name }
+        Seen { item: Some(item), name }
     }
 
     #[test]
     fn what_fires_at_every_disturbance_says_nothing() {
         let mut history = History::default();
         for number in 0..50 {
-            history.learn(at(number * 20), seen("web1", "LatencyHigh"), 0);
+            for web in ["web1", "web2", "web3"] {
+                history.learn(at(number * 20), seen(web, "LatencyHigh"), 0);
+            }
             history.learn(at(number * 20), seen(if number % 2 == 0 { "db1" } else { "db2" }, "Restarted"), 0);
         }
         let surprise = |item, name| history.surprise(at(1_000), seen(item, name));
         assert!(surprise("web1", "LatencyHigh") < 100);
         assert!((900..1_100).contains(&surprise("db1", "Restarted")), "every other time is one bit");
         assert!(surprise("db1", "DiskFull") > 5_000, "never seen");
-        assert!(surprise("web2", "LatencyHigh") < surprise("web2", "DiskFull"), "its kind is known elsewhere");
+        assert!(surprise("web4", "LatencyHigh") < surprise("web4", "DiskFull"), "its kind is known elsewhere");
+        assert_eq!(surprise("web4", "DiskFull"), fixed::log2(51 * ONE), "more cannot be told from fifty windows");
     }
 
     #[test]

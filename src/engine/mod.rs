@@ -38,6 +38,7 @@ pub mod priority;
 pub mod problem;
 pub mod rank;
 pub mod redrive;
+mod replica;
 pub mod root_cause;
 pub mod route;
 pub mod self_check;

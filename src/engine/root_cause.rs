@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::alert::AlertNumber;
 use crate::model::event::Marker;
@@ -81,7 +82,8 @@ pub(super) fn symptom(alert: &Alert) -> Option<Symptom> {
     let bits = alert.surprise + severity_bits(alert.severity);
     // That the monitor cannot see it says little about the item.
     let bits = if alert.marker == Some(Marker::Unreachable) { bits / 5 } else { bits };
-    Some(Symptom { item, class: Class::of(&alert.name), bits, first_at: alert.fired_at })
+    let name = Arc::clone(&alert.name);
+    Some(Symptom { item, class: Class::of(&name), name, bits, first_at: alert.fired_at })
 }
 
 /// The items of an incident that are worth ranking, with their alerts.
@@ -142,12 +144,16 @@ fn candidate(suspect: &Suspect) -> Candidate {
     }
 }
 
+/// How much of the engine's own verdict counts as an excuse: less than all, or a wrong verdict would keep what it
+/// rests on rare, and so repeat itself for ever.
+const UNCONFIRMED: i64 = 700;
+
 /// How sure it is that an item was the cause of an incident, thousandths.
 fn blame(incident: &Incident, item: &str) -> i64 {
     let Some(cause) = incident.root_cause.as_ref() else { return 0 };
     match (&cause.confirmed_by, cause.configuration_item == item) {
         (Some(_), is_it) => i64::from(is_it) * ONE,
-        (None, true) => i64::from(cause.confidence_percent) * ONE / 100,
+        (None, true) => i64::from(cause.confidence_percent) * UNCONFIRMED / 100,
         (None, false) => 0,
     }
 }
@@ -174,7 +180,7 @@ pub fn learn_alert(state: &mut State, now: Timestamp, number: AlertNumber, blame
 }
 
 pub(super) fn seen(alert: &Alert) -> Seen<'_> {
-    Seen { alert: alert.fingerprint, item: alert.configuration_item.as_deref(), name: &alert.name }
+    Seen { item: alert.configuration_item.as_deref(), name: &alert.name }
 }
 
 /// The first few.
@@ -188,6 +194,10 @@ fn sentence(state: &State, id: &IncidentId, ranking: &Ranking, symptoms: &[Sympt
     let item = &best.item;
     let behind = ranking.behind.get(item).into_iter().flat_map(BTreeMap::keys);
     let affected: Vec<&str> = behind.filter(|other| *other != item).map(|other| &**other).collect();
+    if !best.instances.is_empty() {
+        let names: Vec<&str> = best.instances.iter().map(|other| &**other).collect();
+        return format!("{} fail alike, and {item} is what they have in common", list(&names));
+    }
     if best.is_silent {
         return format!(
             "{} fail together, and all of them depend on {item}, which sends no alerts of its own",

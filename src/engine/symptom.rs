@@ -52,6 +52,7 @@ impl Class {
         match () {
             () if has(RESOURCE) => Self::Local,
             () if has(LINK) && has(LINK_TROUBLE) => Self::Link,
+            () if has(LINK_THING) && has(&["down"]) => Self::Link,
             () if is_gone(&words) => Self::Down,
             () if has(ERROR) && !is_client => Self::Error,
             () if has(LATENCY) && !is_client => Self::Latency,
@@ -113,6 +114,8 @@ const RESOURCE: &[&str] = &[
     "cert",
 ];
 const LINK: &[&str] = &["net", "network", "nic", "interface", "link", "receive", "transmit", "bandwidth"];
+/// What can be down of a network; traffic that went down is not.
+const LINK_THING: &[&str] = &["nic", "interface", "link", "port", "uplink"];
 const LINK_TROUBLE: &[&str] = &[
     "latency",
     "delay",
@@ -125,7 +128,6 @@ const LINK_TROUBLE: &[&str] = &[
     "dropped",
     "retransmit",
     "retransmits",
-    "down",
     "jitter",
     "flap",
     "flapping",
@@ -249,7 +251,10 @@ mod tests {
                 &["LatencyP90High", "HighRequestDuration", "dest_p95_up", "CallSlow", "Response time is high"],
             ),
             (Class::Client, &["ClientLatencyHigh", "src_p50_up", "UpstreamErrors"]),
-            (Class::Traffic, &["RequestsLow", "dest_qps_down", "CallVolumeDrop", "net_receive_up"]),
+            (
+                Class::Traffic,
+                &["RequestsLow", "dest_qps_down", "CallVolumeDrop", "net_receive_up", "net_transmit_down"],
+            ),
         ] {
             for name in names {
                 assert_eq!(Class::of(name), class, "{name}");

@@ -153,6 +153,11 @@ impl Topology {
         self.nodes.get(name).into_iter().flat_map(|node| node.dependencies.iter())
     }
 
+    /// What depends on it directly.
+    pub fn dependants(&self, name: &str) -> impl Iterator<Item = &ItemName> {
+        self.nodes.get(name).into_iter().flat_map(|node| node.dependants.iter())
+    }
+
     /// Directly.
     pub fn depends_on(&self, name: &str, other: &str) -> bool {
         self.nodes.get(name).is_some_and(|node| node.dependencies.contains(other))
