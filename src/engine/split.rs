@@ -64,6 +64,10 @@ pub fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &Inci
     if alert.flap.is_flapping || affinity::weight(state, alert) < ONE {
         return;
     }
+    // Nor is what is told late: it belongs to the time before the quiet.
+    if now.since(alert.started_at) > WITHIN {
+        return;
+    }
     let Some(incident) = state.incident_mut(id) else { return };
     let wave = &mut incident.wave;
     if now.since(wave.last_at) >= QUIET {
