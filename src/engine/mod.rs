@@ -26,6 +26,7 @@ pub mod history;
 pub mod inhibit;
 pub mod input;
 mod interner;
+pub mod items;
 pub mod lifecycle;
 pub mod maintenance;
 pub mod normalize;

@@ -30,7 +30,7 @@ use super::effect::Effect;
 use super::groups::Groups;
 use super::history::History;
 use super::inhibit::Inhibitors;
-use super::interner::Interner;
+use super::interner::{Classes, Interner};
 use super::normalize::Names;
 use super::origins::{self, Origins};
 use super::policy::Policy;
@@ -49,6 +49,8 @@ pub struct State {
     pub(super) origins: Origins,
     /// Only saves memory; nothing is decided by it.
     pub(super) texts: Interner,
+    /// Only saves time.
+    pub(super) classes: Classes,
     pub(super) names: Names,
     pub(super) history: History,
     pub(super) inhibitors: Inhibitors,
@@ -75,8 +77,6 @@ pub struct State {
     maintenances: BTreeMap<String, Maintenance>,
     /// What was altered lately, by people and machines outside.
     pub(super) recent: RecentChanges,
-    /// Learned dependencies, item to the items it depends on.
-    learned: BTreeMap<ItemName, SmallSet<ItemName>>,
     /// How far our time is ahead of a wall clock that was set back.
     ahead: Span,
     /// The end of the last time in which nobody could tell us anything.
@@ -182,6 +182,7 @@ impl State {
         self.next_alert += 1;
         self.changed.is_next_alert = true;
         alert.number = number;
+        self.classes.note(&alert.name);
         self.by_fingerprint.insert(alert.fingerprint, number);
         self.alerts.insert(number, Arc::new(alert));
         self.changed.alerts.insert(number);
@@ -196,6 +197,11 @@ impl State {
             self.changed.alerts.remove(&number);
             self.changed.evicted_alerts.push(alert);
         }
+    }
+
+    /// The alerts of an incident on the item of this name.
+    pub(super) fn alerts_on(&self, id: &IncidentId, item: &str) -> Option<&SmallSet<AlertNumber>> {
+        self.groups.members(id)?.on(self.topology.id(item)?)
     }
 
     pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
@@ -227,7 +233,7 @@ impl State {
 
     /// Lets go of a finished incident and its alerts.
     pub(super) fn evict_incident(&mut self, id: &IncidentId) {
-        for number in self.groups.forget(&self.topology, self.policy.correlation.hops_max, id) {
+        for number in self.groups.forget(&mut self.topology, self.policy.correlation.hops_max, id) {
             if self.alerts.get(&number).is_some_and(|alert| alert.incident.as_ref() == Some(id)) {
                 self.evict_alert(number);
             }
@@ -332,7 +338,7 @@ impl State {
 
     /// Dependencies that monitors taught, item to the items it depends on.
     pub fn learned(&self) -> impl Iterator<Item = (&ItemName, impl Iterator<Item = &ItemName>)> {
-        self.learned.iter().map(|(from, all)| (from, all.iter()))
+        self.topology.learned().map(|(from, all)| (from, all.into_iter()))
     }
 
     /// The graph of all origins.
@@ -342,21 +348,22 @@ impl State {
 
     /// Learns that `from` depends on `to`; indexes follow when it was news.
     pub(super) fn learn_dependency(&mut self, from: &str, to: &str) {
-        if from == to || self.learned.get(from).is_some_and(|known| known.contains(to)) {
+        let known = self.topology.id(from).zip(self.topology.id(to));
+        if from == to || known.is_some_and(|(from, to)| self.topology.has_learned(from, to)) {
             return;
         }
-        let (from, to) = (self.names.intern(from), self.names.intern(to));
-        let known = self.learned.entry(ItemName::clone(&from)).or_default();
-        known.insert(ItemName::clone(&to));
-        let known = known.iter().map(|item| Value::from(&**item)).collect();
-        self.remember(fact::DEPENDENCY, &*from, Some(known));
+        let name = from;
+        let (from, to) = (self.topology.know(from), self.topology.know(to));
+        self.topology.learn(from, to);
+        let known = self.topology.learned_of(from).into_iter().map(|item| Value::from(&**item)).collect();
+        self.remember(fact::DEPENDENCY, name, Some(known));
         let hops_max = self.policy.correlation.hops_max;
-        let Some(below) = self.topology.everything_below(&from, hops_max) else {
-            self.topology.connect(&from, &to);
+        let Some(below) = self.topology.everything_below(from, hops_max) else {
+            self.topology.connect(from, to);
             return self.groups.reindex(&self.topology, hops_max);
         };
         let moved = self.groups.lift(&self.topology, hops_max, &below);
-        self.topology.connect(&from, &to);
+        self.topology.connect(from, to);
         self.groups.put_back(&self.topology, hops_max, moved);
     }
 
@@ -367,7 +374,7 @@ impl State {
     /// Files an alert under an incident in the working index.
     pub(super) fn group_alert(&mut self, id: &IncidentId, number: AlertNumber) {
         if let Some(alert) = self.alerts.get(&number) {
-            self.groups.add(&self.topology, self.policy.correlation.hops_max, id, alert);
+            self.groups.add(&mut self.topology, self.policy.correlation.hops_max, id, alert);
         }
     }
 
@@ -377,7 +384,7 @@ impl State {
             if let Some((id, alert)) =
                 self.alerts.get(&number).and_then(|alert| Some((alert.incident.as_ref()?, alert)))
             {
-                self.groups.update(id, alert);
+                self.groups.update(&self.topology, id, alert);
             }
         }
     }
@@ -385,7 +392,7 @@ impl State {
     /// Takes an alert out of an incident in the working index.
     pub(super) fn ungroup_alert(&mut self, id: &IncidentId, number: AlertNumber) {
         if let Some(alert) = self.alerts.get(&number) {
-            self.groups.take(&self.topology, self.policy.correlation.hops_max, id, alert);
+            self.groups.take(&mut self.topology, self.policy.correlation.hops_max, id, alert);
         }
     }
 
