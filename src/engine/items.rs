@@ -2,7 +2,8 @@
 //! and walks compare no texts. Numbers are handed out as names come and are used again: nothing is decided by their
 //! order, and none outlives a start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 pub type ItemName = Arc<str>;
@@ -11,18 +12,18 @@ pub type ItemName = Arc<str>;
 pub const KNOWN_MAX: usize = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ItemId(u32);
+pub struct ItemId(NonZeroU32);
 
 impl ItemId {
-    pub const FIRST: Self = Self(0);
-    pub const LAST: Self = Self(u32::MAX);
+    pub const FIRST: Self = Self(NonZeroU32::MIN);
+    pub const LAST: Self = Self(NonZeroU32::MAX);
 
     pub const fn of_index(index: usize) -> Self {
-        Self(index as u32)
+        Self(NonZeroU32::MIN.saturating_add(index as u32))
     }
 
     pub const fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
     }
 }
 
@@ -30,10 +31,14 @@ impl ItemId {
 pub struct Items {
     /// By number; of one that is free it means nothing.
     entries: Vec<Entry>,
-    /// Hash of the name, and the number: looking one up compares hashes, and in the end one text.
-    by_hash: BTreeSet<(u64, ItemId)>,
-    /// Known ones by the hash of the host name without its domain.
-    by_short_name: BTreeSet<(u64, ItemId)>,
+    /// By the hash of the name: looking one up compares hashes, and in the end one text.
+    by_hash: BTreeMap<u64, ItemId>,
+    /// Those whose hash was taken.
+    by_name: BTreeMap<ItemName, ItemId>,
+    /// The first known one by the hash of the host name without its domain.
+    by_short_name: BTreeMap<u64, ItemId>,
+    /// Those that were not the first.
+    more_by_short_name: BTreeSet<(u64, ItemId)>,
     free: Vec<ItemId>,
     known_count: usize,
 }
@@ -51,9 +56,13 @@ impl Items {
     }
 
     pub fn find(&self, name: &str) -> Option<ItemId> {
-        let hash = hash(name);
-        let alike = self.by_hash.range((hash, ItemId::FIRST)..=(hash, ItemId::LAST));
-        alike.map(|(_, id)| *id).find(|id| **self.name(*id) == *name)
+        let first = self.by_hash.get(&hash(name)).copied();
+        // It is nearly always the first, or there is none.
+        first.filter(|id| **self.name(*id) == *name).or_else(|| self.find_other(name))
+    }
+
+    fn find_other(&self, name: &str) -> Option<ItemId> {
+        if self.by_name.is_empty() { None } else { self.by_name.get(name).copied() }
     }
 
     /// The number of a name, which gets one if it has none.
@@ -67,8 +76,7 @@ impl Items {
     }
 
     fn add(&mut self, name: ItemName) -> ItemId {
-        let hash = hash(&name);
-        let entry = Entry { name, is_known: false };
+        let entry = Entry { name: ItemName::clone(&name), is_known: false };
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id.index()] = entry;
@@ -79,16 +87,25 @@ impl Items {
                 ItemId::of_index(self.entries.len() - 1)
             }
         };
-        self.by_hash.insert((hash, id));
+        match self.by_hash.entry(hash(&name)) {
+            btree_map::Entry::Vacant(entry) => drop(entry.insert(id)),
+            btree_map::Entry::Occupied(_) => drop(self.by_name.insert(name, id)),
+        }
         id
     }
 
     /// Nobody needs the number any more; it may mean another item from now on.
     pub fn release(&mut self, id: ItemId) {
         let Some(entry) = self.entries.get(id.index()).filter(|entry| !entry.is_known) else { return };
-        if self.by_hash.remove(&(hash(&entry.name), id)) {
-            self.free.push(id);
+        let hash = hash(&entry.name);
+        if self.by_hash.get(&hash) == Some(&id) {
+            self.by_hash.remove(&hash);
+        } else if self.by_name.get(&entry.name) == Some(&id) {
+            self.by_name.remove(&entry.name);
+        } else {
+            return;
         }
+        self.free.push(id);
     }
 
     /// Its name is remembered from now on, as long as there is room.
@@ -100,7 +117,10 @@ impl Items {
         entry.is_known = true;
         self.known_count += 1;
         if let Some(short) = short_name(&entry.name) {
-            self.by_short_name.insert((hash(short), id));
+            let hash = hash(short);
+            if *self.by_short_name.entry(hash).or_insert(id) != id {
+                self.more_by_short_name.insert((hash, id));
+            }
         }
     }
 
@@ -111,8 +131,10 @@ impl Items {
     /// The one item whose host name without its domain this is; none where two have it.
     pub fn with_short_name(&self, short: &str) -> Option<&ItemName> {
         let hash = hash(short);
-        let alike = self.by_short_name.range((hash, ItemId::FIRST)..=(hash, ItemId::LAST));
-        let mut all = alike.map(|(_, id)| self.name(*id)).filter(|name| short_name(name) == Some(short));
+        let first = self.by_short_name.get(&hash)?;
+        let more = self.more_by_short_name.range((hash, ItemId::FIRST)..=(hash, ItemId::LAST)).map(|(_, id)| id);
+        let all = [first].into_iter().chain(more).map(|id| self.name(*id));
+        let mut all = all.filter(|name| short_name(name) == Some(short));
         let first = all.next()?;
         all.next().is_none().then_some(first)
     }
@@ -121,15 +143,17 @@ impl Items {
 /// Eight bytes at a time: a name is looked up several times for each alert. It is not kept anywhere, and two names
 /// with one hash are told apart by their texts.
 fn hash(name: &str) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut hash = (name.len() as u64).wrapping_mul(ODD);
-    for part in name.as_bytes().chunks(8) {
+    let words = name.as_bytes().chunks(8).map(|part| {
         let mut word = [0; 8];
         word[..part.len()].copy_from_slice(part);
-        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(ODD);
-        hash ^= hash >> 29;
-    }
-    hash
+        u64::from_le_bytes(word)
+    });
+    words.fold(name.len() as u64, mixed)
+}
+
+const fn mixed(hash: u64, word: u64) -> u64 {
+    let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    product ^ (product >> 29)
 }
 
 /// A host name without its domain; an address has none.
@@ -158,6 +182,31 @@ mod tests {
         items.know(b);
         items.release(b);
         assert_eq!((items.find("b"), items.is_known("b"), items.is_known("c")), (Some(b), true, false));
+    }
+
+    /// Two names of sixteen letters with one hash: the second half makes up for the first.
+    fn alike() -> [String; 2] {
+        let begun =
+            |number: u64| mixed(16, u64::from_le_bytes(*format!("{number:08}").as_bytes().first_chunk().unwrap()));
+        let end = u64::from_le_bytes(*b"abcdefgh");
+        let other = (1..).find(|number| (begun(0) ^ begun(*number)) & 0x8080_8080_8080_8080 == 0).unwrap();
+        let other_end = (end ^ begun(0) ^ begun(other)).to_le_bytes().to_vec();
+        [format!("{:08}abcdefgh", 0), format!("{other:08}{}", String::from_utf8(other_end).unwrap())]
+    }
+
+    #[test]
+    fn names_with_one_hash_are_told_apart() {
+        let [one, other] = alike();
+        assert_eq!(hash(&one), hash(&other));
+        let mut items = Items::default();
+        let (first, second) = (items.intern(&one), items.intern(&other));
+        assert!(first != second);
+        assert_eq!((items.find(&one), items.find(&other)), (Some(first), Some(second)));
+        items.release(first);
+        assert_eq!((items.find(&one), items.find(&other)), (None, Some(second)));
+        assert_eq!((items.intern(&one), items.intern(&other)), (first, second));
+        items.release(second);
+        assert_eq!((items.find(&one), items.find(&other)), (Some(first), None));
     }
 
     #[test]

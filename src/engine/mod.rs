@@ -31,6 +31,7 @@ pub mod lifecycle;
 pub mod maintenance;
 pub mod normalize;
 pub mod notify;
+mod numbered;
 pub mod on_call;
 pub mod opening;
 pub mod origins;

@@ -173,7 +173,7 @@ pub fn learn(state: &mut State, now: Timestamp, id: &IncidentId) {
 
 /// History learns of an alert that is over.
 pub fn learn_alert(state: &mut State, now: Timestamp, number: AlertNumber, blame: i64) {
-    if let Some(alert) = state.alerts.get(&number) {
+    if let Some(alert) = state.alerts.get(number) {
         state.history.learn(now, seen(alert), blame);
     }
 }

@@ -12,7 +12,7 @@ pub enum SmallMap<K, V> {
     /// Most have no company.
     One([(K, V); 1]),
     Few(Vec<(K, V)>),
-    // In a box of its own, or it would make all the others larger.
+    #[allow(clippy::box_collection, reason = "without the box the others would take more room")]
     Many(Box<BTreeMap<K, V>>),
 }
 

@@ -32,6 +32,7 @@ use super::history::History;
 use super::inhibit::Inhibitors;
 use super::interner::{Classes, Interner};
 use super::normalize::Names;
+use super::numbered::Numbered;
 use super::origins::{self, Origins};
 use super::policy::Policy;
 use super::problem::signatures::Signatures;
@@ -58,7 +59,7 @@ pub struct State {
     pub(super) deadlines: Deadlines,
     pub(super) routes_decided: route::Decided,
     /// Shared with rows that are on their way to the store, so that taking changes copies nothing.
-    pub(super) alerts: BTreeMap<AlertNumber, Arc<Alert>>,
+    pub(super) alerts: Numbered<Arc<Alert>>,
     by_fingerprint: BTreeMap<Fingerprint, AlertNumber>,
     next_alert: AlertNumber,
     incidents: BTreeMap<IncidentId, Arc<Incident>>,
@@ -148,7 +149,7 @@ impl State {
     }
 
     pub fn alert(&self, number: AlertNumber) -> Option<&Alert> {
-        self.alerts.get(&number).map(|alert| &**alert)
+        self.alerts.get(number).map(|alert| &**alert)
     }
 
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
@@ -165,7 +166,7 @@ impl State {
     }
 
     pub(super) fn alert_mut(&mut self, number: AlertNumber) -> Option<&mut Alert> {
-        let alert = self.alerts.get_mut(&number)?;
+        let alert = self.alerts.get_mut(number)?;
         self.changed.alerts.insert(number);
         self.altered.insert(number);
         Some(Arc::make_mut(alert))
@@ -173,7 +174,7 @@ impl State {
 
     /// For changes that the row may miss: see `dedup`.
     pub(super) fn alert_unrecorded(&mut self, number: AlertNumber) -> Option<&mut Alert> {
-        self.alerts.get_mut(&number).map(Arc::make_mut)
+        self.alerts.get_mut(number).map(Arc::make_mut)
     }
 
     /// Takes a new alert in and gives it its number.
@@ -191,7 +192,7 @@ impl State {
 
     /// Lets go of an alert; its row stays as history.
     pub(super) fn evict_alert(&mut self, number: AlertNumber) {
-        if let Some(alert) = self.alerts.remove(&number) {
+        if let Some(alert) = self.alerts.remove(number) {
             self.by_fingerprint.remove(&alert.fingerprint);
             self.deadlines.set(Deadline::Alert(number), None);
             self.changed.alerts.remove(&number);
@@ -234,7 +235,7 @@ impl State {
     /// Lets go of a finished incident and its alerts.
     pub(super) fn evict_incident(&mut self, id: &IncidentId) {
         for number in self.groups.forget(&mut self.topology, self.policy.correlation.hops_max, id) {
-            if self.alerts.get(&number).is_some_and(|alert| alert.incident.as_ref() == Some(id)) {
+            if self.alerts.get(number).is_some_and(|alert| alert.incident.as_ref() == Some(id)) {
                 self.evict_alert(number);
             }
         }
@@ -348,13 +349,14 @@ impl State {
 
     /// Learns that `from` depends on `to`; indexes follow when it was news.
     pub(super) fn learn_dependency(&mut self, from: &str, to: &str) {
-        let known = self.topology.id(from).zip(self.topology.id(to));
-        if from == to || known.is_some_and(|(from, to)| self.topology.has_learned(from, to)) {
+        if from == to {
             return;
         }
         let name = from;
         let (from, to) = (self.topology.know(from), self.topology.know(to));
-        self.topology.learn(from, to);
+        if !self.topology.learn(from, to) {
+            return;
+        }
         let known = self.topology.learned_of(from).into_iter().map(|item| Value::from(&**item)).collect();
         self.remember(fact::DEPENDENCY, name, Some(known));
         let hops_max = self.policy.correlation.hops_max;
@@ -373,7 +375,7 @@ impl State {
 
     /// Files an alert under an incident in the working index.
     pub(super) fn group_alert(&mut self, id: &IncidentId, number: AlertNumber) {
-        if let Some(alert) = self.alerts.get(&number) {
+        if let Some(alert) = self.alerts.get(number) {
             self.groups.add(&mut self.topology, self.policy.correlation.hops_max, id, alert);
         }
     }
@@ -381,8 +383,7 @@ impl State {
     /// Brings the working index in line with the alerts that have changed.
     pub(super) fn follow_alerts(&mut self) {
         while let Some(number) = self.altered.pop_first() {
-            if let Some((id, alert)) =
-                self.alerts.get(&number).and_then(|alert| Some((alert.incident.as_ref()?, alert)))
+            if let Some((id, alert)) = self.alerts.get(number).and_then(|alert| Some((alert.incident.as_ref()?, alert)))
             {
                 self.groups.update(&self.topology, id, alert);
             }
@@ -391,14 +392,14 @@ impl State {
 
     /// Takes an alert out of an incident in the working index.
     pub(super) fn ungroup_alert(&mut self, id: &IncidentId, number: AlertNumber) {
-        if let Some(alert) = self.alerts.get(&number) {
+        if let Some(alert) = self.alerts.get(number) {
             self.groups.take(&mut self.topology, self.policy.correlation.hops_max, id, alert);
         }
     }
 
     /// Follows an alert in the index of inhibition.
     pub(super) fn index_inhibitor(&mut self, number: AlertNumber) {
-        if let Some(alert) = self.alerts.get(&number) {
+        if let Some(alert) = self.alerts.get(number) {
             inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
         }
     }

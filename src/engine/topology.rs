@@ -128,13 +128,10 @@ impl Topology {
         node.is_linked = true;
     }
 
-    /// Notes that a monitor taught that `from` depends on `to`; the graph follows by [`Topology::connect`].
-    pub fn learn(&mut self, from: ItemId, to: ItemId) {
-        self.learned.insert((from, to));
-    }
-
-    pub fn has_learned(&self, from: ItemId, to: ItemId) -> bool {
-        self.learned.contains(&(from, to))
+    /// Notes that a monitor taught that `from` depends on `to`, true when that is news; the graph follows by
+    /// [`Topology::connect`].
+    pub fn learn(&mut self, from: ItemId, to: ItemId) -> bool {
+        self.learned.insert((from, to))
     }
 
     /// What monitors taught that an item depends on, in the order of their names.

@@ -144,14 +144,15 @@ impl State {
         self.inhibitors = Inhibitors::default();
         self.deadlines = Deadlines::default();
         self.routes_decided.clear();
-        let numbers: Vec<AlertNumber> = self.alerts.keys().copied().collect();
+        let numbers: Vec<AlertNumber> = self.alerts.values().map(|alert| alert.number).collect();
         for number in numbers {
-            let alert = &self.alerts[&number];
+            let Some(alert) = self.alerts.get(number) else { continue };
             inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
             if let Some(incident) = alert.incident.as_ref().and_then(|id| self.incidents.get(id)) {
                 self.groups.add(&mut self.topology, self.policy.correlation.hops_max, &incident.id, alert);
             }
-            self.deadlines.set(Deadline::Alert(number), alert_moment(self, &self.alerts[&number]));
+            let at = self.alerts.get(number).and_then(|alert| alert_moment(self, alert));
+            self.deadlines.set(Deadline::Alert(number), at);
         }
         for incident in self.incidents.values().filter(|_| !mutant::is(Mutant::TimerLostOnRestart)) {
             self.deadlines.set(Deadline::Incident(incident.id), incident_moment(self, incident));
