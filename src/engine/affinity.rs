@@ -10,6 +10,7 @@ use crate::model::alert::Alert;
 use crate::model::{IncidentId, IncidentState, Severity, Span, Timestamp};
 
 use super::fixed::{self, ONE};
+use super::items::ItemId;
 use super::state::State;
 use super::symptom::Class;
 use super::topology::Kinship;
@@ -99,18 +100,21 @@ pub type Links = BTreeMap<IncidentId, Link>;
 /// Every incident that the alert might be part of.
 pub fn links(state: &State, now: Timestamp, alert: &Alert) -> Links {
     let mut links = Links::new();
-    match &alert.configuration_item {
-        Some(item) => {
-            same_item(state, now, item, alert, &mut links);
-            nearby(state, item, alert, &mut links);
-            gone_above(state, item, &mut links);
-            downstream(state, now, item, alert, &mut links);
-            siblings(state, now, item, &mut links);
-            same_scope(state, alert, &mut links);
-            aggregates_of(state, alert, &mut links);
-        }
-        None => aggregated(state, now, alert, &mut links),
+    let Some(item) = &alert.configuration_item else {
+        aggregated(state, now, alert, &mut links);
+        return links;
+    };
+    // One that the graph does not have, and no incident either, is near nothing.
+    if let Some(item) = state.topology.id(item) {
+        let above = state.topology.above(item, state.policy().correlation.hops_max);
+        same_item(state, now, item, alert, &mut links);
+        nearby(state, item, &above, alert, &mut links);
+        gone_above(state, item, &above, &mut links);
+        downstream(state, now, item, alert, &mut links);
+        siblings(state, now, item, &mut links);
     }
+    same_scope(state, alert, &mut links);
+    aggregates_of(state, alert, &mut links);
     links
 }
 
@@ -137,15 +141,15 @@ fn is_joinable(state: &State, id: &IncidentId) -> bool {
 }
 
 /// The youngest alerts of an incident on one item.
-fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
-    let numbers = state.groups.members(id).and_then(|members| members.items.get(item));
+fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: ItemId) -> impl Iterator<Item = &'a Alert> {
+    let numbers = state.groups.members(id).and_then(|members| members.on(item));
     let numbers = numbers.into_iter().flat_map(|numbers| numbers.iter().rev().take(ALERTS_MAX));
     numbers.filter_map(|number| state.alert(*number))
 }
 
 /// How strongly the alerts of an incident on that item speak for this one, thousandths: the closer in time, and the less
 /// they fire anyway. Nothing where there is none.
-fn closest(state: &State, id: &IncidentId, item: &str, alert: &Alert) -> Reason {
+fn closest(state: &State, id: &IncidentId, item: ItemId, alert: &Alert) -> Reason {
     let others = alerts_on(state, id, item).filter(|other| other.number != alert.number);
     let ties = others.map(|other| tie(state, alert, other));
     ties.max_by_key(|tie| tie.worth()).unwrap_or(Reason::standing(0))
@@ -179,12 +183,12 @@ fn is_fatal(severity: Severity) -> bool {
 }
 
 /// Whether the incident has an item that is gone, as far as monitors can tell.
-pub(super) fn is_gone(state: &State, id: &IncidentId, item: &str) -> bool {
+pub(super) fn is_gone(state: &State, id: &IncidentId, item: ItemId) -> bool {
     let mut firing = alerts_on(state, id, item).filter(|alert| alert.is_firing() && is_fatal(alert.severity));
-    firing.any(|alert| Class::of(&alert.name) == Class::Down)
+    firing.any(|alert| state.classes.of(&alert.name) == Class::Down)
 }
 
-fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut Links) {
+fn same_item(state: &State, now: Timestamp, item: ItemId, alert: &Alert, links: &mut Links) {
     let window = state.policy().correlation.window;
     for id in state.groups.on(item).filter(|id| is_joinable(state, id)) {
         let close = closest(state, id, item, alert);
@@ -195,7 +199,7 @@ fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &m
         let weightiest = if is_gone(state, id, item) { ONE } else { weightiest };
         let standing = Reason::standing(fixed::mul(SAME_ITEM, weightiest));
         let reason = if close.worth() > standing.worth() { close } else { standing };
-        let source = &alert.source;
+        let (item, source) = (state.topology.name(item), &alert.source);
         add(links, id, reason.scaled(weight(state, alert).max(SAME_ITEM)), false, || {
             format!("{item} is already part of it ({source} adds its view)")
         });
@@ -203,18 +207,15 @@ fn same_item(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &m
 }
 
 /// Items a few steps away, in either direction and by a common neighbour.
-fn nearby(state: &State, item: &str, alert: &Alert, links: &mut Links) {
+fn nearby(state: &State, item: ItemId, above: &[(ItemId, u8)], alert: &Alert, links: &mut Links) {
+    let (topology, hops_max) = (&state.topology, state.policy().correlation.hops_max);
     let weight = weight(state, alert);
-    for near in state.topology.nearby(item, state.policy().correlation.hops_max) {
-        for id in state.groups.on(&near.item).filter(|id| is_joinable(state, id)) {
+    for near in topology.around(item, hops_max, above, |near| state.groups.is_hit(near)) {
+        for id in state.groups.on(near.item).filter(|id| is_joinable(state, id)) {
             let share = fixed::mul(fixed::mul(NEAR, near.nearness), weight);
-            add(
-                links,
-                id,
-                closest(state, id, &near.item, alert).scaled(share),
-                near.kinship != Kinship::Caller,
-                || near.text(item),
-            );
+            add(links, id, closest(state, id, near.item, alert).scaled(share), near.kinship != Kinship::Caller, || {
+                near.text(topology.name(item), topology.name(near.item))
+            });
         }
     }
 }
@@ -233,7 +234,7 @@ fn same_scope(state: &State, alert: &Alert, links: &mut Links) {
         let youngest = state.groups.members(id).into_iter().flat_map(|members| members.alerts.iter().rev());
         let others = youngest.take(ALERTS_MAX).filter_map(|number| state.alert(*number));
         let mut close: Vec<Reason> = others
-            .filter(|other| other.number != alert.number && state.groups.scope(other).as_ref() == Some(&scope))
+            .filter(|other| other.number != alert.number && state.groups.is_in_scope(other, &scope))
             .map(|other| tie(state, alert, other))
             .collect();
         close.sort_by_key(|tie| std::cmp::Reverse(tie.worth()));
@@ -244,12 +245,14 @@ fn same_scope(state: &State, alert: &Alert, links: &mut Links) {
 }
 
 /// Something that it depends on is gone, and explains it for as long as it is.
-fn gone_above(state: &State, item: &str, links: &mut Links) {
-    for (ancestor, hops) in state.topology.upstream(item, state.policy().correlation.hops_max) {
-        for id in state.groups.on(&ancestor).filter(|id| is_joinable(state, id)) {
-            if is_gone(state, id, &ancestor) {
-                add(links, id, Reason::standing(BY_HOPS[usize::from(hops).min(3)]), true, || {
-                    format!("{item} depends on {ancestor} ({hops} hop{}), which fails too", plural(hops.into()))
+fn gone_above(state: &State, item: ItemId, above: &[(ItemId, u8)], links: &mut Links) {
+    for (ancestor, hops) in above {
+        for id in state.groups.on(*ancestor).filter(|id| is_joinable(state, id)) {
+            if is_gone(state, id, *ancestor) {
+                add(links, id, Reason::standing(BY_HOPS[usize::from(*hops).min(3)]), true, || {
+                    let (item, ancestor) = (state.topology.name(item), state.topology.name(*ancestor));
+                    let plural = plural((*hops).into());
+                    format!("{item} depends on {ancestor} ({hops} hop{plural}), which fails too")
                 });
             }
         }
@@ -257,8 +260,8 @@ fn gone_above(state: &State, item: &str, links: &mut Links) {
 }
 
 /// A dependency that fails after what depends on it: monitors look at it less often.
-fn downstream(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &mut Links) {
-    if !is_fatal(alert.severity) || Class::of(&alert.name) != Class::Down {
+fn downstream(state: &State, now: Timestamp, item: ItemId, alert: &Alert, links: &mut Links) {
+    if !is_fatal(alert.severity) || state.classes.of(&alert.name) != Class::Down {
         return;
     }
     for (id, count) in state.groups.below(item) {
@@ -266,24 +269,26 @@ fn downstream(state: &State, now: Timestamp, item: &str, alert: &Alert, links: &
         if now.since(incident.opened_at) <= PARENT_LATE_MAX {
             add(links, id, Reason::standing(BY_HOPS[1]), true, || {
                 format!(
-                    "{count} item{} that depend{} on {item} failed shortly before",
+                    "{count} item{} that depend{} on {} failed shortly before",
                     plural((*count).into()),
-                    if *count == 1 { "s" } else { "" }
+                    if *count == 1 { "s" } else { "" },
+                    state.topology.name(item)
                 )
             });
         }
     }
 }
 
-fn is_down(state: &State, item: &str) -> bool {
+fn is_down(state: &State, item: ItemId) -> bool {
     let mut on = state.groups.on(item).filter(|id| is_joinable(state, id));
     on.any(|id| alerts_on(state, id, item).any(|alert| alert.is_firing() && is_fatal(alert.severity)))
 }
 
 /// Three or more items below one silent dependency that fail together. A dependency that is known to be down
 /// needs no such guess: `upstream` has said so.
-fn siblings(state: &State, now: Timestamp, item: &str, links: &mut Links) {
-    for parent in state.topology.dependencies(item).filter(|parent| !is_down(state, parent)) {
+fn siblings(state: &State, now: Timestamp, item: ItemId, links: &mut Links) {
+    let parents = state.topology.dependencies_of(item).iter().copied();
+    for parent in parents.filter(|parent| !is_down(state, *parent)) {
         let strength = hub_damped(state, parent);
         // The youngest first: what happened long ago has nothing to say.
         let below = state.groups.below(parent).rev().map(|(id, _)| id).filter(|id| is_joinable(state, id));
@@ -298,6 +303,7 @@ fn siblings(state: &State, now: Timestamp, item: &str, links: &mut Links) {
         }
         for (id, _) in &found {
             add(links, id, Reason::standing(together), true, || {
+                let (item, parent) = (state.topology.name(item), state.topology.name(parent));
                 format!("{item} and others that depend on {parent} fail together")
             });
         }
@@ -306,15 +312,16 @@ fn siblings(state: &State, now: Timestamp, item: &str, links: &mut Links) {
 
 /// How strongly the items of one incident that depend on `parent` speak for a common fault now, each with
 /// `strength` and less with time. The alerts that came last are looked at, until they say enough.
-fn failing_now(state: &State, now: Timestamp, id: &IncidentId, item: &str, parent: &str, strength: i64) -> i64 {
+fn failing_now(state: &State, now: Timestamp, id: &IncidentId, item: ItemId, parent: ItemId, strength: i64) -> i64 {
     let Some(members) = state.groups.members(id) else { return 0 };
-    let newest = members.unsettled().rev().take(CANDIDATES_MAX).filter_map(|number| state.alert(*number));
-    let mut counted: Vec<&str> = Vec::new();
+    let newest = members.unsettled_on_items().take(CANDIDATES_MAX);
+    let newest = newest.filter_map(|(number, on)| Some((state.alert(number)?, on)));
+    let mut counted: Vec<ItemId> = Vec::new();
     let mut sum = 0;
-    for alert in newest.filter(|alert| alert.is_firing()) {
+    for (alert, on) in newest.filter(|(alert, _)| alert.is_firing()) {
         let strength = fixed::mul(strength, fixed::decay(now.since(alert.fired_at).as_millis(), SIBLING_TAU_MS));
-        let sibling = alert.configuration_item.as_deref().filter(|other| *other != item && !counted.contains(other));
-        let Some(sibling) = sibling.filter(|other| strength > 0 && state.topology.depends_on(other, parent)) else {
+        let sibling = on.filter(|other| *other != item && !counted.contains(other));
+        let Some(sibling) = sibling.filter(|other| strength > 0 && state.topology.depends_on(*other, parent)) else {
             continue;
         };
         counted.push(sibling);
@@ -327,8 +334,8 @@ fn failing_now(state: &State, now: Timestamp, id: &IncidentId, item: &str, paren
 }
 
 /// A dependency that everything has (DNS, a core switch with hundreds behind it) says less.
-fn hub_damped(state: &State, parent: &str) -> i64 {
-    let degree = state.topology.dependant_count(parent) as i64;
+fn hub_damped(state: &State, parent: ItemId) -> i64 {
+    let degree = state.topology.dependant_count_of(parent) as i64;
     SIBLING * ONE / (ONE + fixed::log2(ONE + degree * ONE / 16))
 }
 

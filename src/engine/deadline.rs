@@ -7,6 +7,8 @@ use crate::model::alert::AlertNumber;
 use crate::model::{IncidentId, Span, Timestamp};
 use crate::mutant::{self, Mutant};
 
+use super::numbered::Numbered;
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deadline {
     Alert(AlertNumber),
@@ -20,32 +22,53 @@ pub enum Deadline {
 /// Moments of one kind of holder. Kept apart by kind because there may be a million alerts, and each
 /// entry shall be as small as its key.
 #[derive(Clone, Debug)]
-struct Moments<K> {
+struct Moments<K, H = BTreeMap<K, Timestamp>> {
     by_time: BTreeSet<(Timestamp, K)>,
-    of: BTreeMap<K, Timestamp>,
+    of: H,
+}
+
+/// The moment of each holder.
+trait Holders<K> {
+    /// Sets it, and tells what it was.
+    fn replace(&mut self, key: &K, at: Option<Timestamp>) -> Option<Timestamp>;
+}
+
+impl<K: Ord + Clone> Holders<K> for BTreeMap<K, Timestamp> {
+    fn replace(&mut self, key: &K, at: Option<Timestamp>) -> Option<Timestamp> {
+        match at {
+            Some(at) => self.insert(key.clone(), at),
+            None => self.remove(key),
+        }
+    }
+}
+
+impl Holders<AlertNumber> for Numbered<Timestamp> {
+    fn replace(&mut self, key: &AlertNumber, at: Option<Timestamp>) -> Option<Timestamp> {
+        match at {
+            Some(at) => self.insert(*key, at),
+            None => self.remove(*key),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct Deadlines {
-    alerts: Moments<AlertNumber>,
+    alerts: Moments<AlertNumber, Numbered<Timestamp>>,
     incidents: Moments<IncidentId>,
     silences: Moments<String>,
     maintenances: Moments<String>,
     changes: Option<Timestamp>,
 }
 
-impl<K> Default for Moments<K> {
+impl<K, H: Default> Default for Moments<K, H> {
     fn default() -> Self {
-        Self { by_time: BTreeSet::new(), of: BTreeMap::new() }
+        Self { by_time: BTreeSet::new(), of: H::default() }
     }
 }
 
-impl<K: Ord + Clone> Moments<K> {
+impl<K: Ord + Clone, H: Holders<K>> Moments<K, H> {
     fn set(&mut self, key: K, at: Option<Timestamp>) {
-        let before = match at {
-            Some(at) => self.of.insert(key.clone(), at),
-            None => self.of.remove(&key),
-        };
+        let before = self.of.replace(&key, at);
         if before == at {
             return;
         }

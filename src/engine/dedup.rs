@@ -48,7 +48,10 @@ pub fn run(state: &mut State, now: Timestamp, event: Event) -> Change {
     if change.kind != ChangeKind::Repeated {
         inhibit::reindex(state, change.alert);
     }
-    schedule_alert(state, change.alert);
+    // What fires anew or is over is scheduled by `flap`, which looks at it next.
+    if matches!(change.kind, ChangeKind::Repeated | ChangeKind::Altered) {
+        schedule_alert(state, change.alert);
+    }
     change
 }
 
@@ -64,7 +67,7 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
         name: state.texts.share(&event.name),
         severity: event.severity,
         status: if is_firing { AlertStatus::Firing } else { AlertStatus::Resolved },
-        configuration_item: event.configuration_item.map(|item| state.names.share(&item)),
+        configuration_item: event.configuration_item.map(|item| state.topology.share(&item)),
         service: state.texts.share_some(event.service.as_deref()),
         labels: event.labels,
         annotations: event.annotations,

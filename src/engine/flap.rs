@@ -19,6 +19,10 @@ pub fn run(state: &mut State, now: Timestamp, change: &Change) {
     let rule = state.policy().flap.clone();
     let Some(alert) = state.alert_mut(change.alert) else { return };
     if matches!(change.kind, ChangeKind::Fired | ChangeKind::Resolved) {
+        // Most change once, and there may be a million of them.
+        if alert.flap.changed_at.is_empty() {
+            alert.flap.changed_at.reserve_exact(1);
+        }
         alert.flap.changed_at.push(now);
         let oldest = now - rule.within;
         alert.flap.changed_at.retain(|at| *at > oldest);

@@ -5,19 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::{IncidentId, Severity};
 
+use super::items::ItemId;
 use super::small::{SmallMap, SmallSet};
-use super::topology::{ItemName, Topology};
+use super::topology::Topology;
 
 /// Aggregate alerts (without an item) kept in view.
 const AGGREGATES_MAX: usize = 64;
+/// Items of an incident that are kept in the order of their names, the first: at least so many, or all, and at most
+/// twice as many.
+pub const ORDERED: usize = 512;
 
 #[derive(Clone, Debug, Default)]
 pub struct Groups {
     members: BTreeMap<IncidentId, Members>,
     /// Incidents with an alert on the item.
-    at: BTreeMap<ItemName, SmallSet<IncidentId>>,
+    at: BTreeMap<ItemId, SmallSet<IncidentId>>,
     /// Incidents with an alert on something that depends on the item, with how many such items.
-    below: BTreeMap<ItemName, SmallMap<IncidentId, u32>>,
+    below: BTreeMap<ItemId, SmallMap<IncidentId, u32>>,
     /// Firing alerts without an item.
     aggregates: BTreeSet<AlertNumber>,
     /// Labels that say where an alert belongs.
@@ -35,7 +39,9 @@ pub struct Members {
     firm: u32,
     /// How many fire with each severity: an incident may have a hundred thousand of them.
     firing: [u32; Severity::ALL.len()],
-    pub items: SmallMap<ItemName, SmallSet<AlertNumber>>,
+    items: SmallMap<ItemId, SmallSet<AlertNumber>>,
+    /// The first items in the order of their names.
+    ordered: Vec<ItemId>,
     scopes: SmallSet<Box<str>>,
 }
 
@@ -45,12 +51,69 @@ struct Unsettled {
     fires_as: Option<Severity>,
     /// Part of it for good reason, and no mere flapping.
     is_firm: bool,
+    item: Option<ItemId>,
 }
 
 impl Members {
     /// Those that are not over, the oldest first.
     pub fn unsettled(&self) -> impl DoubleEndedIterator<Item = &AlertNumber> {
         self.unsettled.keys()
+    }
+
+    /// The same with the items they are on, the youngest first.
+    pub fn unsettled_on_items(&self) -> impl Iterator<Item = (AlertNumber, Option<ItemId>)> {
+        self.unsettled.iter().rev().map(|(number, noted)| (*number, noted.item))
+    }
+
+    /// Its alerts on an item.
+    pub fn on(&self, item: ItemId) -> Option<&SmallSet<AlertNumber>> {
+        self.items.get(&item)
+    }
+
+    pub fn item_count(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The first [`ORDERED`] items by name.
+    pub fn first_items(&self) -> &[ItemId] {
+        &self.ordered[..self.ordered.len().min(ORDERED)]
+    }
+
+    /// Files an alert under its item; true when that is new here.
+    fn put_on(&mut self, topology: &Topology, item: ItemId, number: AlertNumber) -> bool {
+        if let Some(of_item) = self.items.get_mut(&item) {
+            of_item.insert(number);
+            return false;
+        }
+        let has_all = self.ordered.len() == self.items.len();
+        self.items.insert(item, [number].into_iter().collect());
+        let name = topology.name(item);
+        // Most of those that come late to a large incident come after what is kept.
+        let is_past = |last: &ItemId| topology.name(*last) < name;
+        if has_all && self.ordered.len() < 2 * ORDERED || !self.ordered.last().is_some_and(is_past) {
+            let place = self.ordered.partition_point(|other| topology.name(*other) < name);
+            self.ordered.insert(place, item);
+            self.ordered.truncate(2 * ORDERED);
+        }
+        true
+    }
+
+    /// Takes an alert off its item; true when that was the last one there.
+    fn take_off(&mut self, topology: &Topology, item: ItemId, number: AlertNumber) -> bool {
+        let Some(of_item) = self.items.get_mut(&item) else { return false };
+        of_item.remove(&number);
+        if !of_item.is_empty() {
+            return false;
+        }
+        self.items.remove(&item);
+        self.ordered.retain(|other| *other != item);
+        if self.ordered.len() < ORDERED.min(self.items.len()) {
+            self.ordered = self.items.keys().copied().collect();
+            topology.sort(&mut self.ordered);
+            self.ordered.truncate(2 * ORDERED);
+            self.ordered.shrink_to_fit();
+        }
+        true
     }
 
     pub fn unsettled_count(&self) -> usize {
@@ -68,11 +131,10 @@ impl Members {
     }
 
     /// Notes whether an alert of this incident is over and how bad it is.
-    fn note(&mut self, alert: &Alert) {
+    fn note(&mut self, alert: &Alert, item: Option<ItemId>) {
         let fires_as = alert.is_firing().then_some(alert.severity);
-        let after = alert
-            .is_unsettled()
-            .then_some(Unsettled { fires_as, is_firm: !alert.is_loose() && !alert.flap.is_flapping });
+        let is_firm = !alert.is_loose() && !alert.flap.is_flapping;
+        let after = alert.is_unsettled().then_some(Unsettled { fires_as, is_firm, item });
         let before = match after {
             Some(after) => self.unsettled.insert(alert.number, after),
             None => self.unsettled.remove(&alert.number),
@@ -105,8 +167,18 @@ impl Groups {
 
     /// Where an alert belongs, as its labels say; the first of them counts.
     pub fn scope(&self, alert: &Alert) -> Option<Box<str>> {
-        let found = self.scope_labels.iter().find_map(|label| Some((label, alert.labels.get(label)?)));
-        found.map(|(label, value)| format!("{label}={value}").into())
+        self.scope_label(alert).map(|(label, value)| format!("{label}={value}").into())
+    }
+
+    /// Whether an alert belongs there; makes no text.
+    pub fn is_in_scope(&self, alert: &Alert, scope: &str) -> bool {
+        self.scope_label(alert).is_some_and(|(label, value)| {
+            scope.strip_prefix(label).and_then(|rest| rest.strip_prefix('=')).is_some_and(|rest| rest == value)
+        })
+    }
+
+    fn scope_label<'a>(&'a self, alert: &'a Alert) -> Option<(&'a str, &'a str)> {
+        self.scope_labels.iter().find_map(|label| Some((label.as_str(), alert.labels.get(label)?)))
     }
 
     /// Incidents with an alert that belongs there.
@@ -119,18 +191,23 @@ impl Groups {
     }
 
     /// Incidents with an alert on the item.
-    pub fn on(&self, item: &str) -> impl Iterator<Item = &IncidentId> {
-        self.at.get(item).into_iter().flat_map(SmallSet::iter)
+    pub fn on(&self, item: ItemId) -> impl Iterator<Item = &IncidentId> {
+        self.at.get(&item).into_iter().flat_map(SmallSet::iter)
+    }
+
+    /// Whether any incident has an alert on the item.
+    pub fn is_hit(&self, item: ItemId) -> bool {
+        self.at.contains_key(&item)
     }
 
     /// Incidents with an alert on something that depends on the item, with how many such items.
-    pub fn below(&self, item: &str) -> impl DoubleEndedIterator<Item = (&IncidentId, &u32)> {
-        self.below.get(item).into_iter().flat_map(SmallMap::iter)
+    pub fn below(&self, item: ItemId) -> impl DoubleEndedIterator<Item = (&IncidentId, &u32)> {
+        self.below.get(&item).into_iter().flat_map(SmallMap::iter)
     }
 
     /// Items of one incident that depend on this one.
-    pub fn count_below(&self, item: &str, id: &IncidentId) -> u32 {
-        self.below.get(item).and_then(|below| below.get(id)).copied().unwrap_or(0)
+    pub fn count_below(&self, item: ItemId, id: &IncidentId) -> u32 {
+        self.below.get(&item).and_then(|below| below.get(id)).copied().unwrap_or(0)
     }
 
     /// Firing alerts without an item, the oldest of them.
@@ -139,57 +216,50 @@ impl Groups {
     }
 
     /// Files an alert under its incident, as firing or not.
-    pub fn add(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
+    pub fn add(&mut self, topology: &mut Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
         let scope = self.scope(alert);
+        let item = alert.configuration_item.as_ref().map(|item| topology.intern(item));
         let members = self.members.entry(*id).or_default();
         members.alerts.insert(alert.number);
-        members.note(alert);
+        members.note(alert, item);
         if let Some(scope) = scope.filter(|scope| !members.scopes.contains(scope)) {
             members.scopes.insert(scope.clone());
             self.in_scope.entry(scope).or_default().insert(*id);
         }
-        let Some(item) = &alert.configuration_item else {
-            if alert.is_firing() && self.aggregates.len() < AGGREGATES_MAX {
-                self.aggregates.insert(alert.number);
-            } else if !alert.is_firing() {
-                self.aggregates.remove(&alert.number);
-            }
-            return;
-        };
-        if let Some(of_item) = members.items.get_mut(&**item) {
-            of_item.insert(alert.number);
-            return;
+        match item {
+            Some(item) if members.put_on(topology, item, alert.number) => self.file(topology, hops_max, id, item),
+            Some(_) => {}
+            None if !alert.is_firing() => drop(self.aggregates.remove(&alert.number)),
+            None if self.aggregates.len() < AGGREGATES_MAX => drop(self.aggregates.insert(alert.number)),
+            None => {}
         }
-        let mut of_item = SmallSet::default();
-        of_item.insert(alert.number);
-        members.items.insert(ItemName::clone(item), of_item);
-        self.file(topology, hops_max, id, item);
     }
 
     /// Follows a change of an alert that is filed already.
-    pub fn update(&mut self, id: &IncidentId, alert: &Alert) {
+    pub fn update(&mut self, topology: &Topology, id: &IncidentId, alert: &Alert) {
         let members = self.members.get_mut(id).filter(|members| members.alerts.contains(&alert.number));
-        if let Some(members) = members {
-            members.note(alert);
-        }
+        let Some(members) = members else { return };
+        let item = match members.unsettled.get(&alert.number) {
+            Some(noted) => noted.item,
+            None => alert.configuration_item.as_ref().and_then(|item| topology.id(item)),
+        };
+        members.note(alert, item);
     }
 
     /// Takes one alert out: it begins a new episode elsewhere.
-    pub fn take(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
+    pub fn take(&mut self, topology: &mut Topology, hops_max: u8, id: &IncidentId, alert: &Alert) {
         let Some(members) = self.members.get_mut(id) else { return };
         members.forget(alert.number);
-        let Some(item) = &alert.configuration_item else { return };
-        let Some(of_item) = members.items.get_mut(&**item) else { return };
-        of_item.remove(&alert.number);
-        if of_item.is_empty() {
-            members.items.remove(&**item);
+        let Some(item) = alert.configuration_item.as_ref().and_then(|item| topology.id(item)) else { return };
+        if members.take_off(topology, item, alert.number) {
             self.unfile(topology, hops_max, id, item);
+            self.release(topology, item);
         }
     }
 
-    fn file(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, item: &ItemName) {
-        self.at.entry(item.clone()).or_default().insert(*id);
-        for (ancestor, _) in topology.upstream(item, hops_max) {
+    fn file(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, item: ItemId) {
+        self.at.entry(item).or_default().insert(*id);
+        for (ancestor, _) in topology.above(item, hops_max) {
             let below = self.below.entry(ancestor).or_default();
             match below.get_mut(id) {
                 Some(count) => *count += 1,
@@ -198,14 +268,14 @@ impl Groups {
         }
     }
 
-    fn unfile(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, item: &str) {
-        if let Some(ids) = self.at.get_mut(item) {
+    fn unfile(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId, item: ItemId) {
+        if let Some(ids) = self.at.get_mut(&item) {
             ids.remove(id);
             if ids.is_empty() {
-                self.at.remove(item);
+                self.at.remove(&item);
             }
         }
-        for (ancestor, _) in topology.upstream(item, hops_max) {
+        for (ancestor, _) in topology.above(item, hops_max) {
             let Some(below) = self.below.get_mut(&ancestor) else { continue };
             match below.get_mut(id) {
                 Some(count) if *count > 1 => *count -= 1,
@@ -217,11 +287,19 @@ impl Groups {
         }
     }
 
+    /// Gives an item's number back that no incident needs any more.
+    fn release(&self, topology: &mut Topology, item: ItemId) {
+        if !self.is_hit(item) {
+            topology.release(item);
+        }
+    }
+
     /// Lets go of an incident; returns its alerts.
-    pub fn forget(&mut self, topology: &Topology, hops_max: u8, id: &IncidentId) -> Vec<AlertNumber> {
+    pub fn forget(&mut self, topology: &mut Topology, hops_max: u8, id: &IncidentId) -> Vec<AlertNumber> {
         let Some(members) = self.members.remove(id) else { return Vec::new() };
         for item in members.items.keys() {
-            self.unfile(topology, hops_max, id, item);
+            self.unfile(topology, hops_max, id, *item);
+            self.release(topology, *item);
         }
         for scope in members.scopes.iter() {
             if let Some(ids) = self.in_scope.get_mut(scope) {
@@ -236,19 +314,19 @@ impl Groups {
     }
 
     /// Takes items out before a dependency is added above them, because what they are filed under changes.
-    pub fn lift(&mut self, topology: &Topology, hops_max: u8, items: &[ItemName]) -> Vec<(IncidentId, ItemName)> {
-        let filed: Vec<(IncidentId, ItemName)> =
-            items.iter().flat_map(|item| self.on(item).map(|id| (*id, item.clone()))).collect();
+    pub fn lift(&mut self, topology: &Topology, hops_max: u8, items: &[ItemId]) -> Vec<(IncidentId, ItemId)> {
+        let filed: Vec<(IncidentId, ItemId)> =
+            items.iter().flat_map(|item| self.on(*item).map(|id| (*id, *item))).collect();
         for (id, item) in &filed {
-            self.unfile(topology, hops_max, id, item);
+            self.unfile(topology, hops_max, id, *item);
         }
         filed
     }
 
     /// Files again what [`Groups::lift`] took out.
-    pub fn put_back(&mut self, topology: &Topology, hops_max: u8, items: Vec<(IncidentId, ItemName)>) {
+    pub fn put_back(&mut self, topology: &Topology, hops_max: u8, items: Vec<(IncidentId, ItemId)>) {
         for (id, item) in items {
-            self.file(topology, hops_max, &id, &item);
+            self.file(topology, hops_max, &id, item);
         }
     }
 
@@ -256,13 +334,10 @@ impl Groups {
     pub fn reindex(&mut self, topology: &Topology, hops_max: u8) {
         self.at.clear();
         self.below.clear();
-        let filed: Vec<(IncidentId, ItemName)> = self
-            .members
-            .iter()
-            .flat_map(|(id, members)| members.items.keys().map(|item| (*id, item.clone())))
-            .collect();
+        let filed: Vec<(IncidentId, ItemId)> =
+            self.members.iter().flat_map(|(id, members)| members.items.keys().map(|item| (*id, *item))).collect();
         for (id, item) in filed {
-            self.file(topology, hops_max, &id, &item);
+            self.file(topology, hops_max, &id, item);
         }
     }
 }

@@ -194,8 +194,8 @@ pub fn leave(state: &mut State, number: AlertNumber) {
 /// Brings the incident's numbers in line with its alerts.
 pub fn refresh(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(members) = state.groups.members(id) else { return };
-    let (alerts, firing, items) = (members.alerts.len(), members.unsettled_count(), members.items.len());
-    let shown = || members.items.keys().take(ITEMS_SHOWN).map(|item| &**item);
+    let (alerts, firing, items) = (members.alerts.len(), members.unsettled_count(), members.item_count());
+    let shown = || members.first_items().iter().take(ITEMS_SHOWN).map(|item| &**state.topology.name(*item));
     let known = state.incident(id).map(|incident| incident.configuration_items.iter().map(String::as_str));
     let is_known = known.is_some_and(|known| known.eq(shown()));
     let shown: Option<Vec<String>> = (!is_known).then(|| shown().map(str::to_owned).collect());
@@ -215,7 +215,7 @@ pub fn merge(state: &mut State, now: Timestamp, id: &IncidentId, into: &Incident
         return;
     }
     let hops_max = state.policy().correlation.hops_max;
-    for number in state.groups.forget(&state.topology, hops_max, id) {
+    for number in state.groups.forget(&mut state.topology, hops_max, id) {
         if let Some(alert) = state.alert_mut(number) {
             alert.incident = Some(*into);
             state.group_alert(into, number);

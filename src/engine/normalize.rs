@@ -4,22 +4,19 @@
 //! a learned name (an address, a display name), the short host name when exactly one item has it.
 
 use regex::Regex;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::BTreeMap;
 
 use crate::model::event::{Event, Marker};
 use crate::model::{Change, Labels, Matcher};
 
 use super::policy::Naming;
 use super::state::{State, fact};
-use super::topology::ItemName;
 
-/// Names that the engine has seen, and the items they stand for.
+/// Other names of items; their own are in the table of items (`items.rs`).
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Learned from events: other name → item. `None` when two items claim it.
     learned: BTreeMap<String, Option<String>>,
-    known: BTreeSet<ItemName>,
     /// From the topology and the policy.
     fixed: BTreeMap<String, String>,
     rewrites: Vec<(Regex, String)>,
@@ -28,43 +25,12 @@ pub struct Names {
 /// Other names remembered for all items together: a source that invents names cannot fill memory.
 const LEARNED_MAX: usize = 1_000_000;
 
-impl Names {
-    pub(super) fn restore(&mut self, name: &str, item: Option<String>) {
-        if let Some(item) = &item {
-            self.intern(item);
-        }
-        self.learned.insert(name.to_owned(), item);
+/// Takes back what an event told before a start.
+pub(super) fn restore(state: &mut State, name: &str, item: Option<String>) {
+    if let Some(item) = &item {
+        state.topology.know(item);
     }
-
-    /// The shared form of an item's name, which is known from now on.
-    pub(super) fn intern(&mut self, item: &str) -> ItemName {
-        let name = self.share(item);
-        self.know(&name);
-        name
-    }
-
-    fn know(&mut self, item: &ItemName) {
-        if self.known.len() < LEARNED_MAX && !self.known.contains(item) {
-            self.known.insert(ItemName::clone(item));
-        }
-    }
-
-    /// The shared form of an item's name.
-    pub(super) fn share(&self, item: &str) -> ItemName {
-        self.known.get(item).map_or_else(|| item.into(), ItemName::clone)
-    }
-
-    /// The one item whose host name without its domain this is; none where two have it.
-    fn with_short_name(&self, short: &str) -> Option<&ItemName> {
-        let with_domain = format!("{short}.");
-        let full = self
-            .known
-            .range::<str, _>((Bound::Included(with_domain.as_str()), Bound::Unbounded))
-            .take_while(|item| item.starts_with(&with_domain));
-        let mut all = self.known.get(short).into_iter().chain(full.filter(|item| !looks_like_address(item)));
-        let first = all.next()?;
-        all.next().is_none().then_some(first)
-    }
+    state.names.learned.insert(name.to_owned(), item);
 }
 
 /// Makes the fixed part of the names anew; called when policy or topology change.
@@ -78,13 +44,14 @@ pub fn index(state: &mut State) {
         .iter()
         .filter_map(|rule| Some((Regex::new(&format!("^(?:{})$", rule.pattern)).ok()?, rule.replacement.clone())))
         .collect();
-    for (name, item) in state.topology.items() {
-        names.know(name);
-        for alias in item.iter().flat_map(|item| &item.aliases) {
-            names.fixed.insert(clean(naming, alias), name.to_string());
+    let items = state.topology.linked_in_order();
+    for id in &items {
+        state.topology.items.know(*id);
+        for alias in state.topology.description(*id).iter().flat_map(|item| &item.aliases) {
+            names.fixed.insert(clean(naming, alias), state.topology.name(*id).to_string());
         }
     }
-    for (name, _) in state.topology.items().filter(|_| naming.lowercase) {
+    for name in items.iter().map(|id| state.topology.name(*id)).filter(|_| naming.lowercase) {
         let lower = name.to_lowercase();
         // A monitor's name is in lower case by the time it is looked for.
         if lower != **name && !state.topology.contains(&lower) {
@@ -94,10 +61,12 @@ pub fn index(state: &mut State) {
     for (name, item) in &naming.aliases {
         names.fixed.insert(clean(naming, name), item.clone());
     }
-    let items: Vec<String> = names.learned.values().flatten().cloned().collect();
-    items.iter().for_each(|item| drop(names.intern(item)));
-    for alert in state.alerts().filter_map(|alert| alert.configuration_item.clone()).collect::<Vec<_>>() {
-        names.know(&alert);
+    for item in names.learned.values().flatten() {
+        state.topology.know(item);
+    }
+    for item in state.alerts.values().filter_map(|alert| alert.configuration_item.as_ref()) {
+        let id = state.topology.intern(item);
+        state.topology.items.know(id);
     }
     state.names = names;
 }
@@ -108,21 +77,21 @@ pub fn run(state: &mut State, event: &mut Event) {
     let naming = &policy.naming;
     let raw = event.configuration_item.take().or_else(|| item_from_labels(naming, &event.labels));
     if let Some(raw) = raw {
-        let item = resolve(&state.names, naming, &raw);
+        let item = resolve(state, naming, &raw);
         learn_names(state, naming, &item, &raw, &event.aliases);
         if scoped_name(&event.labels, POD).as_ref() == Some(&raw)
             && let Some(workload) = workload_of_pod(naming, &event.labels)
         {
-            let workload = resolve(&state.names, naming, &workload);
+            let workload = resolve(state, naming, &workload);
             state.learn_dependency(&workload, &item);
         }
         for parent in &event.parents {
-            let parent = resolve(&state.names, naming, parent);
+            let parent = resolve(state, naming, parent);
             state.learn_dependency(&item, &parent);
         }
         for label in &naming.runs_on_labels {
             if let Some(host) = event.labels.get(label) {
-                let host = resolve(&state.names, naming, host);
+                let host = resolve(state, naming, host);
                 state.learn_dependency(&item, &host);
             }
         }
@@ -144,7 +113,7 @@ pub fn run(state: &mut State, event: &mut Event) {
 /// The same for a change. It teaches no names: what deploys `db` says nothing of which hosts those are.
 pub fn change(state: &State, change: &mut Change) {
     let policy = state.shared_policy();
-    change.configuration_item = change.configuration_item.take().map(|raw| resolve(&state.names, &policy.naming, &raw));
+    change.configuration_item = change.configuration_item.take().map(|raw| resolve(state, &policy.naming, &raw));
     if change.service.is_none() {
         let label = |name: &str| (name == "source").then_some(change.source.as_str());
         change.service = service_of(state, change.configuration_item.as_deref(), label);
@@ -187,10 +156,11 @@ fn scoped_name(labels: &Labels, name: &str) -> Option<String> {
 
 /// The item that a monitor would mean by this name.
 pub fn item_named(state: &State, name: &str) -> String {
-    resolve(&state.names, &state.policy().naming, name)
+    resolve(state, &state.policy().naming, name)
 }
 
-fn resolve(names: &Names, naming: &Naming, raw: &str) -> String {
+fn resolve(state: &State, naming: &Naming, raw: &str) -> String {
+    let (names, items) = (&state.names, &state.topology.items);
     let mut text = raw.trim().to_owned();
     for (pattern, replacement) in &names.rewrites {
         if pattern.is_match(&text) {
@@ -201,7 +171,7 @@ fn resolve(names: &Names, naming: &Naming, raw: &str) -> String {
     if let Some(item) = names.fixed.get(&name) {
         return item.clone();
     }
-    if names.known.contains(name.as_str()) {
+    if items.is_known(&name) {
         return name;
     }
     if let Some(Some(item)) = names.learned.get(&name) {
@@ -209,7 +179,7 @@ fn resolve(names: &Names, naming: &Naming, raw: &str) -> String {
     }
     if naming.short_names
         && !looks_like_address(&name)
-        && let Some(item) = names.with_short_name(short_name(&name))
+        && let Some(item) = items.with_short_name(short_name(&name))
         && is_same_host(item, &name)
     {
         return item.to_string();
@@ -260,7 +230,7 @@ fn looks_like_address(name: &str) -> bool {
 }
 
 fn learn_names(state: &mut State, naming: &Naming, item: &str, raw: &str, aliases: &[String]) {
-    state.names.intern(item);
+    state.topology.know(item);
     for alias in aliases.iter().map(String::as_str).chain([raw]) {
         let alias = clean(naming, alias);
         if alias.is_empty() || alias == item || is_local(&alias) || state.names.fixed.contains_key(&alias) {
@@ -271,7 +241,7 @@ fn learn_names(state: &mut State, naming: &Naming, item: &str, raw: &str, aliase
             // Two items with one address: it names neither.
             Some(Some(other)) if other != item => None,
             Some(_) => continue,
-            None if state.names.learned.len() >= LEARNED_MAX || state.names.known.contains(alias.as_str()) => continue,
+            None if state.names.learned.len() >= LEARNED_MAX || state.topology.items.is_known(&alias) => continue,
             None => Some(item.to_owned()),
         };
         state.names.learned.insert(alias.clone(), after.clone());

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Impact, Incident, IncidentId, Severity, Timestamp, Urgency};
 
+use super::items::ItemId;
 use super::small::SmallSet;
 use super::state::State;
 use super::timeline;
@@ -64,23 +65,26 @@ fn impact(state: &State, incident: &Incident) -> (Impact, BTreeSet<String>) {
             services.insert(service.to_owned());
         }
     }
-    let mut count = members.map_or(0, |members| members.items.len().min(LOOKED_AT_MAX));
-    let mut hit = |item: &str| {
-        let Some(node) = state.topology.item(item) else { return };
+    let mut count = members.map_or(0, |members| members.item_count().min(LOOKED_AT_MAX));
+    let mut hit = |item: ItemId| {
+        let Some(node) = state.topology.description(item) else { return };
         services.extend(node.service.clone());
         tiers.extend(node.tier);
     };
-    let items = members.into_iter().flat_map(|members| members.items.keys());
-    items.take(LOOKED_AT_MAX).for_each(|item| hit(item));
+    let items = members.into_iter().flat_map(|members| members.first_items());
+    items.take(LOOKED_AT_MAX).for_each(|item| hit(*item));
     let root = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
     // Only something that is down takes others with it.
     if let Some(root) = root.filter(|_| severity(state, incident).is_at_least(Severity::Major)) {
-        let below = state.topology.downstream(root, hops_max);
-        let also = below.iter().map(|(item, _)| &**item).chain([root]);
-        for item in also.filter(|item| members.is_none_or(|members| members.items.get(*item).is_none())) {
+        let root = state.topology.id(root);
+        let below = root.map_or(Vec::new(), |root| state.topology.below(root, hops_max));
+        let also = below.into_iter().map(|(item, _)| item).chain(root);
+        for item in also.filter(|item| members.is_none_or(|members| members.on(*item).is_none())) {
             count += 1;
             hit(item);
         }
+        // A cause that is no item.
+        count += usize::from(root.is_none());
     }
     tiers.extend(services.iter().filter_map(|name| state.policy().services.get(name)?.tier));
     let by_count = match count {
@@ -104,7 +108,7 @@ fn severity(state: &State, incident: &Incident) -> Severity {
     let worst = |numbers: &SmallSet<u64>| {
         numbers.iter().filter_map(|n| state.alert(*n)).filter(|a| a.is_firing()).map(|a| a.severity).min()
     };
-    let root = incident.root_cause.as_ref().and_then(|cause| members.items.get(cause.configuration_item.as_str()));
+    let root = incident.root_cause.as_ref().and_then(|cause| state.alerts_on(&incident.id, &cause.configuration_item));
     root.and_then(worst).or_else(|| members.worst()).unwrap_or(incident.severity)
 }
 

@@ -12,8 +12,9 @@ use crate::model::timeline::TimelineKind;
 use crate::model::{Alert, Incident, IncidentId, Severity, Timestamp};
 
 use super::fixed::ONE;
-use super::groups::Members;
+use super::groups::{Members, ORDERED};
 use super::history::Seen;
+use super::items::ItemId;
 use super::rank::{self, Ranking, Suspect, Symptom, term};
 use super::small::SmallSet;
 use super::state::State;
@@ -25,7 +26,7 @@ use super::{suspect, timeline};
 const CANDIDATES_SHOWN: usize = 5;
 /// Items ranked at most. Of more those that failed first are looked at, and what these depend on: the top of the
 /// tree is among them.
-const ITEMS_RANKED_MAX: usize = 512;
+const ITEMS_RANKED_MAX: usize = ORDERED;
 /// Alerts of one incident that history learns from.
 const ALERTS_LEARNED_MAX: usize = 512;
 
@@ -86,22 +87,22 @@ pub(super) fn symptom(alert: &Alert) -> Option<Symptom> {
     Some(Symptom { item, class: Class::of(&name), name, bits, first_at: alert.fired_at })
 }
 
-/// The items of an incident that are worth ranking, with their alerts.
-fn ranked_items<'a>(state: &'a State, members: &'a Members) -> BTreeMap<&'a ItemName, &'a SmallSet<AlertNumber>> {
-    if members.items.len() <= ITEMS_RANKED_MAX {
-        return members.items.iter().collect();
+/// The items of an incident that are worth ranking, in the order of their names.
+fn ranked_items(state: &State, members: &Members) -> Vec<ItemId> {
+    if members.item_count() <= ITEMS_RANKED_MAX {
+        return members.first_items().to_vec();
     }
     let hops_max = state.policy().correlation.hops_max;
     let earliest = members.alerts.iter().take(ITEMS_RANKED_MAX).filter_map(|number| state.alert(*number));
-    let mut items = BTreeMap::new();
-    for item in earliest.filter_map(|alert| alert.configuration_item.as_ref()) {
-        if let Some((item, numbers)) = members.items.get_key_value(&**item)
-            && items.insert(item, numbers).is_none()
-        {
-            let above = state.topology.upstream(item, hops_max);
-            items.extend(above.iter().filter_map(|(above, _)| members.items.get_key_value(&**above)));
+    let mut items = BTreeSet::new();
+    for item in earliest.filter_map(|alert| state.topology.id(alert.configuration_item.as_deref()?)) {
+        if members.on(item).is_some() && items.insert(item) {
+            let above = state.topology.above(item, hops_max);
+            items.extend(above.into_iter().map(|(above, _)| above).filter(|above| members.on(*above).is_some()));
         }
     }
+    let mut items: Vec<ItemId> = items.into_iter().collect();
+    state.topology.sort(&mut items);
     items
 }
 
@@ -109,7 +110,8 @@ fn symptoms(state: &State, id: &IncidentId) -> Vec<Symptom> {
     let Some(members) = state.groups.members(id) else { return Vec::new() };
     let reopened_at = state.incident(id).and_then(|incident| incident.reopened_at);
     let is_present = |alert: &&Alert| alert.is_unsettled() || reopened_at.is_none_or(|at| alert.fired_at >= at);
-    let numbers = ranked_items(state, members).into_values().flat_map(SmallSet::iter);
+    let items = ranked_items(state, members).into_iter();
+    let numbers = items.filter_map(|item| members.on(item)).flat_map(SmallSet::iter);
     numbers.filter_map(|number| state.alert(*number)).filter(is_present).filter_map(symptom).collect()
 }
 
@@ -117,7 +119,10 @@ fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<R
     // Of a storm not all were looked at, and the index knows how many there are.
     let is_sample = state.incident(id).is_some_and(|all| all.configuration_item_count as usize > ITEMS_RANKED_MAX);
     let failing = |item: &ItemName, counted: usize| match is_sample {
-        true => counted.max(state.groups.count_below(item, id) as usize),
+        true => {
+            let below = state.topology.id(item).map_or(0, |item| state.groups.count_below(item, id));
+            counted.max(below as usize)
+        }
         false => counted,
     };
     let mut ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, symptoms, failing);
@@ -174,7 +179,7 @@ pub fn learn(state: &mut State, now: Timestamp, id: &IncidentId) {
 
 /// History learns of an alert that is over.
 pub fn learn_alert(state: &mut State, now: Timestamp, number: AlertNumber, blame: i64) {
-    if let Some(alert) = state.alerts.get(&number) {
+    if let Some(alert) = state.alerts.get(number) {
         state.history.learn(now, seen(alert), blame);
     }
 }
@@ -185,7 +190,7 @@ pub(super) fn seen(alert: &Alert) -> Seen<'_> {
 
 /// The first few.
 fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
-    let numbers = state.groups.members(id).and_then(|members| members.items.get(item));
+    let numbers = state.alerts_on(id, item);
     numbers.into_iter().flat_map(SmallSet::iter).filter_map(|number| state.alert(*number)).take(10)
 }
 

@@ -1,5 +1,5 @@
 //! Ordered maps and sets that are mostly tiny. A tree of one entry takes hundreds of bytes, and there is
-//! such a set for each alert; so few entries live in a sorted vector, and only many in a tree.
+//! such a set for each alert; so one entry lives alone, a few live in a sorted vector, and only many in a tree.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -9,8 +9,11 @@ const FEW: usize = 8;
 
 #[derive(Clone, Debug)]
 pub enum SmallMap<K, V> {
+    /// Most have no company.
+    One([(K, V); 1]),
     Few(Vec<(K, V)>),
-    Many(BTreeMap<K, V>),
+    #[allow(clippy::box_collection, reason = "without the box the others would take more room")]
+    Many(Box<BTreeMap<K, V>>),
 }
 
 impl<K, V> Default for SmallMap<K, V> {
@@ -20,10 +23,19 @@ impl<K, V> Default for SmallMap<K, V> {
 }
 
 impl<K: Ord, V> SmallMap<K, V> {
+    /// The entries in order, where they are not many.
+    fn few(&self) -> &[(K, V)] {
+        match self {
+            Self::One(one) => one,
+            Self::Few(few) => few,
+            Self::Many(_) => &[],
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self {
-            Self::Few(few) => few.len(),
             Self::Many(many) => many.len(),
+            _ => self.few().len(),
         }
     }
 
@@ -36,18 +48,8 @@ impl<K: Ord, V> SmallMap<K, V> {
         K: Borrow<Q>,
     {
         match self {
-            Self::Few(few) => place(few, key).ok().map(|at| &few[at].1),
             Self::Many(many) => many.get(key),
-        }
-    }
-
-    pub fn get_key_value<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
-    where
-        K: Borrow<Q>,
-    {
-        match self {
-            Self::Few(few) => place(few, key).ok().map(|at| (&few[at].0, &few[at].1)),
-            Self::Many(many) => many.get_key_value(key),
+            _ => place(self.few(), key).ok().map(|at| &self.few()[at].1),
         }
     }
 
@@ -55,31 +57,38 @@ impl<K: Ord, V> SmallMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        match self {
-            Self::Few(few) => place(few, key).ok().map(|at| &mut few[at].1),
-            Self::Many(many) => many.get_mut(key),
-        }
+        let few: &mut [(K, V)] = match self {
+            Self::Many(many) => return many.get_mut(key),
+            Self::One(one) => one,
+            Self::Few(few) => few,
+        };
+        place(few, key).ok().map(|at| &mut few[at].1)
     }
 
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self {
-            Self::Many(many) => many.insert(key, value),
-            Self::Few(few) => match place(few, &key) {
-                Ok(at) => Some(std::mem::replace(&mut few[at].1, value)),
-                Err(at) if few.len() < FEW => {
-                    // Most stay alone: no room is kept for company.
-                    few.reserve_exact(1);
-                    few.insert(at, (key, value));
-                    None
-                }
-                Err(_) => {
-                    let mut many: BTreeMap<K, V> = std::mem::take(few).into_iter().collect();
-                    many.insert(key, value);
-                    *self = Self::Many(many);
-                    None
-                }
-            },
+        if let Self::Many(many) = self {
+            return many.insert(key, value);
         }
+        if let Some(known) = self.get_mut(&key) {
+            return Some(std::mem::replace(known, value));
+        }
+        *self = match std::mem::take(self) {
+            Self::One([one]) => {
+                let is_first = key < one.0;
+                Self::Few(if is_first { vec![(key, value), one] } else { vec![one, (key, value)] })
+            }
+            Self::Few(few) if few.is_empty() => Self::One([(key, value)]),
+            Self::Few(mut few) if few.len() < FEW => {
+                // Room is kept for no more than came.
+                few.reserve_exact(1);
+                let (Ok(at) | Err(at)) = place(&few, &key);
+                few.insert(at, (key, value));
+                Self::Few(few)
+            }
+            Self::Few(few) => Self::Many(Box::new(few.into_iter().chain([(key, value)]).collect())),
+            many @ Self::Many(_) => many,
+        };
+        None
     }
 
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
@@ -87,18 +96,20 @@ impl<K: Ord, V> SmallMap<K, V> {
         K: Borrow<Q>,
     {
         match self {
-            Self::Few(few) => place(few, key).ok().map(|at| few.remove(at).1),
             Self::Many(many) => many.remove(key),
+            Self::Few(few) => place(few, key).ok().map(|at| few.remove(at).1),
+            Self::One(one) => {
+                place(one, key).ok()?;
+                let Self::One([(_, value)]) = std::mem::take(self) else { return None };
+                Some(value)
+            }
         }
     }
 
     /// In order of the keys.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
-        let (few, many) = match self {
-            Self::Few(few) => (Some(few), None),
-            Self::Many(many) => (None, Some(many)),
-        };
-        let few = few.into_iter().flatten().map(|(key, value)| (key, value));
+        let many = if let Self::Many(many) = self { Some(many) } else { None };
+        let few = self.few().iter().map(|(key, value)| (key, value));
         few.chain(many.into_iter().flat_map(|many| many.iter()))
     }
 
@@ -134,12 +145,6 @@ impl<T: Ord> SmallSet<T> {
         T: Borrow<Q>,
     {
         self.0.get(item).is_some()
-    }
-
-    /// Of items that are in order, each once.
-    pub fn of_sorted(items: impl ExactSizeIterator<Item = T>) -> Self {
-        let items = items.map(|item| (item, ()));
-        Self(if items.len() <= FEW { SmallMap::Few(items.collect()) } else { SmallMap::Many(items.collect()) })
     }
 
     /// True when it was not there.

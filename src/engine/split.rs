@@ -11,8 +11,8 @@ use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, IncidentState, Span, Timestamp};
 
 use super::fixed::ONE;
+use super::items::ItemId;
 use super::state::State;
-use super::topology::ItemName;
 use super::{affinity, lifecycle, timeline};
 
 /// Quiet after which what comes may be a second fault. One fault has its alerts within a few checks of the monitors.
@@ -94,12 +94,13 @@ pub fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &Inci
 /// Whether these are on several items, one of them severe, and nothing that is gone explains them.
 fn is_second_fault(state: &State, id: &IncidentId, alerts: &[AlertNumber]) -> bool {
     let alerts: Vec<&Alert> = alerts.iter().filter_map(|number| state.alert(*number)).collect();
-    let items: BTreeSet<&ItemName> = alerts.iter().filter_map(|alert| alert.configuration_item.as_ref()).collect();
+    let item = |alert: &&Alert| state.topology.id(alert.configuration_item.as_deref()?);
+    let items: BTreeSet<ItemId> = alerts.iter().filter_map(item).collect();
     let correlation = &state.policy().correlation;
     let is_severe = alerts.iter().any(|alert| alert.severity.is_at_least(correlation.open_severity));
-    let is_explained = |item: &&ItemName| {
-        let above = state.topology.upstream(item, correlation.hops_max);
-        above.iter().any(|(ancestor, _)| affinity::is_gone(state, id, ancestor))
+    let is_explained = |item: &ItemId| {
+        let above = state.topology.above(*item, correlation.hops_max);
+        above.iter().any(|(ancestor, _)| affinity::is_gone(state, id, *ancestor))
     };
     state.incident(id).is_some_and(|incident| incident.state == IncidentState::Open)
         && items.len() >= WAVE_ITEMS_MIN

@@ -30,8 +30,9 @@ use super::effect::Effect;
 use super::groups::Groups;
 use super::history::History;
 use super::inhibit::Inhibitors;
-use super::interner::Interner;
+use super::interner::{Classes, Interner};
 use super::normalize::Names;
+use super::numbered::Numbered;
 use super::origins::{self, Origins};
 use super::policy::Policy;
 use super::problem::signatures::Signatures;
@@ -49,6 +50,8 @@ pub struct State {
     pub(super) origins: Origins,
     /// Only saves memory; nothing is decided by it.
     pub(super) texts: Interner,
+    /// Only saves time.
+    pub(super) classes: Classes,
     pub(super) names: Names,
     pub(super) history: History,
     pub(super) inhibitors: Inhibitors,
@@ -56,7 +59,7 @@ pub struct State {
     pub(super) deadlines: Deadlines,
     pub(super) routes_decided: route::Decided,
     /// Shared with rows that are on their way to the store, so that taking changes copies nothing.
-    pub(super) alerts: BTreeMap<AlertNumber, Arc<Alert>>,
+    pub(super) alerts: Numbered<Arc<Alert>>,
     by_fingerprint: BTreeMap<Fingerprint, AlertNumber>,
     next_alert: AlertNumber,
     incidents: BTreeMap<IncidentId, Arc<Incident>>,
@@ -75,8 +78,6 @@ pub struct State {
     maintenances: BTreeMap<String, Maintenance>,
     /// What was altered lately, by people and machines outside.
     pub(super) recent: RecentChanges,
-    /// Learned dependencies, item to the items it depends on.
-    learned: BTreeMap<ItemName, SmallSet<ItemName>>,
     /// How far our time is ahead of a wall clock that was set back.
     ahead: Span,
     /// The end of the last time in which nobody could tell us anything.
@@ -148,7 +149,7 @@ impl State {
     }
 
     pub fn alert(&self, number: AlertNumber) -> Option<&Alert> {
-        self.alerts.get(&number).map(|alert| &**alert)
+        self.alerts.get(number).map(|alert| &**alert)
     }
 
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
@@ -165,7 +166,7 @@ impl State {
     }
 
     pub(super) fn alert_mut(&mut self, number: AlertNumber) -> Option<&mut Alert> {
-        let alert = self.alerts.get_mut(&number)?;
+        let alert = self.alerts.get_mut(number)?;
         self.changed.alerts.insert(number);
         self.altered.insert(number);
         Some(Arc::make_mut(alert))
@@ -173,7 +174,7 @@ impl State {
 
     /// For changes that the row may miss: see `dedup`.
     pub(super) fn alert_unrecorded(&mut self, number: AlertNumber) -> Option<&mut Alert> {
-        self.alerts.get_mut(&number).map(Arc::make_mut)
+        self.alerts.get_mut(number).map(Arc::make_mut)
     }
 
     /// Takes a new alert in and gives it its number.
@@ -182,6 +183,7 @@ impl State {
         self.next_alert += 1;
         self.changed.is_next_alert = true;
         alert.number = number;
+        self.classes.note(&alert.name);
         self.by_fingerprint.insert(alert.fingerprint, number);
         self.alerts.insert(number, Arc::new(alert));
         self.changed.alerts.insert(number);
@@ -190,12 +192,17 @@ impl State {
 
     /// Lets go of an alert; its row stays as history.
     pub(super) fn evict_alert(&mut self, number: AlertNumber) {
-        if let Some(alert) = self.alerts.remove(&number) {
+        if let Some(alert) = self.alerts.remove(number) {
             self.by_fingerprint.remove(&alert.fingerprint);
             self.deadlines.set(Deadline::Alert(number), None);
             self.changed.alerts.remove(&number);
             self.changed.evicted_alerts.push(alert);
         }
+    }
+
+    /// The alerts of an incident on the item of this name.
+    pub(super) fn alerts_on(&self, id: &IncidentId, item: &str) -> Option<&SmallSet<AlertNumber>> {
+        self.groups.members(id)?.on(self.topology.id(item)?)
     }
 
     pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
@@ -227,8 +234,8 @@ impl State {
 
     /// Lets go of a finished incident and its alerts.
     pub(super) fn evict_incident(&mut self, id: &IncidentId) {
-        for number in self.groups.forget(&self.topology, self.policy.correlation.hops_max, id) {
-            if self.alerts.get(&number).is_some_and(|alert| alert.incident.as_ref() == Some(id)) {
+        for number in self.groups.forget(&mut self.topology, self.policy.correlation.hops_max, id) {
+            if self.alerts.get(number).is_some_and(|alert| alert.incident.as_ref() == Some(id)) {
                 self.evict_alert(number);
             }
         }
@@ -332,7 +339,7 @@ impl State {
 
     /// Dependencies that monitors taught, item to the items it depends on.
     pub fn learned(&self) -> impl Iterator<Item = (&ItemName, impl Iterator<Item = &ItemName>)> {
-        self.learned.iter().map(|(from, all)| (from, all.iter()))
+        self.topology.learned().map(|(from, all)| (from, all.into_iter()))
     }
 
     /// The graph of all origins.
@@ -342,21 +349,23 @@ impl State {
 
     /// Learns that `from` depends on `to`; indexes follow when it was news.
     pub(super) fn learn_dependency(&mut self, from: &str, to: &str) {
-        if from == to || self.learned.get(from).is_some_and(|known| known.contains(to)) {
+        if from == to {
             return;
         }
-        let (from, to) = (self.names.intern(from), self.names.intern(to));
-        let known = self.learned.entry(ItemName::clone(&from)).or_default();
-        known.insert(ItemName::clone(&to));
-        let known = known.iter().map(|item| Value::from(&**item)).collect();
-        self.remember(fact::DEPENDENCY, &*from, Some(known));
+        let name = from;
+        let (from, to) = (self.topology.know(from), self.topology.know(to));
+        if !self.topology.learn(from, to) {
+            return;
+        }
+        let known = self.topology.learned_of(from).into_iter().map(|item| Value::from(&**item)).collect();
+        self.remember(fact::DEPENDENCY, name, Some(known));
         let hops_max = self.policy.correlation.hops_max;
-        let Some(below) = self.topology.everything_below(&from, hops_max) else {
-            self.topology.connect(&from, &to);
+        let Some(below) = self.topology.everything_below(from, hops_max) else {
+            self.topology.connect(from, to);
             return self.groups.reindex(&self.topology, hops_max);
         };
         let moved = self.groups.lift(&self.topology, hops_max, &below);
-        self.topology.connect(&from, &to);
+        self.topology.connect(from, to);
         self.groups.put_back(&self.topology, hops_max, moved);
     }
 
@@ -366,32 +375,31 @@ impl State {
 
     /// Files an alert under an incident in the working index.
     pub(super) fn group_alert(&mut self, id: &IncidentId, number: AlertNumber) {
-        if let Some(alert) = self.alerts.get(&number) {
-            self.groups.add(&self.topology, self.policy.correlation.hops_max, id, alert);
+        if let Some(alert) = self.alerts.get(number) {
+            self.groups.add(&mut self.topology, self.policy.correlation.hops_max, id, alert);
         }
     }
 
     /// Brings the working index in line with the alerts that have changed.
     pub(super) fn follow_alerts(&mut self) {
         while let Some(number) = self.altered.pop_first() {
-            if let Some((id, alert)) =
-                self.alerts.get(&number).and_then(|alert| Some((alert.incident.as_ref()?, alert)))
+            if let Some((id, alert)) = self.alerts.get(number).and_then(|alert| Some((alert.incident.as_ref()?, alert)))
             {
-                self.groups.update(id, alert);
+                self.groups.update(&self.topology, id, alert);
             }
         }
     }
 
     /// Takes an alert out of an incident in the working index.
     pub(super) fn ungroup_alert(&mut self, id: &IncidentId, number: AlertNumber) {
-        if let Some(alert) = self.alerts.get(&number) {
-            self.groups.take(&self.topology, self.policy.correlation.hops_max, id, alert);
+        if let Some(alert) = self.alerts.get(number) {
+            self.groups.take(&mut self.topology, self.policy.correlation.hops_max, id, alert);
         }
     }
 
     /// Follows an alert in the index of inhibition.
     pub(super) fn index_inhibitor(&mut self, number: AlertNumber) {
-        if let Some(alert) = self.alerts.get(&number) {
+        if let Some(alert) = self.alerts.get(number) {
             inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
         }
     }

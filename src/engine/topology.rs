@@ -1,22 +1,25 @@
 //! The graph of configuration items in memory: who depends on whom, up to a few hops.
 //!
-//! Built from what all origins say (`origins.rs`) plus what monitors taught (parents, labels). Names are the
-//! keys and every answer is in an order that follows from them, so that a restart changes nothing.
+//! Built from what all origins say (`origins.rs`) plus what monitors taught (parents, labels). Inside, items are
+//! numbers (`items.rs`); neighbours are kept, and answers given, in the order of the names, so that a restart, which
+//! numbers anew, changes nothing.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+mod unite;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::topology::{ConfigurationItem, TopologyFile};
+use crate::model::topology::ConfigurationItem;
 
-use super::small::SmallSet;
-
-pub type ItemName = Arc<str>;
+pub use super::items::ItemName;
+use super::items::{ItemId, Items};
 
 /// Items visited in one walk: a hub cannot make an alert expensive.
 pub const VISITED_MAX: usize = 256;
+/// Dependants of an item that are kept, the first by name: no walk looks at more of them, for it has seen
+/// `VISITED_MAX` others and the item it began with by then.
+const DEPENDANTS_MAX: usize = VISITED_MAX + 1;
 
 /// How one item is near another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -33,9 +36,9 @@ pub enum Kinship {
 }
 
 /// An item a few steps away.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Near {
-    pub item: ItemName,
+    pub item: ItemId,
     /// Thousandths, 1,000 for the item itself.
     pub nearness: i64,
     pub kinship: Kinship,
@@ -43,9 +46,9 @@ pub struct Near {
 }
 
 impl Near {
-    /// Why `item` is near this one, in words.
-    pub fn text(&self, item: &str) -> String {
-        let (near, hops) = (&self.item, self.hops);
+    /// Why `near`, which this is, is near `item`, in words.
+    pub fn text(&self, item: &str, near: &str) -> String {
+        let hops = self.hops;
         let steps = format!("{hops} hop{}", if hops == 1 { "" } else { "s" });
         match self.kinship {
             Kinship::Dependency => format!("{item} depends on {near} ({steps}), which fails too"),
@@ -66,66 +69,137 @@ const HUB: usize = 64;
 
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
-    nodes: BTreeMap<ItemName, Node>,
+    /// Of the graph, those that have alerts, and others whose names are known.
+    pub(super) items: Items,
+    /// By number; those past the end have no dependencies either way.
+    nodes: Vec<Node>,
     /// As the files have them. Most items are known from monitors only and are not looked for in here.
-    described: BTreeMap<ItemName, ConfigurationItem>,
+    described: BTreeMap<ItemId, ConfigurationItem>,
+    node_count: usize,
     edge_count: usize,
+    /// The dependencies that monitors taught, whether or not others tell them too.
+    learned: BTreeSet<(ItemId, ItemId)>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    dependencies: SmallSet<ItemName>,
-    dependants: SmallSet<ItemName>,
+    /// Part of the graph; others only have alerts.
+    is_linked: bool,
+    /// In the order of the names.
+    dependencies: Vec<ItemId>,
+    /// The first of them in the order of the names.
+    dependants: Vec<ItemId>,
+    dependant_count: u32,
 }
 
 impl Topology {
-    pub fn of(file: &TopologyFile) -> Self {
-        Self::unite([file])
-    }
-
-    /// Everything that the documents say. An item that two of them describe is as the first says, and what
-    /// that one leaves open as the next does. An edge may name an item by an alias that only one item has;
-    /// ends that nobody describes become plain items.
-    pub fn unite<'a>(documents: impl IntoIterator<Item = &'a TopologyFile>) -> Self {
-        let documents: Vec<&TopologyFile> = documents.into_iter().collect();
-        let described = described(&documents);
-        let mut numbers = Numbers::of(&described);
-        let edges = documents.iter().flat_map(|document| document.dependencies());
-        let pairs: Vec<(u32, u32)> = edges.map(|(from, to)| (numbers.of_end(from), numbers.of_end(to))).collect();
-        let (names, ranks) = ranked(&numbers.names);
-        let mut pairs: Vec<(u32, u32)> =
-            pairs.into_iter().map(|(from, to)| (ranks[from as usize], ranks[to as usize])).collect();
-        pairs.retain(|(from, to)| from != to);
-        pairs.sort_unstable();
-        pairs.dedup();
-        let mut nodes = vec![Node::default(); names.len()];
-        for (from, all) in runs(&pairs) {
-            nodes[from].dependencies = SmallSet::of_sorted(all.iter().map(|(_, to)| names[*to as usize].clone()));
-        }
-        let edge_count = pairs.len();
-        pairs.iter_mut().for_each(|(from, to)| std::mem::swap(from, to));
-        pairs.sort_unstable();
-        for (to, all) in runs(&pairs) {
-            nodes[to].dependants = SmallSet::of_sorted(all.iter().map(|(_, from)| names[*from as usize].clone()));
-        }
-        // Those that are described came first.
-        let described = described.into_values().zip(&ranks).map(|(item, rank)| (names[*rank as usize].clone(), item));
-        Self { described: described.collect(), nodes: names.iter().cloned().zip(nodes).collect(), edge_count }
-    }
-
     /// `from` depends on `to`; true when that was not known.
-    pub fn connect(&mut self, from: &ItemName, to: &ItemName) -> bool {
+    pub fn connect(&mut self, from: ItemId, to: ItemId) -> bool {
         if from == to {
             return false;
         }
-        self.nodes.entry(to.clone()).or_default().dependants.insert(from.clone());
-        let is_new = self.nodes.entry(from.clone()).or_default().dependencies.insert(to.clone());
-        self.edge_count += usize::from(is_new);
-        is_new
+        self.link(from);
+        self.link(to);
+        let Self { items, nodes, .. } = self;
+        let Err(place) = place(items, &nodes[from.index()].dependencies, to) else { return false };
+        let dependencies = &mut nodes[from.index()].dependencies;
+        dependencies.reserve_exact(usize::from(dependencies.is_empty()));
+        dependencies.insert(place, to);
+        let Node { dependants, dependant_count, .. } = &mut nodes[to.index()];
+        *dependant_count += 1;
+        let is_past = |last: &ItemId| dependants.len() == DEPENDANTS_MAX && items.name(*last) < items.name(from);
+        if !dependants.last().is_some_and(is_past)
+            && let Err(place) = self::place(items, dependants, from)
+        {
+            dependants.insert(place, from);
+            dependants.truncate(DEPENDANTS_MAX);
+        }
+        self.edge_count += 1;
+        true
+    }
+
+    /// Makes an item part of the graph.
+    fn link(&mut self, id: ItemId) {
+        if self.nodes.len() <= id.index() {
+            self.nodes.resize_with(id.index() + 1, Node::default);
+        }
+        let node = &mut self.nodes[id.index()];
+        self.node_count += usize::from(!node.is_linked);
+        node.is_linked = true;
+    }
+
+    /// Notes that a monitor taught that `from` depends on `to`, true when that is news; the graph follows by
+    /// [`Topology::connect`].
+    pub fn learn(&mut self, from: ItemId, to: ItemId) -> bool {
+        self.learned.insert((from, to))
+    }
+
+    /// What monitors taught that an item depends on, in the order of their names.
+    pub fn learned_of(&self, from: ItemId) -> Vec<&ItemName> {
+        let all = self.learned.range((from, ItemId::FIRST)..=(from, ItemId::LAST));
+        let mut all: Vec<&ItemName> = all.map(|(_, to)| self.name(*to)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// All that monitors taught, in the order of the names.
+    pub fn learned(&self) -> impl Iterator<Item = (&ItemName, Vec<&ItemName>)> {
+        let mut items: Vec<ItemId> = self.learned.iter().map(|(from, _)| *from).collect();
+        items.dedup();
+        self.sort(&mut items);
+        items.into_iter().map(|from| (self.name(from), self.learned_of(from)))
+    }
+
+    /// The number of an item that has one: the graph has it, it has alerts, or its name is known.
+    pub fn id(&self, name: &str) -> Option<ItemId> {
+        self.items.find(name)
+    }
+
+    pub fn name(&self, id: ItemId) -> &ItemName {
+        self.items.name(id)
+    }
+
+    /// The number of an item that has alerts.
+    pub fn intern(&mut self, name: &ItemName) -> ItemId {
+        self.items.intern_shared(name)
+    }
+
+    /// The number of an item whose name is remembered from now on.
+    pub fn know(&mut self, name: &str) -> ItemId {
+        let id = self.items.intern(name);
+        self.items.know(id);
+        id
+    }
+
+    /// The shared form of a name that is remembered from now on.
+    pub fn known(&mut self, name: &str) -> ItemName {
+        let id = self.know(name);
+        ItemName::clone(self.name(id))
+    }
+
+    /// The shared form of a name, where it has one.
+    pub fn share(&self, name: &str) -> ItemName {
+        self.id(name).map_or_else(|| name.into(), |id| ItemName::clone(self.name(id)))
+    }
+
+    /// An item has no alerts any more; its number goes back unless something else needs it.
+    pub fn release(&mut self, id: ItemId) {
+        if !self.node(id).is_some_and(|node| node.is_linked) {
+            self.items.release(id);
+        }
+    }
+
+    fn node(&self, id: ItemId) -> Option<&Node> {
+        self.nodes.get(id.index())
+    }
+
+    fn linked(&self, name: &str) -> Option<(ItemId, &Node)> {
+        let id = self.id(name)?;
+        self.node(id).filter(|node| node.is_linked).map(|node| (id, node))
     }
 
     pub fn node_count(&self) -> usize {
-        self.nodes.len()
+        self.node_count
     }
 
     /// Dependencies, each pair of items once.
@@ -134,23 +208,48 @@ impl Topology {
     }
 
     pub fn contains(&self, name: &str) -> bool {
-        self.nodes.contains_key(name)
+        self.linked(name).is_some()
     }
 
     pub fn item(&self, name: &str) -> Option<&ConfigurationItem> {
-        self.described.get(name)
+        // Where nothing is described, no name is looked for.
+        if self.described.is_empty() { None } else { self.described.get(&self.id(name)?) }
     }
 
+    /// As the files have it.
+    pub fn description(&self, id: ItemId) -> Option<&ConfigurationItem> {
+        self.described.get(&id)
+    }
+
+    /// All of the graph, in the order of their names.
     pub fn items(&self) -> impl Iterator<Item = (&ItemName, Option<&ConfigurationItem>)> {
-        self.nodes.keys().map(|name| (name, self.described.get(name)))
+        self.linked_in_order().into_iter().map(|id| (self.name(id), self.description(id)))
+    }
+
+    pub fn linked_in_order(&self) -> Vec<ItemId> {
+        let linked = self.nodes.iter().enumerate().filter(|(_, node)| node.is_linked);
+        let mut ids: Vec<ItemId> = linked.map(|(index, _)| ItemId::of_index(index)).collect();
+        self.sort(&mut ids);
+        ids
+    }
+
+    /// Brings items into the order of their names.
+    pub fn sort(&self, ids: &mut [ItemId]) {
+        ids.sort_by(|one, other| self.name(*one).cmp(self.name(*other)));
     }
 
     pub fn has_dependencies(&self, name: &str) -> bool {
-        self.nodes.get(name).is_some_and(|node| !node.dependencies.is_empty())
+        self.linked(name).is_some_and(|(_, node)| !node.dependencies.is_empty())
     }
 
     pub fn dependencies(&self, name: &str) -> impl Iterator<Item = &ItemName> {
-        self.nodes.get(name).into_iter().flat_map(|node| node.dependencies.iter())
+        let ids = self.linked(name).map_or(&[][..], |(_, node)| &node.dependencies);
+        ids.iter().map(|id| self.name(*id))
+    }
+
+    /// Directly, in the order of their names.
+    pub fn dependencies_of(&self, id: ItemId) -> &[ItemId] {
+        self.node(id).map_or(&[], |node| &node.dependencies)
     }
 
     /// What depends on it directly.
@@ -159,166 +258,146 @@ impl Topology {
     }
 
     /// Directly.
-    pub fn depends_on(&self, name: &str, other: &str) -> bool {
-        self.nodes.get(name).is_some_and(|node| node.dependencies.contains(other))
+    pub fn depends_on(&self, id: ItemId, other: ItemId) -> bool {
+        self.node(id).is_some_and(|node| match node.dependencies.len() {
+            0..=DEPENDENCIES_FEW => node.dependencies.contains(&other),
+            _ => place(&self.items, &node.dependencies, other).is_ok(),
+        })
     }
 
     pub fn dependant_count(&self, name: &str) -> usize {
-        self.nodes.get(name).map_or(0, |node| node.dependants.len())
+        self.linked(name).map_or(0, |(id, _)| self.dependant_count_of(id))
+    }
+
+    pub fn dependant_count_of(&self, id: ItemId) -> usize {
+        self.node(id).map_or(0, |node| node.dependant_count as usize)
     }
 
     /// What `name` depends on, nearest first, with the number of hops; `name` itself is not in it.
     pub fn upstream(&self, name: &str, hops_max: u8) -> Vec<(ItemName, u8)> {
-        self.walk(name, hops_max, |node| &node.dependencies)
+        self.named(self.id(name).map(|id| self.above(id, hops_max)))
     }
 
     /// What depends on `name`, nearest first.
     pub fn downstream(&self, name: &str, hops_max: u8) -> Vec<(ItemName, u8)> {
-        self.walk(name, hops_max, |node| &node.dependants)
+        self.named(self.id(name).map(|id| self.below(id, hops_max)))
     }
 
-    /// `name` and what depends on it; none when that is more than a walk visits.
-    pub fn everything_below(&self, name: &str, hops_max: u8) -> Option<Vec<ItemName>> {
-        let found = self.downstream(name, hops_max);
-        (found.len() < VISITED_MAX).then(|| found.into_iter().map(|(item, _)| item).chain([name.into()]).collect())
+    fn named(&self, found: Option<Vec<(ItemId, u8)>>) -> Vec<(ItemName, u8)> {
+        let found = found.into_iter().flatten();
+        found.map(|(id, hops)| (ItemName::clone(self.name(id)), hops)).collect()
     }
 
-    /// The items around this one, each once and by its strongest tie.
+    /// What it depends on, nearest first, with the number of hops; itself is not in it.
+    pub fn above(&self, id: ItemId, hops_max: u8) -> Vec<(ItemId, u8)> {
+        self.walk(id, hops_max, |node| &node.dependencies)
+    }
+
+    /// What depends on it, nearest first.
+    pub fn below(&self, id: ItemId, hops_max: u8) -> Vec<(ItemId, u8)> {
+        self.walk(id, hops_max, |node| &node.dependants)
+    }
+
+    /// It and what depends on it; none when that is more than a walk visits.
+    pub fn everything_below(&self, id: ItemId, hops_max: u8) -> Option<Vec<ItemId>> {
+        let found = self.below(id, hops_max);
+        (found.len() < VISITED_MAX).then(|| found.into_iter().map(|(item, _)| item).chain([id]).collect())
+    }
+
+    /// The items around this one, each once and by its strongest tie, in the order of their names.
     pub fn nearby(&self, name: &str, hops_max: u8) -> Vec<Near> {
-        let Some(node) = self.nodes.get(name) else { return Vec::new() };
-        let mut near: BTreeMap<ItemName, Near> = BTreeMap::new();
-        let mut add = |item: &ItemName, nearness: i64, kinship, hops| {
-            if **item != *name && near.get(item).is_none_or(|known| known.nearness < nearness) {
-                near.insert(item.clone(), Near { item: item.clone(), nearness, kinship, hops });
+        self.id(name).map_or(Vec::new(), |id| self.around(id, hops_max, &self.above(id, hops_max), |_| true))
+    }
+
+    /// The wanted items around this one, each once and by its strongest tie, in the order of their names. `above` is
+    /// what [`Topology::above`] has found.
+    pub fn around(
+        &self,
+        id: ItemId,
+        hops_max: u8,
+        above: &[(ItemId, u8)],
+        is_wanted: impl Fn(ItemId) -> bool,
+    ) -> Vec<Near> {
+        let Some(node) = self.node(id) else { return Vec::new() };
+        let mut near: Vec<Near> = Vec::new();
+        let mut add = |item: ItemId, nearness: i64, kinship, hops| {
+            if item != id && is_wanted(item) {
+                near.push(Near { item, nearness, kinship, hops });
             }
         };
         let nearness = |hops: u8| NEARNESS.get(usize::from(hops)).copied().unwrap_or(NEARNESS[3]);
-        for (item, hops) in self.upstream(name, hops_max) {
-            add(&item, nearness(hops), Kinship::Dependency, hops);
+        for (item, hops) in above {
+            add(*item, nearness(*hops), Kinship::Dependency, *hops);
         }
-        if node.dependants.len() <= HUB {
-            for (item, hops) in self.downstream(name, hops_max) {
-                add(&item, nearness(hops), Kinship::Dependant, hops);
+        if node.dependant_count as usize <= HUB {
+            for (item, hops) in self.below(id, hops_max) {
+                add(item, nearness(hops), Kinship::Dependant, hops);
             }
         }
-        let shared = node.dependencies.iter().filter_map(|shared| self.nodes.get(shared));
-        for shared in shared.filter(|shared| shared.dependants.len() <= HUB) {
-            shared.dependants.iter().for_each(|item| add(item, SIBLING, Kinship::Sibling, 2));
+        let shared = node.dependencies.iter().filter_map(|shared| self.node(*shared));
+        for shared in shared.filter(|shared| shared.dependant_count as usize <= HUB) {
+            shared.dependants.iter().for_each(|item| add(*item, SIBLING, Kinship::Sibling, 2));
         }
-        let callers = node.dependants.iter().take(HUB).filter_map(|caller| self.nodes.get(caller));
+        let callers = node.dependants.iter().take(HUB).filter_map(|caller| self.node(*caller));
         for caller in callers.filter(|caller| caller.dependencies.len() <= HUB) {
-            caller.dependencies.iter().for_each(|item| add(item, CALLER, Kinship::Caller, 2));
+            caller.dependencies.iter().for_each(|item| add(*item, CALLER, Kinship::Caller, 2));
         }
-        near.into_values().collect()
+        // Of two ties that are as strong the first one stays.
+        near.sort_by_key(|near| (near.item, std::cmp::Reverse(near.nearness)));
+        near.dedup_by_key(|near| near.item);
+        near.sort_by(|one, other| self.name(one.item).cmp(self.name(other.item)));
+        near
     }
 
-    fn walk(&self, start: &str, hops_max: u8, next: impl Fn(&Node) -> &SmallSet<ItemName>) -> Vec<(ItemName, u8)> {
+    fn walk(&self, start: ItemId, hops_max: u8, next: impl Fn(&Node) -> &Vec<ItemId>) -> Vec<(ItemId, u8)> {
+        let neighbours = |id: ItemId| self.node(id).map_or(&[][..], |node| next(node));
         // Most items are in no dependency at all.
-        if self.nodes.get(start).is_none_or(|node| next(node).is_empty()) {
+        if neighbours(start).is_empty() {
             return Vec::new();
         }
-        let mut found: Vec<(ItemName, u8)> = Vec::new();
-        let mut seen: BTreeSet<ItemName> = BTreeSet::from([start.into()]);
-        let mut queue: VecDeque<(ItemName, u8)> = VecDeque::from([(start.into(), 0)]);
-        while let Some((name, hops)) = queue.pop_front() {
-            if hops == hops_max {
-                continue;
-            }
-            for neighbour in self.nodes.get(&name).into_iter().flat_map(|node| next(node).iter()) {
+        // What was found is also what is still to be looked at.
+        let mut found: Vec<(ItemId, u8)> = Vec::new();
+        let mut seen = vec![start];
+        let (mut at, mut looked_at) = ((start, 0), 0);
+        loop {
+            let (item, hops) = at;
+            for neighbour in neighbours(item).iter().filter(|_| hops < hops_max) {
                 if found.len() >= VISITED_MAX {
                     return found;
                 }
-                if seen.insert(neighbour.clone()) {
-                    found.push((neighbour.clone(), hops + 1));
-                    queue.push_back((neighbour.clone(), hops + 1));
+                if let Err(place) = seen.binary_search(neighbour) {
+                    seen.insert(place, *neighbour);
+                    found.push((*neighbour, hops + 1));
                 }
             }
-        }
-        found
-    }
-}
-
-/// Each item as the first document describes it, completed by those after it.
-fn described<'a>(documents: &[&'a TopologyFile]) -> BTreeMap<&'a str, ConfigurationItem> {
-    let mut described: BTreeMap<&str, ConfigurationItem> = BTreeMap::new();
-    for item in documents.iter().flat_map(|document| &document.nodes) {
-        match described.entry(&item.id) {
-            Entry::Vacant(entry) => drop(entry.insert(item.clone())),
-            Entry::Occupied(mut known) => known.get_mut().complete(item),
+            let Some(next) = found.get(looked_at) else { return found };
+            (at, looked_at) = (*next, looked_at + 1);
         }
     }
-    described
 }
 
-/// Other names, and the item that each means; none where it is a name itself, or two claim it.
-fn aliases<'a, 'd>(described: &'d BTreeMap<&'a str, ConfigurationItem>) -> BTreeMap<&'d str, Option<&'a str>> {
-    let mut aliases: BTreeMap<&str, Option<&str>> = BTreeMap::new();
-    for (id, item) in described {
-        for alias in item.aliases.iter().filter(|alias| !described.contains_key(alias.as_str())) {
-            aliases.entry(alias).and_modify(|known| *known = known.filter(|known| known == id)).or_insert(Some(*id));
-        }
-    }
-    aliases
-}
+/// Neighbours that are looked through one by one.
+const DEPENDENCIES_FEW: usize = 32;
 
-/// A number for each name that an edge may have, in the order in which they came: a million ends of edges are
-/// looked up once each.
-struct Numbers<'a, 'd> {
-    /// Of items.
-    names: Vec<&'a str>,
-    /// Of items and their aliases.
-    by_name: BTreeMap<&'d str, u32>,
-}
-
-impl<'a: 'd, 'd> Numbers<'a, 'd> {
-    fn of(described: &'d BTreeMap<&'a str, ConfigurationItem>) -> Self {
-        let names: Vec<&'a str> = described.keys().copied().collect();
-        let mut by_name: BTreeMap<&'d str, u32> = names.iter().copied().zip(0..).collect();
-        for (alias, item) in aliases(described) {
-            if let Some(number) = item.and_then(|item| by_name.get(item).copied()) {
-                by_name.insert(alias, number);
-            }
-        }
-        Self { names, by_name }
-    }
-
-    /// The number of the item at the end of an edge; one that nobody describes gets the next.
-    fn of_end(&mut self, name: &'a str) -> u32 {
-        if let Some(number) = self.by_name.get(name) {
-            return *number;
-        }
-        let number = self.names.len() as u32;
-        self.names.push(name);
-        self.by_name.insert(name, number);
-        number
-    }
-}
-
-/// The names in order, and for each of them as they came its place there.
-fn ranked(names: &[&str]) -> (Vec<ItemName>, Vec<u32>) {
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_unstable_by_key(|number| names[*number]);
-    let mut ranks = vec![0; names.len()];
-    for (rank, number) in (0..).zip(&order) {
-        ranks[*number] = rank;
-    }
-    (order.into_iter().map(|number| names[number].into()).collect(), ranks)
-}
-
-/// What stands together of sorted pairs: each first number with its pairs.
-fn runs(pairs: &[(u32, u32)]) -> impl Iterator<Item = (usize, &[(u32, u32)])> {
-    pairs.chunk_by(|one, other| one.0 == other.0).map(|run| (run[0].0 as usize, run))
+/// Where an item stands, or would stand, among others in the order of their names.
+fn place(items: &Items, ids: &[ItemId], id: ItemId) -> Result<usize, usize> {
+    ids.binary_search_by(|other| items.name(*other).cmp(items.name(id)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::topology::Edge;
+    use crate::model::topology::{Edge, TopologyFile};
+
+    fn connect(topology: &mut Topology, from: &str, to: &str) -> bool {
+        let (from, to) = (topology.intern(&from.into()), topology.intern(&to.into()));
+        topology.connect(from, to)
+    }
 
     fn chain() -> Topology {
         let mut topology = Topology::default();
         for (from, to) in [("web1", "rtr1"), ("web2", "rtr1"), ("shop", "web1"), ("rtr1", "core"), ("core", "rtr1")] {
-            topology.connect(&from.into(), &to.into());
+            connect(&mut topology, from, to);
         }
         topology
     }
@@ -336,7 +415,7 @@ mod tests {
         file.edges = edges.iter().map(edge).collect();
         let mut learned = Topology::default();
         for (from, to) in [("z", "m"), ("m", "a"), ("a", "z"), ("b", "m"), ("b", "twice")] {
-            assert!(learned.connect(&from.into(), &to.into()));
+            assert!(connect(&mut learned, from, to));
         }
         let built = Topology::of(&file);
         assert_eq!((built.node_count(), built.edge_count()), (6, learned.edge_count()));
@@ -354,5 +433,38 @@ mod tests {
         assert_eq!(names(chain().upstream("shop", 3)), ["web1:1", "rtr1:2", "core:3"]);
         assert_eq!(names(chain().downstream("rtr1", 2)), ["core:1", "web1:1", "web2:1", "shop:2"]);
         assert!(chain().upstream("unknown", 3).is_empty());
+    }
+
+    #[test]
+    fn numbers_decide_nothing() {
+        let mut edges = Vec::new();
+        for number in 0..700 {
+            edges.push((format!("node-{number:03}"), "hub".to_owned()));
+            edges.push((format!("app-{number:03}"), format!("node-{:03}", number * 7 % 700)));
+            edges.push((format!("app-{number:03}"), format!("db-{:02}", number % 40)));
+        }
+        let file = edges.iter().map(|(from, to)| Edge { from: from.clone(), to: to.clone(), kind: Default::default() });
+        let built = Topology::of(&TopologyFile { edges: file.collect(), ..TopologyFile::default() });
+        let mut learned = Topology::default();
+        // Some have alerts before anything is known of them, and the last by name come first.
+        let others = ["zzz", "node-500", "app-003"].map(|name| learned.intern(&name.into()));
+        for (from, to) in edges.iter().rev() {
+            assert!(connect(&mut learned, from, to));
+        }
+        others.into_iter().for_each(|id| learned.release(id));
+        let near = |topology: &Topology, name: &str| -> Vec<(ItemName, i64, Kinship, u8)> {
+            let found = topology.nearby(name, 3).into_iter();
+            found.map(|near| (topology.name(near.item).clone(), near.nearness, near.kinship, near.hops)).collect()
+        };
+        assert!(built.items().eq(learned.items()) && !learned.contains("zzz"));
+        for (name, _) in built.items() {
+            assert_eq!(built.upstream(name, 3), learned.upstream(name, 3), "{name}");
+            assert_eq!(built.downstream(name, 3), learned.downstream(name, 3), "{name}");
+            assert_eq!(near(&built, name), near(&learned, name), "{name}");
+            assert_eq!(built.dependant_count(name), learned.dependant_count(name), "{name}");
+        }
+        let below: Vec<ItemName> = learned.downstream("hub", 3).into_iter().map(|(item, _)| item).collect();
+        assert_eq!((below.len(), learned.dependant_count("hub")), (VISITED_MAX, 700));
+        assert!(below.is_sorted() && &*below[0] == "node-000");
     }
 }

@@ -26,8 +26,8 @@ fn ranked<'a>(state: &'a State, incident: &'a Incident) -> Vec<&'a Alert> {
 /// Those that are looked at: all on the root item, then the first few hundred. Some of them twice.
 fn telling<'a>(state: &'a State, incident: &'a Incident) -> impl Iterator<Item = &'a Alert> {
     let members = state.groups.members(&incident.id);
-    let root = root(incident).zip(members).and_then(|(root, members)| members.items.get(root));
-    let of_root = root.into_iter().flat_map(SmallSet::iter);
+    let of_root = root(incident).and_then(|root| state.alerts_on(&incident.id, root));
+    let of_root = of_root.into_iter().flat_map(SmallSet::iter);
     let all = members.into_iter().flat_map(|members| members.alerts.iter());
     of_root.chain(all).take(ALERTS_RANKED_MAX).filter_map(|number| state.alert(*number))
 }

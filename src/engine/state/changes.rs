@@ -109,7 +109,7 @@ impl State {
     pub fn take_changes(&mut self) -> Changes {
         let changed = std::mem::take(&mut self.changed);
         let mut alerts: Vec<(Arc<Alert>, bool)> =
-            changed.alerts.iter().filter_map(|number| Some((Arc::clone(self.alerts.get(number)?), true))).collect();
+            changed.alerts.iter().filter_map(|number| Some((Arc::clone(self.alerts.get(*number)?), true))).collect();
         alerts.extend(changed.evicted_alerts.into_iter().map(|alert| (alert, false)));
         let mut incidents: Vec<(Arc<Incident>, bool)> =
             changed.incidents.iter().filter_map(|id| Some((Arc::clone(self.incidents.get(id)?), true))).collect();

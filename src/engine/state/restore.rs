@@ -58,10 +58,11 @@ impl State {
             let alert = Arc::make_mut(&mut shared);
             alert.recorded_at = alert.last_seen_at;
             alert.name = state.texts.share(&alert.name);
+            state.classes.note(&alert.name);
             alert.source = state.texts.share(&alert.source);
             alert.service = state.texts.share_some(alert.service.as_deref());
             alert.url = state.texts.share_some(alert.url.as_deref());
-            alert.configuration_item = alert.configuration_item.take().map(|item| state.names.intern(&item));
+            alert.configuration_item = alert.configuration_item.take().map(|item| state.topology.known(&item));
             state.next_alert = state.next_alert.max(alert.number + 1);
             state.by_fingerprint.insert(alert.fingerprint, alert.number);
             state.alerts.insert(alert.number, shared);
@@ -94,11 +95,14 @@ impl State {
             fact::NEXT_ALERT => self.next_alert = serde_json::from_value(value)?,
             fact::LAST_INCIDENT => self.last_incident = serde_json::from_value(value)?,
             fact::COUNT => self.history.restore(key, serde_json::from_value(value)?),
-            fact::ALIAS => self.names.restore(key, serde_json::from_value(value)?),
+            fact::ALIAS => normalize::restore(self, key, serde_json::from_value(value)?),
             fact::DEPENDENCY => {
                 let all: Vec<String> = serde_json::from_value(value)?;
-                let all = all.iter().map(|to| self.names.intern(to)).collect();
-                self.learned.insert(self.names.intern(key), all);
+                let from = self.topology.know(key);
+                for to in all {
+                    let to = self.topology.know(&to);
+                    self.topology.learn(from, to);
+                }
             }
             fact::SILENCE if mutant::is(Mutant::SilenceLostOnRestart) => {}
             fact::SILENCE => drop(self.silences.insert(key.to_owned(), serde_json::from_value(value)?)),
@@ -125,9 +129,13 @@ impl State {
     /// Makes every index anew from the rows and the policy.
     pub(in crate::engine) fn rebuild(&mut self) {
         let pushed = self.origins.pushed().map(|(_, origin)| &*origin.topology);
-        self.topology = Topology::unite([&self.policy.topology].into_iter().chain(pushed));
-        for (from, all) in &self.learned {
-            for to in all.iter() {
+        let united = Topology::unite([&self.policy.topology].into_iter().chain(pushed));
+        let before = std::mem::replace(&mut self.topology, united);
+        for (from, all) in before.learned() {
+            let from = self.topology.intern(from);
+            for to in all {
+                let to = self.topology.intern(to);
+                self.topology.learn(from, to);
                 self.topology.connect(from, to);
             }
         }
@@ -136,14 +144,15 @@ impl State {
         self.inhibitors = Inhibitors::default();
         self.deadlines = Deadlines::default();
         self.routes_decided.clear();
-        let numbers: Vec<AlertNumber> = self.alerts.keys().copied().collect();
+        let numbers: Vec<AlertNumber> = self.alerts.values().map(|alert| alert.number).collect();
         for number in numbers {
-            let alert = &self.alerts[&number];
+            let Some(alert) = self.alerts.get(number) else { continue };
             inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
             if let Some(incident) = alert.incident.as_ref().and_then(|id| self.incidents.get(id)) {
-                self.groups.add(&self.topology, self.policy.correlation.hops_max, &incident.id, alert);
+                self.groups.add(&mut self.topology, self.policy.correlation.hops_max, &incident.id, alert);
             }
-            self.deadlines.set(Deadline::Alert(number), alert_moment(self, &self.alerts[&number]));
+            let at = self.alerts.get(number).and_then(|alert| alert_moment(self, alert));
+            self.deadlines.set(Deadline::Alert(number), at);
         }
         for incident in self.incidents.values().filter(|_| !mutant::is(Mutant::TimerLostOnRestart)) {
             self.deadlines.set(Deadline::Incident(incident.id), incident_moment(self, incident));

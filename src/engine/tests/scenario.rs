@@ -4,7 +4,7 @@ use crate::engine::effect::Effect;
 use crate::engine::input::{Command, Input, Principal, Reply, Role, SendResult};
 use crate::engine::policy::Policy;
 use crate::engine::state::{Changes, Snapshot, State};
-use crate::engine::{escalate, next_deadline, step};
+use crate::engine::{escalate, groups, next_deadline, step};
 use crate::model::event::{Event, EventStatus};
 use crate::model::{
     Delivery, Incident, IncidentState, Labels, NotificationKind, Severity, Span, TimelineEntry, Timestamp,
@@ -63,6 +63,21 @@ impl Scenario {
             let worst = alerts().filter(|alert| alert.is_firing()).map(|alert| alert.severity).min();
             let unsettled = alerts().filter(|alert| alert.is_unsettled()).count();
             assert_eq!((members.worst(), members.unsettled_count()), (worst, unsettled), "of {}", incident.id);
+            // Of a storm not at every step.
+            if members.alerts.len() > 64 && members.alerts.len() % 97 != 0 {
+                continue;
+            }
+            let mut items: Vec<&str> = alerts().filter_map(|alert| alert.configuration_item.as_deref()).collect();
+            items.sort_unstable();
+            items.dedup();
+            let first: Vec<&str> =
+                members.first_items().iter().map(|item| &**self.state.topology.name(*item)).collect();
+            assert_eq!(members.item_count(), items.len(), "items of {}", incident.id);
+            assert_eq!(first, items[..items.len().min(groups::ORDERED)], "items of {}", incident.id);
+            for alert in alerts() {
+                let on = alert.configuration_item.as_deref().map(|item| self.state.alerts_on(&incident.id, item));
+                assert!(on.is_none_or(|on| on.is_some_and(|on| on.contains(&alert.number))), "{}", alert.name);
+            }
         }
         if let Some(at) = next_deadline(&self.state) {
             assert!(at > self.now, "a deadline at {at} is left behind at {}", self.now);
