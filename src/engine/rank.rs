@@ -247,6 +247,9 @@ fn silent_strength(topology: &Topology, item: &str, direct: &[&Evidence], failin
 
 /// Items that depend on several instances of one thing which show the same alert, with these instances.
 fn wholes(topology: &Topology, symptoms: &[Symptom], evidence: &ByItem<Evidence>) -> ByItem<Vec<ItemName>> {
+    if evidence.len() < 2 {
+        return BTreeMap::new();
+    }
     let mut names: BTreeMap<&ItemName, Vec<&str>> = BTreeMap::new();
     for symptom in symptoms {
         names.entry(&symptom.item).or_default().push(&symptom.name);
@@ -342,7 +345,8 @@ mod tests {
     fn topology(edges: &[(&str, &str)]) -> Topology {
         let mut topology = Topology::default();
         for (from, to) in edges {
-            topology.connect(&(*from).into(), &(*to).into());
+            let (from, to) = (topology.intern(&(*from).into()), topology.intern(&(*to).into()));
+            topology.connect(from, to);
         }
         topology
     }

@@ -252,9 +252,10 @@ impl Topology {
         self.node(id).map_or(&[], |node| &node.dependencies)
     }
 
-    /// What depends on it directly.
+    /// What depends on it directly; of very many the first.
     pub fn dependants(&self, name: &str) -> impl Iterator<Item = &ItemName> {
-        self.nodes.get(name).into_iter().flat_map(|node| node.dependants.iter())
+        let ids = self.linked(name).map_or(&[][..], |(_, node)| &node.dependants);
+        ids.iter().map(|id| self.name(*id))
     }
 
     /// Directly.
