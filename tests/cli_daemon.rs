@@ -158,6 +158,44 @@ fn an_incident_is_listed_explained_and_worked_on() {
 }
 
 #[test]
+fn an_incident_of_two_faults_is_parted() {
+    let bell = Bell::start();
+    for (id, name) in [("e-1", "Host down"), ("e-2", "Disk full")] {
+        bell.report(&format!(
+            r#"{{"id":"{id}","status":"firing","name":"{name}","configuration_item":"rtr1","severity":"critical"}}"#
+        ));
+    }
+    let story = bell.ask(&["explain", "e-2"]);
+    let find = |pattern: &str| regex::Regex::new(pattern).unwrap().captures(&story).unwrap()[1].to_owned();
+    let (alert, id) = (find("alert ([0-9a-f]{16}):"), find("belongs to  (inc-[0-9a-z]{10})"));
+    let all = bell.ask(&["split", &id, "--alerts", "00000000000000ff"]);
+    assert_eq!(all, ran(1, "", "error: `alerts[0]`: no alert here has the id `00000000000000ff`\n"));
+    let told = bell.ask(&["split", &id[4..9], "--alerts", &alert]);
+    let new = regex::Regex::new("went to (inc-[0-9a-z]{10});").unwrap().captures(&told).unwrap()[1].to_owned();
+    assert_eq!(told, ran(0, "", &format!("note: 1 alert went to {new}; `watchbell explain {new}` tells its story\n")));
+    assert_eq!(
+        bell.ask(&["split", &id, "--alerts", &alert]),
+        ran(0, "", &format!("note: 1 alert went to {new} already\n"))
+    );
+    let story = bell.ask(&["explain", &alert]);
+    assert!(story.contains(&format!("belongs to  {new}, where anna has put it")), "{story}");
+    assert!(bell.ask(&["explain", &id]).contains(&format!("  alerts to   {new}\n")));
+    assert!(bell.ask(&["explain", &new]).contains(&format!("  alerts from  {id}\n")));
+    let audit = bell.ask_as(ADMIN_TOKEN, &["audit", "list"], "");
+    assert!(audit.contains("incident.split") && audit.contains("refused: `alerts[0]`"), "{audit}");
+    bell.report(
+        r#"{"id":"e-3","status":"firing","name":"Load high","configuration_item":"rtr1","severity":"critical"}"#,
+    );
+    let third = bell.ask(&["explain", "e-3", "--json"]);
+    let third: serde_json::Value =
+        serde_json::from_str(third.split("--- stdout\n").nth(1).unwrap().split("--- stderr").next().unwrap()).unwrap();
+    let (from, alert) = (third["incident"]["id"].as_str().unwrap(), third["alert"]["fingerprint"].as_str().unwrap());
+    let into = if from == id { &new } else { &id };
+    let json = bell.ask(&["split", from, "--alerts", alert, "--into", into, "--json"]);
+    assert!(json.contains(&format!("\"id\": \"{into}\"")) && json.contains("\"outcome\": \"done\""), "{json}");
+}
+
+#[test]
 fn the_beginning_of_an_id_that_fits_several_lists_them() {
     let runtime = runtime();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();

@@ -24,10 +24,11 @@ struct Done {
     reason: Option<String>,
 }
 
+/// What the daemon answers a command with.
 #[derive(Deserialize)]
-struct Outcome {
-    id: String,
-    outcome: String,
+pub struct Outcome {
+    pub id: String,
+    pub outcome: String,
 }
 
 /// How an action is asked for and spoken of.
@@ -71,7 +72,8 @@ pub fn each(connection: &Connection, ids: &[String], action: &Action, is_json: b
     Ok(if is_refused { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-fn with_hint(error: anyhow::Error) -> anyhow::Error {
+/// Says where to look for what the daemon does not know.
+pub fn with_hint(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) if refusal.status == 404 => {
             Failure::new(refusal.to_string()).hint("`watchbell incidents` lists what is going on").into()
