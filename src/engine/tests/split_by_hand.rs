@@ -192,8 +192,11 @@ fn a_second_wave_leaves_what_a_person_has_placed() {
         let new = done(&s.command(split(&old, &alerts, None)));
         assert_eq!(done(&s.command(split(&new, &alerts[..1], Some(&old)))), old);
     };
-    let s = second_wave_after(place_two, 5);
-    assert_eq!(place(&s, "pod5"), place(&s, "pod1"));
+    let mut s = second_wave_after(place_two, 5);
+    let old = place(&s, "pod1");
+    ["pod7", "pod8"].map(|item| shop(&mut s, item, "HighErrorRate", CRITICAL, EventStatus::Firing));
+    assert_eq!(place(&s, "pod5"), old);
+    assert_ne!(place(&s, "pod2"), old, "five others are a second fault");
 }
 
 #[test]
