@@ -194,7 +194,9 @@ fn a_second_wave_leaves_what_a_person_has_placed() {
     };
     let mut s = second_wave_after(place_two, 5);
     let old = place(&s, "pod1");
-    ["pod7", "pod8"].map(|item| shop(&mut s, item, "HighErrorRate", CRITICAL, EventStatus::Firing));
+    for item in ["pod7", "pod8"] {
+        shop(&mut s, item, "HighErrorRate", CRITICAL, EventStatus::Firing);
+    }
     assert_eq!(place(&s, "pod5"), old);
     assert_ne!(place(&s, "pod2"), old, "five others are a second fault");
 }
