@@ -2,35 +2,16 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use axum::Router;
 use http::StatusCode;
 use watchbell::app::{Daemon, environment};
 
-/// What one call printed, as it is compared.
-fn ran(code: i32, stdout: &str, stderr: &str) -> String {
-    format!("exit code {code}\n--- stdout\n{stdout}--- stderr\n{stderr}")
-}
+#[path = "support/cli.rs"]
+mod cli;
 
-fn watchbell(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
-    command.env_clear().args(arguments);
-    command
-}
-
-fn outcome(command: &mut Command) -> String {
-    printed(&command.stdin(Stdio::null()).output().unwrap())
-}
-
-fn printed(output: &std::process::Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    ran(output.status.code().unwrap(), &text(&output.stdout), &text(&output.stderr))
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
+use cli::{outcome, printed, ran, runtime, watchbell};
 
 /// A daemon as an operator runs it, in this process.
 struct Bell {

@@ -14,6 +14,7 @@ pub mod changes;
 pub mod check;
 pub mod client;
 pub mod comment;
+pub mod common;
 pub mod confirm_root_cause;
 pub mod deliveries;
 pub mod demo;

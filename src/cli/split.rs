@@ -8,8 +8,7 @@ use serde_json::json;
 use std::process::ExitCode;
 
 use super::act::{self, Outcome};
-use super::client::{self, Client, Connection};
-use super::failure::note;
+use super::common::Common;
 use super::output;
 
 #[derive(Debug, clap::Args)]
@@ -23,11 +22,8 @@ pub struct Args {
     /// The incident that they go to [else one of their own]
     #[arg(long, value_name = "ID")]
     pub into: Option<String>,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
-    pub connection: Connection,
+    pub common: Common,
 }
 
 /// # Errors
@@ -35,17 +31,12 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let alerts: Vec<&str> = args.alerts.iter().map(|alert| alert.trim()).filter(|alert| !alert.is_empty()).collect();
     let body = json!({ "alerts": alerts, "into": args.into });
-    let answer = Client::new(&args.connection)?.post(&["incidents", args.id.trim(), "split"], &body);
-    let answer = answer.map_err(act::with_hint)?;
-    if args.json {
-        output::json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let Outcome { id, outcome } = client::read(answer)?;
-    let (id, count) = (output::line(&id), output::plural(alerts.len(), "alert"));
-    match outcome.as_str() {
-        "already" => note(format!("{count} went to {id} already")),
-        _ => note(format!("{count} went to {id}; `watchbell explain {id}` tells its story")),
-    }
-    Ok(ExitCode::SUCCESS)
+    let answer = args.common.client()?.post(&["incidents", args.id.trim(), "split"], &body);
+    args.common.finish(answer.map_err(act::with_hint)?, |Outcome { id, outcome }| {
+        let (id, count) = (output::line(&id), output::plural(alerts.len(), "alert"));
+        match outcome.as_str() {
+            "already" => format!("{count} went to {id} already"),
+            _ => format!("{count} went to {id}; `watchbell explain {id}` tells its story"),
+        }
+    })
 }
