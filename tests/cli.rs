@@ -14,38 +14,14 @@ use axum::routing::post;
 use http::StatusCode;
 use parking_lot::Mutex;
 
-/// What one call printed, as it is compared.
-fn ran(code: i32, stdout: &str, stderr: &str) -> String {
-    format!("exit code {code}\n--- stdout\n{stdout}--- stderr\n{stderr}")
-}
+#[path = "support/cli.rs"]
+mod cli;
 
-fn watchbell(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
-    command.env_clear().args(arguments);
-    command
-}
-
-fn outcome(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    printed(&output)
-}
-
-fn printed(output: &std::process::Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    ran(output.status.code().unwrap(), &text(&output.stdout), &text(&output.stderr))
-}
-
-fn run(arguments: &[&str]) -> String {
-    outcome(&mut watchbell(arguments))
-}
+use cli::{outcome, ran, run, runtime, watchbell};
 
 /// An address where nobody listens: bound once, and closed again.
 fn nobody() -> String {
     format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// A source that notes what it takes, and takes nothing while it is away.

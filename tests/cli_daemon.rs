@@ -2,35 +2,16 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use axum::Router;
 use http::StatusCode;
 use watchbell::app::{Daemon, environment};
 
-/// What one call printed, as it is compared.
-fn ran(code: i32, stdout: &str, stderr: &str) -> String {
-    format!("exit code {code}\n--- stdout\n{stdout}--- stderr\n{stderr}")
-}
+#[path = "support/cli.rs"]
+mod cli;
 
-fn watchbell(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
-    command.env_clear().args(arguments);
-    command
-}
-
-fn outcome(command: &mut Command) -> String {
-    printed(&command.stdin(Stdio::null()).output().unwrap())
-}
-
-fn printed(output: &std::process::Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    ran(output.status.code().unwrap(), &text(&output.stdout), &text(&output.stderr))
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
+use cli::{outcome, printed, ran, runtime, watchbell};
 
 /// A daemon as an operator runs it, in this process.
 struct Bell {
@@ -155,6 +136,44 @@ fn an_incident_is_listed_explained_and_worked_on() {
         "{refused}"
     );
     assert!(!refused.contains("wrong"), "{refused}");
+}
+
+#[test]
+fn an_incident_of_two_faults_is_parted() {
+    let bell = Bell::start();
+    for (id, name) in [("e-1", "Host down"), ("e-2", "Disk full")] {
+        bell.report(&format!(
+            r#"{{"id":"{id}","status":"firing","name":"{name}","configuration_item":"rtr1","severity":"critical"}}"#
+        ));
+    }
+    let story = bell.ask(&["explain", "e-2"]);
+    let find = |pattern: &str| regex::Regex::new(pattern).unwrap().captures(&story).unwrap()[1].to_owned();
+    let (alert, id) = (find("alert ([0-9a-f]{16}):"), find("belongs to  (inc-[0-9a-z]{10})"));
+    let all = bell.ask(&["split", &id, "--alerts", "00000000000000ff"]);
+    assert_eq!(all, ran(1, "", "error: `alerts[0]`: no alert here has the id `00000000000000ff`\n"));
+    let told = bell.ask(&["split", &id[4..9], "--alerts", &alert]);
+    let new = regex::Regex::new("went to (inc-[0-9a-z]{10});").unwrap().captures(&told).unwrap()[1].to_owned();
+    assert_eq!(told, ran(0, "", &format!("note: 1 alert went to {new}; `watchbell explain {new}` tells its story\n")));
+    assert_eq!(
+        bell.ask(&["split", &id, "--alerts", &alert]),
+        ran(0, "", &format!("note: 1 alert went to {new} already\n"))
+    );
+    let story = bell.ask(&["explain", &alert]);
+    assert!(story.contains(&format!("belongs to  {new}, where anna has put it")), "{story}");
+    assert!(bell.ask(&["explain", &id]).contains(&format!("  alerts to   {new}\n")));
+    assert!(bell.ask(&["explain", &new]).contains(&format!("  alerts from  {id}\n")));
+    let audit = bell.ask_as(ADMIN_TOKEN, &["audit", "list"], "");
+    assert!(audit.contains("incident.split") && audit.contains("refused: `alerts[0]`"), "{audit}");
+    bell.report(
+        r#"{"id":"e-3","status":"firing","name":"Load high","configuration_item":"rtr1","severity":"critical"}"#,
+    );
+    let third = bell.ask(&["explain", "e-3", "--json"]);
+    let third: serde_json::Value =
+        serde_json::from_str(third.split("--- stdout\n").nth(1).unwrap().split("--- stderr").next().unwrap()).unwrap();
+    let (from, alert) = (third["incident"]["id"].as_str().unwrap(), third["alert"]["fingerprint"].as_str().unwrap());
+    let into = if from == id { &new } else { &id };
+    let json = bell.ask(&["split", from, "--alerts", alert, "--into", into, "--json"]);
+    assert!(json.contains(&format!("\"id\": \"{into}\"")) && json.contains("\"outcome\": \"done\""), "{json}");
 }
 
 #[test]

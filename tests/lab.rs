@@ -2,19 +2,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
-fn watchbell(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
-    command.env_clear().args(arguments).stdin(Stdio::null());
-    command
-}
+#[path = "support/cli.rs"]
+mod cli;
+
+use cli::watchbell;
 
 /// Exit code, stdout, stderr.
 fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = watchbell(arguments).output().unwrap();
+    let output = watchbell(arguments).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

@@ -44,6 +44,7 @@ const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("post /api/v1/incidents/{id}/assign", Responder, Some("incident.assign")),
     ("post /api/v1/incidents/{id}/comment", Responder, Some("incident.comment")),
     ("post /api/v1/incidents/{id}/confirm-root-cause", Responder, Some("incident.confirm_root_cause")),
+    ("post /api/v1/incidents/{id}/split", Responder, Some("incident.split")),
     ("get /api/v1/alerts", Viewer, None),
     ("get /api/v1/alerts/{fingerprint}", Viewer, None),
     ("get /api/v1/alerts/{fingerprint}/timeline", Viewer, None),
@@ -153,6 +154,23 @@ problems: {{ incidents_min: 2 }}
         .await
     }
 
+    /// An incident of two alerts, one of which is what the next body is about.
+    async fn double_fault(&mut self) -> String {
+        let incident = self.incident().await;
+        let item = format!("db-{}", self.made);
+        let second = json!({ "status": "firing", "name": "Slow", "configuration_item": item, "severity": "critical" });
+        let reply = Api::new(&self.site).with_token("source-token").post("/in/generic", &second).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let path = format!("/api/v1/incidents/{incident}/alerts");
+        self.about = eventually("the second alert is there", PROMPTLY, async || {
+            let alerts = self.admin.items(&path).await;
+            let slow = alerts.iter().find(|alert| alert["name"] == "Slow")?;
+            Some(slow["fingerprint"].as_str()?.to_owned())
+        })
+        .await;
+        incident
+    }
+
     /// A delivery that was given up, by its id as it stands in a path.
     async fn dead_letter(&mut self) -> String {
         let incident = self.incident().await;
@@ -231,6 +249,7 @@ problems: {{ incidents_min: 2 }}
             _ if template.contains("/deliveries/") => self.dead_letter().await,
             _ if template.contains("/silences/") => self.silence().await,
             _ if template.contains("/events/") => "no-such-event".to_owned(),
+            _ if template.ends_with("/split") => self.double_fault().await,
             _ => self.incident().await,
         };
         let source = if template.contains("/prometheus/") { "prometheus" } else { "generic" };
@@ -259,6 +278,7 @@ fn body(operation: &str, about: &str) -> Value {
         "assign" => json!({ "to": "team-db" }),
         "comment" => json!({ "text": "looking" }),
         "confirm-root-cause" => json!({ "configuration_item": "db-9" }),
+        "split" => json!({ "alerts": [about] }),
         "silences" => json!({ "matchers": ["team=ops"], "duration": "1h", "comment": "roles" }),
         "alerts" => json!([{ "labels": { "alertname": "Up" } }]),
         "{origin}" => json!({ "edges": [{ "from": "web-1", "to": "db-9" }] }),

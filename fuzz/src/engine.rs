@@ -51,6 +51,11 @@ pub enum Happening {
         incident: u8,
         item: Name,
     },
+    SplitIncident {
+        incident: u8,
+        alerts: Vec<u8>,
+        into: Option<u8>,
+    },
     Silence {
         matchers: String,
         minutes: i16,
@@ -369,6 +374,14 @@ impl World {
             }
             Happening::ConfirmRootCause { incident, item } => {
                 Command::ConfirmRootCause { incident: self.incident(*incident), configuration_item: name_of(item) }
+            }
+            Happening::SplitIncident { incident, alerts, into } => {
+                let alerts = alerts.iter().filter_map(|choice| nth(self.state.alerts(), *choice));
+                Command::SplitIncident {
+                    incident: self.incident(*incident),
+                    alerts: alerts.map(|alert| alert.fingerprint).collect(),
+                    into: into.map(|choice| self.incident(choice)),
+                }
             }
             Happening::Silence { matchers, minutes } => {
                 let matchers = watchbell::model::Matcher::parse_all(matchers).ok()?;

@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::process::ExitCode;
 
 use super::client::{self, Client, Connection, Refusal};
-use super::failure::{FAILED, Failure, note};
+use super::common::hint_where_unknown;
+use super::failure::{FAILED, note};
 use super::output;
 
 /// What happened to one incident.
@@ -24,10 +25,11 @@ struct Done {
     reason: Option<String>,
 }
 
+/// What the daemon answers a command with.
 #[derive(Deserialize)]
-struct Outcome {
-    id: String,
-    outcome: String,
+pub struct Outcome {
+    pub id: String,
+    pub outcome: String,
 }
 
 /// How an action is asked for and spoken of.
@@ -71,13 +73,8 @@ pub fn each(connection: &Connection, ids: &[String], action: &Action, is_json: b
     Ok(if is_refused { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-fn with_hint(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<Refusal>() {
-        Some(refusal) if refusal.status == 404 => {
-            Failure::new(refusal.to_string()).hint("`watchbell incidents` lists what is going on").into()
-        }
-        _ => error,
-    }
+pub fn with_hint(error: anyhow::Error) -> anyhow::Error {
+    hint_where_unknown(error, "`watchbell incidents` lists what is going on")
 }
 
 fn tell(result: &Done, action: &Action) {

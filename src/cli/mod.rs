@@ -14,6 +14,7 @@ pub mod changes;
 pub mod check;
 pub mod client;
 pub mod comment;
+pub mod common;
 pub mod confirm_root_cause;
 pub mod deliveries;
 pub mod demo;
@@ -34,6 +35,7 @@ pub mod run;
 pub mod send;
 pub mod silence;
 pub mod silences;
+pub mod split;
 pub mod store;
 pub mod test_sink;
 pub mod topology;
@@ -69,6 +71,8 @@ pub enum Command {
     Comment(comment::Args),
     /// Say which item was the cause; the ranking leaves it alone from then on
     ConfirmRootCause(confirm_root_cause::Args),
+    /// Say that alerts of an incident are another fault: they become an incident of their own
+    Split(split::Args),
     /// Keep people from hearing about what matches, for a time
     Silence(silence::Args),
     /// List what is silenced, now or later
@@ -120,6 +124,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Assign(args) => assign::run(&args),
         Command::Comment(args) => comment::run(&args),
         Command::ConfirmRootCause(args) => confirm_root_cause::run(&args),
+        Command::Split(args) => split::run(&args),
         Command::Silence(args) => silence::run(&args),
         Command::Silences(args) => silences::run(&args),
         Command::Problems(args) => problems::run(&args),

@@ -11,11 +11,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{self, Client, Connection, Refusal};
-use super::failure::{Failure, note};
+use super::act::Outcome;
+use super::client::{self, Client};
+use super::common::{Common, hint_where_unknown};
+use super::failure::note;
 use super::output;
 use crate::clock::Clock;
 use crate::model::problem::ProblemState;
@@ -28,16 +29,6 @@ const ENTRIES_MAX: usize = 1_000;
 pub struct Args {
     #[command(subcommand)]
     pub action: Action,
-}
-
-/// Where the daemon is and how the result is printed.
-#[derive(Debug, clap::Args)]
-pub struct Common {
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub connection: Connection,
 }
 
 #[derive(Debug, clap::Args)]
@@ -165,13 +156,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Action::Show(which) => return show(which),
         Action::Create { incidents, title, common } => {
             let body = json!({ "incidents": incidents, "title": title });
-            let answer = Client::new(&common.connection)?.post(&["problems"], &body).map_err(with_hint)?;
+            let answer = common.client()?.post(&["problems"], &body).map_err(with_hint)?;
             return finish(common, answer, "open");
         }
         _ => {}
     }
     let Some(Wish { which, path, body, done }) = wish(&args.action) else { return Ok(ExitCode::SUCCESS) };
-    let client = Client::new(&which.common.connection)?;
+    let client = which.common.client()?;
     let answer = client.post(&["problems", which.id.trim(), path], &body).map_err(with_hint)?;
     finish(&which.common, answer, done)
 }
@@ -195,36 +186,22 @@ fn wish(action: &Action) -> Option<Wish<'_>> {
 }
 
 fn finish(common: &Common, answer: Value, done: &str) -> anyhow::Result<ExitCode> {
-    #[derive(Deserialize)]
-    struct Outcome {
-        id: String,
-        outcome: String,
-    }
-    if common.json {
-        output::json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let Outcome { id, outcome } = client::read(answer)?;
-    let id = output::line(&id);
-    match outcome.as_str() {
-        "already" => note(format!("{id} was {done} already")),
-        _ => note(format!("{id} is {done}; `watchbell problem show {id}` tells its story")),
-    }
-    Ok(ExitCode::SUCCESS)
+    common.finish(answer, |Outcome { id, outcome }| {
+        let id = output::line(&id);
+        match outcome.as_str() {
+            "already" => format!("{id} was {done} already"),
+            _ => format!("{id} is {done}; `watchbell problem show {id}` tells its story"),
+        }
+    })
 }
 
 fn with_hint(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<Refusal>() {
-        Some(refusal) if refusal.status == 404 => {
-            let hint = "`watchbell problems --state all` lists problems, `watchbell incidents` what is going on";
-            Failure::new(refusal.to_string()).hint(hint).into()
-        }
-        _ => error,
-    }
+    let hint = "`watchbell problems --state all` lists problems, `watchbell incidents` what is going on";
+    hint_where_unknown(error, hint)
 }
 
 fn show(which: &Which) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&which.common.connection)?;
+    let client = which.common.client()?;
     let problem = client.get(&["problems", which.id.trim()], &[]).map_err(with_hint)?;
     tell(&client, problem, which.common.json)
 }

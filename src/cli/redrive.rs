@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{self, Client, Connection, Refusal};
-use super::failure::{FAILED, Failure, note};
+use super::common::hint_where_unknown;
+use super::failure::{FAILED, note};
 use super::output;
 
 /// Refusals that are told one by one.
@@ -96,12 +97,7 @@ fn some(client: &Client, ids: &[String]) -> anyhow::Result<Vec<Redrive>> {
 }
 
 fn with_hint(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<Refusal>() {
-        Some(refusal) if refusal.status == 404 => Failure::new(refusal.to_string())
-            .hint("`watchbell deliveries --state exhausted` lists what was given up")
-            .into(),
-        _ => error,
-    }
+    hint_where_unknown(error, "`watchbell deliveries --state exhausted` lists what was given up")
 }
 
 fn tell(results: &[Redrive]) {

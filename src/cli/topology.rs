@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::client::{self, Client, Connection, Refusal};
+use super::common::{Common, hint_where_unknown};
 use super::failure::{Failure, note};
 use super::output;
 use crate::clock::Clock;
@@ -35,16 +34,6 @@ pub struct Args {
     pub action: Option<Action>,
     #[command(flatten)]
     pub common: Common,
-}
-
-/// Where the daemon is and how the result is printed.
-#[derive(Debug, clap::Args)]
-pub struct Common {
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub connection: Connection,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -92,12 +81,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn summary(common: &Common) -> anyhow::Result<ExitCode> {
-    let answer = Client::new(&common.connection)?.get(&["topology"], &[])?;
-    if common.json {
-        output::json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let overview: Overview = client::read(answer)?;
+    let answer = common.client()?.get(&["topology"], &[])?;
+    common.show(answer, |overview: Overview| tell_origins(&overview))
+}
+
+fn tell_origins(overview: &Overview) -> anyhow::Result<()> {
     if !overview.origins.is_empty() {
         let mut stdout = anstream::stdout().lock();
         output::table(&mut stdout, &origins_table(&overview.origins, Clock::System.now()))?;
@@ -110,8 +98,8 @@ fn summary(common: &Common) -> anyhow::Result<ExitCode> {
     if more > 0 {
         note(format!("{} more", output::plural(more, "such circle")));
     }
-    note(next_step(&overview));
-    Ok(ExitCode::SUCCESS)
+    note(next_step(overview));
+    Ok(())
 }
 
 fn origins_table(origins: &[OriginSummary], now: Timestamp) -> Vec<Vec<String>> {
@@ -150,15 +138,14 @@ fn dependencies(count: usize) -> String {
 
 fn show(item: &str, hops: u8, common: &Common) -> anyhow::Result<ExitCode> {
     let steps = hops.to_string();
-    let answer = Client::new(&common.connection)?.get(&["topology", "items", item], &[("hops", &steps)]);
-    let answer = answer.map_err(|error| with_hint(error, "`watchbell topology` says who told how much"))?;
-    if common.json {
-        output::json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let view: ItemView = client::read(answer)?;
+    let answer = common.client()?.get(&["topology", "items", item], &[("hops", &steps)]);
+    let answer = answer.map_err(|error| hint_where_unknown(error, "`watchbell topology` says who told how much"))?;
+    common.show(answer, |view: ItemView| tell_item(&view))
+}
+
+fn tell_item(view: &ItemView) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
-    describe(&mut stdout, &view)?;
+    describe(&mut stdout, view)?;
     stdout.flush()?;
     if view.is_cut {
         note("more is around it than is shown");
@@ -166,7 +153,7 @@ fn show(item: &str, hops: u8, common: &Common) -> anyhow::Result<ExitCode> {
     if !view.is_described {
         note("no origin describes it; it is known as an end of dependencies");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn describe(out: &mut impl Write, view: &ItemView) -> io::Result<()> {
@@ -204,8 +191,8 @@ fn put(origin: &str, file: &Path, common: &Common) -> anyhow::Result<ExitCode> {
     // Checked here too, so that a slip is answered without a daemon and with the exit code for usage.
     origins::check_name(origin).map_err(|fault| Failure::misuse(fault.to_string()))?;
     let topology = read(file)?;
-    let answer = Client::new(&common.connection)?.put(&["topology", "origins", origin], &topology)?;
-    finish(common, answer, |kept| {
+    let answer = common.client()?.put(&["topology", "origins", origin], &topology)?;
+    common.finish(answer, |kept: Kept| {
         let size = format!("{} and {}", output::plural(kept.node_count, "item"), dependencies(kept.edge_count));
         match kept.is_changed {
             true => format!("{origin} tells {size}; the topology is at version {}", kept.version),
@@ -216,9 +203,9 @@ fn put(origin: &str, file: &Path, common: &Common) -> anyhow::Result<ExitCode> {
 
 fn remove(origin: &str, common: &Common) -> anyhow::Result<ExitCode> {
     origins::check_name(origin).map_err(|fault| Failure::misuse(fault.to_string()))?;
-    let answer = Client::new(&common.connection)?.delete(&["topology", "origins", origin]);
-    let answer = answer.map_err(|error| with_hint(error, "`watchbell topology` lists the origins"))?;
-    finish(common, answer, |kept| format!("{origin} is removed; the topology is at version {}", kept.version))
+    let answer = common.client()?.delete(&["topology", "origins", origin]);
+    let answer = answer.map_err(|error| hint_where_unknown(error, "`watchbell topology` lists the origins"))?;
+    common.finish(answer, |kept: Kept| format!("{origin} is removed; the topology is at version {}", kept.version))
 }
 
 /// What the daemon says of an origin after a change.
@@ -228,22 +215,6 @@ struct Kept {
     node_count: usize,
     edge_count: usize,
     is_changed: bool,
-}
-
-fn finish(common: &Common, answer: Value, words: impl Fn(&Kept) -> String) -> anyhow::Result<ExitCode> {
-    if common.json {
-        output::json(&answer)?;
-    } else {
-        note(words(&client::read(answer)?));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn with_hint(error: anyhow::Error, hint: &str) -> anyhow::Error {
-    match error.downcast_ref::<Refusal>() {
-        Some(refusal) if refusal.status == 404 => Failure::new(refusal.to_string()).hint(hint).into(),
-        _ => error,
-    }
 }
 
 fn read(file: &Path) -> Result<TopologyFile, Failure> {

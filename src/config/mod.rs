@@ -14,6 +14,7 @@ mod problem;
 mod read;
 mod receivers;
 mod references;
+mod rhythm;
 mod route;
 mod schema;
 mod self_check;

@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use super::problem::Problems;
 use super::read::{Reading, read_with, require};
+use super::rhythm::{Rhythm, is_web};
 use super::schema::{HeartbeatSettings, SelfCheckSettings};
-use super::validate::{check_span, section};
+use super::validate::section;
 use super::yaml::Node;
 use crate::error::{Secret, read_table};
 use crate::model::Span;
@@ -13,10 +14,8 @@ use crate::model::Span;
 pub(super) fn self_check(root: &Node, problems: &mut Problems) -> SelfCheckSettings {
     let settings: SelfCheckSettings = section(root, "self_check", problems);
     let node = root.get("self_check").cloned().unwrap_or_default();
-    let (second, hour) = (Span::from_secs(1), Span::from_hours(1));
-    check_span(&node, "self_check", "every", settings.every, Span::from_secs(10), hour, problems);
-    // A trip ends before the next one begins.
-    check_span(&node, "self_check", "timeout", settings.timeout, second, settings.every.max(second), problems);
+    let rhythm = Rhythm { every: settings.every, timeout: settings.timeout };
+    rhythm.check_brisk(&node, "self_check", problems);
     settings
 }
 
@@ -48,13 +47,8 @@ pub(super) fn heartbeat(root: &Node, is_checked: bool, problems: &mut Problems) 
     }
     let reading = Reading { is_secret: true, ..Reading::default() };
     let keys: Keys = read_with(node, "heartbeat", reading, problems, read_table)?;
-    let (second, hour) = (Span::from_secs(1), Span::from_hours(1));
-    check_span(node, "heartbeat", "every", keys.every, Span::from_secs(10), hour, problems);
-    check_span(node, "heartbeat", "timeout", keys.timeout, second, keys.every.max(second), problems);
-    let is_web = |uri: http::Uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-    };
-    if !keys.url.as_ref().is_none_or(|url| url.expose().parse().is_ok_and(is_web)) {
+    Rhythm { every: keys.every, timeout: keys.timeout }.check_brisk(node, "heartbeat", problems);
+    if !keys.url.as_ref().is_none_or(|url| url.expose().parse().is_ok_and(|uri| is_web(&uri))) {
         let message = "`heartbeat.url`: expected a URL such as `https://hc-ping.com/…` (its value is not shown)";
         problems.error(node.place_of("url"), "heartbeat.url", message);
     }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::problem::Problems;
 use super::read::{Reading, is_map, join, read_with, require};
+use super::rhythm::{Rhythm, is_web};
 use super::schema::ZabbixSettings;
-use super::validate::check_span;
 use super::yaml::Node;
 use crate::engine::origins;
 use crate::error::{Secret, read_table};
@@ -76,9 +76,8 @@ fn read_one(node: &Node, path: &str, problems: &mut Problems) -> Option<ZabbixSe
     let is_complete = require(node, path, &["url"], problems) & has_token(node, path, problems);
     let reading = Reading { is_secret: true, ..Reading::default() };
     let keys: Keys = read_with(node, path, reading, problems, read_table)?;
-    let (second, minute) = (Span::from_secs(1), Span::from_mins(1));
-    check_span(node, path, "every", keys.every, minute, Span::from_hours(24), problems);
-    check_span(node, path, "timeout", keys.timeout, second, Span::from_mins(5), problems);
+    let rhythm = Rhythm { every: keys.every, timeout: keys.timeout };
+    rhythm.check(node, path, (Span::from_mins(1), Span::from_hours(24)), Span::from_mins(5), problems);
     let endpoint = keys.url.and_then(|url| endpoint(node, path, &url, problems));
     let token = keys.token.filter(|token| is_sendable(node, path, token, problems));
     let settings = ZabbixSettings {
@@ -133,9 +132,8 @@ fn endpoint(node: &Node, path: &str, url: &str, problems: &mut Problems) -> Opti
 }
 
 fn is_frontend(uri: &http::Uri) -> bool {
-    let has_host = uri.host().is_some_and(|host| !host.is_empty());
     let is_plain = uri.query().is_none() && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-    matches!(uri.scheme_str(), Some("http" | "https")) && has_host && is_plain
+    is_web(uri) && is_plain
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -9,6 +9,7 @@ use crate::mutant::{self, Mutant};
 
 use super::effect::Effect;
 use super::input::{Command, Principal, Reply, Role};
+use super::split::by_hand;
 use super::state::State;
 use super::{lifecycle, origins, problem, redrive, root_cause, silence, sla, timeline};
 
@@ -50,6 +51,7 @@ fn describe(command: &Command) -> (&'static str, String) {
         Command::Assign { incident, .. } => ("incident.assign", incident.clone()),
         Command::Comment { incident, .. } => ("incident.comment", incident.clone()),
         Command::ConfirmRootCause { incident, .. } => ("incident.confirm_root_cause", incident.clone()),
+        Command::SplitIncident { incident, .. } => ("incident.split", incident.clone()),
         Command::Silence { matchers, .. } => {
             ("silence.create", matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
         }
@@ -67,7 +69,8 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
         | Command::Resolve { incident, .. }
         | Command::Assign { incident, .. }
         | Command::Comment { incident, .. }
-        | Command::ConfirmRootCause { incident, .. } => match find(state, incident) {
+        | Command::ConfirmRootCause { incident, .. }
+        | Command::SplitIncident { incident, .. } => match find(state, incident) {
             Ok(id) => Some(id),
             Err(reply) => return reply,
         },
@@ -83,6 +86,9 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
         }
         (Command::ConfirmRootCause { configuration_item, .. }, Some(id)) => {
             confirm_root_cause(state, now, &id, &by.name, configuration_item)
+        }
+        (Command::SplitIncident { alerts, into, .. }, Some(id)) => {
+            by_hand::run(state, now, &by.name, &id, &alerts, into.as_deref())
         }
         (Command::Silence { matchers, starts_at, ends_at, comment }, _) => {
             let text: Vec<String> = matchers.iter().map(ToString::to_string).collect();

@@ -69,11 +69,11 @@ fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &Incident
 }
 
 /// An alert fires again, and so belongs to the incident it was in, unless by now another one explains it better. What
-/// the incident is about always belongs to it.
+/// the incident is about always belongs to it, and so does what a person has put there.
 fn come_back(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
     let Some((alert, incident)) = state.alert(number).zip(state.incident(id)) else { return };
     let mut tie = ONE;
-    if !is_blamed(state, incident, number) {
+    if alert.placed_by.is_none() && !is_blamed(state, incident, number) {
         let links = affinity::links(state, now, alert);
         tie = links.get(id).map_or(0, Link::strength);
         let others = links.iter().filter(|(other, _)| *other != id).map(|(_, link)| link.strength());
@@ -125,7 +125,9 @@ fn join_all(state: &mut State, now: Timestamp, joined: &[(IncidentId, Link)]) ->
         })
     };
     let tied = joined.iter().filter(|(_, link)| link.bridges && link.strength() >= MERGE_MIN);
-    let bridged: Vec<IncidentId> = tied.map(|(id, _)| *id).filter(is_young).collect();
+    // What a person has parted stays so.
+    let is_free = |id: &IncidentId| state.incident(id).is_some_and(|incident| incident.split_by.is_none());
+    let bridged: Vec<IncidentId> = tied.map(|(id, _)| *id).filter(|id| is_young(id) && is_free(id)).collect();
     if bridged.len() < 2 {
         return joined[0].0;
     }
@@ -146,7 +148,8 @@ fn join_all(state: &mut State, now: Timestamp, joined: &[(IncidentId, Link)]) ->
 
 /// The incident this very alert was in, while that is open or may be reopened (not by a flapping alert).
 fn returning(state: &State, now: Timestamp, number: AlertNumber, is_flapping: bool) -> Option<IncidentId> {
-    let id = state.alert(number)?.incident?;
+    let alert = state.alert(number)?;
+    let id = alert.incident?;
     let incident = state.incident(&id)?;
     match incident.state {
         IncidentState::Pending | IncidentState::Open | IncidentState::Acknowledged => Some(id),
@@ -158,7 +161,7 @@ fn returning(state: &State, now: Timestamp, number: AlertNumber, is_flapping: bo
                 0 | 1 => correlation.reopen_within,
                 _ => correlation.reopen_within.min(correlation.window),
             };
-            let is_the_fault = is_blamed(state, incident, number);
+            let is_the_fault = alert.placed_by.is_some() || is_blamed(state, incident, number);
             (now <= incident.resolved_at? + within && !is_flapping && is_the_fault).then_some(id)
         }
         IncidentState::Closed | IncidentState::Merged | IncidentState::Lapsed => None,

@@ -84,6 +84,7 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
         surprise,
         incident: None,
         tie: ONE,
+        placed_by: None,
         recorded_at: now,
     };
     let alert = state.add_alert(alert);

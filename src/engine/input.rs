@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::delivery::{DeliveryId, Progress};
 use crate::model::topology::TopologyFile;
-use crate::model::{Change, Delivery, Event, Matcher, Span, Timestamp};
+use crate::model::{Change, Delivery, Event, Fingerprint, Matcher, Span, Timestamp};
 
 use super::policy::Policy;
 
@@ -95,6 +95,13 @@ pub enum Command {
     ConfirmRootCause {
         incident: String,
         configuration_item: String,
+    },
+    /// These alerts are another fault: they become an incident of their own, or go to the one named.
+    SplitIncident {
+        incident: String,
+        alerts: Vec<Fingerprint>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        into: Option<String>,
     },
     Silence {
         matchers: Vec<Matcher>,

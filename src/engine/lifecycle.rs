@@ -73,6 +73,10 @@ pub fn begin(state: &mut State, now: Timestamp, number: AlertNumber, as_state: I
         problem: None,
         merged_into: None,
         merged_from: Vec::new(),
+        split_from: Vec::new(),
+        split_into: Vec::new(),
+        split_by: None,
+        split_suggestion: None,
         reopened_at: None,
         is_unranked: true,
         wave: Wave { last_at: now, ..Wave::default() },
@@ -173,8 +177,11 @@ pub fn join(state: &mut State, now: Timestamp, number: AlertNumber, id: &Inciden
 
 fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
     let Some(alert) = state.alert_mut(number) else { return };
-    let before = alert.incident.replace(*id);
-    if let Some(before) = before.filter(|before| before != id) {
+    let before = alert.incident.replace(*id).filter(|before| before != id);
+    if before.is_some() {
+        alert.placed_by = None;
+    }
+    if let Some(before) = before {
         state.ungroup_alert(&before, number);
     }
     state.group_alert(id, number);
@@ -184,7 +191,9 @@ fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId)
 
 /// Takes an alert out of the incident it was in.
 pub fn leave(state: &mut State, number: AlertNumber) {
-    if let Some(before) = state.alert_mut(number).and_then(|alert| alert.incident.take()) {
+    let Some(alert) = state.alert_mut(number) else { return };
+    alert.placed_by = None;
+    if let Some(before) = alert.incident.take() {
         // Where it is filed follows from where it was.
         state.ungroup_alert(&before, number);
         schedule_alert(state, number);
@@ -331,6 +340,7 @@ pub fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: Option<&s
     incident.notifying.repeat_at = None;
     incident.notifying.held_until = None;
     incident.notifying.flush_at = None;
+    incident.split_suggestion = None;
     sla::meet(state, now, id, true);
     timeline::incident(state, now, id, TimelineKind::IncidentResolved, by.unwrap_or("monitoring"), text);
     root_cause::learn(state, now, id);

@@ -9,11 +9,11 @@ use crate::model::alert::AlertNumber;
 use crate::model::event::Marker;
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::timeline::TimelineKind;
-use crate::model::{Alert, Incident, IncidentId, Severity, Timestamp};
+use crate::model::{Alert, IncidentId, Severity, Timestamp};
 
 use super::fixed::ONE;
 use super::groups::{Members, ORDERED};
-use super::history::Seen;
+use super::history::{History, Seen};
 use super::items::ItemId;
 use super::rank::{self, Ranking, Suspect, Symptom, term};
 use super::small::SmallSet;
@@ -24,6 +24,8 @@ use super::{suspect, timeline};
 
 /// Candidates kept for people to look at.
 const CANDIDATES_SHOWN: usize = 5;
+/// Alerts of the cause that are named.
+const ALERTS_NAMED_MAX: usize = 10;
 /// Items ranked at most. Of more those that failed first are looked at, and what these depend on: the top of the
 /// tree is among them.
 const ITEMS_RANKED_MAX: usize = ORDERED;
@@ -125,15 +127,42 @@ fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<R
         }
         false => counted,
     };
+    let on = |item: &str| alerts_on(state, id, item).collect();
+    let started_at = state.incident(id).map(|incident| incident.started_at);
+    judge(state, symptoms, started_at, failing, on)
+}
+
+/// The cause of these alerts, as if they were an incident: what the ranking makes of them at this moment.
+pub fn of(state: &State, now: Timestamp, alerts: &[Alert]) -> Option<RootCause> {
+    let symptoms: Vec<Symptom> = alerts
+        .iter()
+        .filter_map(|alert| symptom(&Alert { surprise: state.history.surprise(now, seen(alert)), ..alert.clone() }))
+        .collect();
+    let on = |item: &str| {
+        let on_it = alerts.iter().filter(|alert| alert.configuration_item.as_deref() == Some(item));
+        on_it.take(ALERTS_NAMED_MAX).collect()
+    };
+    judge(state, &symptoms, None, |_, counted| counted, on)
+}
+
+/// Weighs the symptoms of what began then; `on` finds the first few alerts on an item.
+fn judge<'a>(
+    state: &State,
+    symptoms: &[Symptom],
+    started_at: Option<Timestamp>,
+    failing: impl Fn(&ItemName, usize) -> usize,
+    on: impl Fn(&str) -> Vec<&'a Alert>,
+) -> Option<RootCause> {
     let mut ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, symptoms, failing);
     ranking.add(term::CHANGED, |one| suspect::score(state, &one.item, one.first_at, one.score));
     let best = ranking.suspects.first()?;
-    let started_at = state.incident(id).map_or(best.first_at, |incident| incident.started_at.min(best.first_at));
+    let alerts = on(&best.item);
+    let started_at = started_at.map_or(best.first_at, |at| at.min(best.first_at));
     let shares = rank::shares(&ranking.suspects.iter().map(|suspect| suspect.score).collect::<Vec<_>>());
     Some(RootCause {
         configuration_item: best.item.to_string(),
-        alerts: alerts_on(state, id, &best.item).map(Alert::id).collect(),
-        why: sentence(state, id, &ranking, symptoms),
+        alerts: alerts.iter().map(|alert| alert.id()).collect(),
+        why: sentence(&ranking, symptoms, &alerts),
         confidence_percent: (shares[0] * 100 / ONE).clamp(5, 95) as u8,
         confirmed_by: None,
         candidates: ranking.suspects.iter().take(CANDIDATES_SHOWN).map(candidate).collect(),
@@ -154,8 +183,7 @@ fn candidate(suspect: &Suspect) -> Candidate {
 const UNCONFIRMED: i64 = 700;
 
 /// How sure it is that an item was the cause of an incident, thousandths.
-fn blame(incident: &Incident, item: &str) -> i64 {
-    let Some(cause) = incident.root_cause.as_ref() else { return 0 };
+fn blame(cause: &RootCause, item: &str) -> i64 {
     match (&cause.confirmed_by, cause.configuration_item == item) {
         (Some(_), is_it) => i64::from(is_it) * ONE,
         (None, true) => i64::from(cause.confidence_percent) * UNCONFIRMED / 100,
@@ -167,14 +195,22 @@ fn blame(incident: &Incident, item: &str) -> i64 {
 pub fn learn(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some((incident, members)) = state.incident(id).zip(state.groups.members(id)) else { return };
     let numbers: Vec<AlertNumber> = members.alerts.iter().copied().take(ALERTS_LEARNED_MAX).collect();
-    let blamed = |number| {
-        let item = state.alert(number)?.configuration_item.as_deref()?;
-        Some((number, blame(incident, item)))
-    };
-    let blamed: BTreeMap<AlertNumber, i64> = numbers.iter().filter_map(|number| blamed(*number)).collect();
+    let cause = incident.root_cause.clone();
     for number in numbers {
-        learn_alert(state, now, number, blamed.get(&number).copied().unwrap_or(0));
+        if let Some(alert) = state.alerts.get(number) {
+            learn_of(&mut state.history, now, alert, cause.as_ref());
+        }
     }
+}
+
+/// The same from alerts that are in no incident, with what they were put down to.
+pub fn learn_from(state: &mut State, now: Timestamp, alerts: &[Alert], cause: Option<&RootCause>) {
+    alerts.iter().take(ALERTS_LEARNED_MAX).for_each(|alert| learn_of(&mut state.history, now, alert, cause));
+}
+
+fn learn_of(history: &mut History, now: Timestamp, alert: &Alert, cause: Option<&RootCause>) {
+    let blame = cause.zip(alert.configuration_item.as_deref()).map_or(0, |(cause, item)| blame(cause, item));
+    history.learn(now, seen(alert), blame);
 }
 
 /// History learns of an alert that is over.
@@ -188,13 +224,14 @@ pub(super) fn seen(alert: &Alert) -> Seen<'_> {
     Seen { item: alert.configuration_item.as_deref(), name: &alert.name }
 }
 
-/// The first few.
+/// The first few of an incident.
 fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
     let numbers = state.alerts_on(id, item);
-    numbers.into_iter().flat_map(SmallSet::iter).filter_map(|number| state.alert(*number)).take(10)
+    numbers.into_iter().flat_map(SmallSet::iter).filter_map(|number| state.alert(*number)).take(ALERTS_NAMED_MAX)
 }
 
-fn sentence(state: &State, id: &IncidentId, ranking: &Ranking, symptoms: &[Symptom]) -> String {
+/// Why the first of the ranking is to blame; `alerts` are some of those on it.
+fn sentence(ranking: &Ranking, symptoms: &[Symptom], alerts: &[&Alert]) -> String {
     let Some(best) = ranking.suspects.first() else { return String::new() };
     let item = &best.item;
     let behind = ranking.behind.get(item).into_iter().flat_map(BTreeMap::keys);
@@ -209,7 +246,7 @@ fn sentence(state: &State, id: &IncidentId, ranking: &Ranking, symptoms: &[Sympt
             list(&affected)
         );
     }
-    let mut seen_by: Vec<&str> = alerts_on(state, id, item).map(|alert| &*alert.source).collect();
+    let mut seen_by: Vec<&str> = alerts.iter().map(|alert| &*alert.source).collect();
     seen_by.sort_unstable();
     seen_by.dedup();
     let seen_by = list(&seen_by);

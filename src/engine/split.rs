@@ -2,11 +2,15 @@
 //! and are looked at anew, so that a check that fires every other minute keeps no incident open. And when many alerts
 //! come at once after a time of quiet, they are a second fault.
 //!
-//! Decides who leaves. Never parts an incident that somebody works on: it is what that person knows it as.
+//! Decides who leaves. Never parts an incident that somebody works on: it is what that person knows it as. What looks like
+//! a second fault there is a suggestion. What a person has placed stays (`by_hand`).
+
+pub mod by_hand;
 
 use std::collections::BTreeSet;
 
 use crate::model::alert::{Alert, AlertNumber};
+use crate::model::incident::SplitSuggestion;
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, IncidentState, Span, Timestamp};
 
@@ -31,7 +35,8 @@ pub fn release(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertN
     let is_untouched = is_untouched(state, id);
     let members = state.groups.members(id).filter(|members| is_untouched && members.is_only_loose());
     let left: Vec<AlertNumber> = members.into_iter().flat_map(|members| members.unsettled().copied()).collect();
-    if left.iter().filter_map(|number| state.alert(*number)).any(|alert| is_subject(state, id, alert)) {
+    let stays = |alert: &Alert| alert.placed_by.is_some() || is_subject(state, id, alert);
+    if left.iter().filter_map(|number| state.alert(*number)).any(stays) {
         return Vec::new();
     }
     for number in &left {
@@ -57,7 +62,7 @@ pub(super) fn is_untouched(state: &State, id: &IncidentId) -> bool {
 }
 
 /// An alert has come to an incident. After a time of quiet many at once are a second fault, and become an incident of
-/// their own.
+/// their own, or the suggestion of one.
 pub fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
     let Some(alert) = state.alert(number) else { return };
     // What fires all the time is no sign of anything, and no end of the quiet either.
@@ -78,16 +83,29 @@ pub fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &Inci
         wave.alerts.clear();
     }
     wave.last_at = now;
-    if wave.began_at.is_some() && wave.alerts.len() < WAVE_MAX && !wave.alerts.contains(&number) {
+    let is_new = wave.began_at.is_some() && wave.alerts.len() < WAVE_MAX && !wave.alerts.contains(&number);
+    if is_new {
         wave.alerts.push(number);
     }
     let noted = wave.alerts.clone();
-    // Some may be over by now, or elsewhere.
-    let is_here = |alert: &Alert| alert.is_firing() && !alert.flap.is_flapping && alert.incident == Some(*id);
+    let is_untouched = is_untouched(state, id);
+    // Of a storm that people work on nothing more is said for each alert.
+    if !is_untouched && !is_new {
+        return;
+    }
+    // Some may be over by now, or elsewhere, or where a person wants them.
+    let is_here = |alert: &Alert| {
+        alert.is_firing() && !alert.flap.is_flapping && alert.incident == Some(*id) && alert.placed_by.is_none()
+    };
     let alerts: Vec<AlertNumber> =
         noted.into_iter().filter(|number| state.alert(*number).is_some_and(is_here)).collect();
-    if alerts.len() >= WAVE_MIN && is_untouched(state, id) && is_second_fault(state, id, &alerts) {
-        part(state, now, id, alerts);
+    if alerts.len() < WAVE_MIN || !is_second_fault(state, id, &alerts) {
+        return;
+    }
+    match state.incident(id).map(|incident| incident.state) {
+        Some(IncidentState::Open) if is_untouched => part(state, now, id, alerts),
+        Some(IncidentState::Open | IncidentState::Acknowledged) => suggest(state, now, id, &alerts),
+        _ => {}
     }
 }
 
@@ -102,23 +120,51 @@ fn is_second_fault(state: &State, id: &IncidentId, alerts: &[AlertNumber]) -> bo
         let above = state.topology.above(*item, correlation.hops_max);
         above.iter().any(|(ancestor, _)| affinity::is_gone(state, id, *ancestor))
     };
-    state.incident(id).is_some_and(|incident| incident.state == IncidentState::Open)
-        && items.len() >= WAVE_ITEMS_MIN
-        && is_severe
-        && !items.iter().any(is_explained)
+    items.len() >= WAVE_ITEMS_MIN && is_severe && !items.iter().any(is_explained)
+}
+
+/// Says to whoever works on the incident what would have been parted otherwise; once for each wave, however it grows.
+fn suggest(state: &mut State, now: Timestamp, id: &IncidentId, alerts: &[AlertNumber]) {
+    let Some((incident, members)) = state.incident(id).zip(state.groups.members(id)) else { return };
+    let Some(began_at) = incident.wave.began_at.filter(|_| alerts.len() < members.alerts.len()) else { return };
+    let is_news = incident.split_suggestion.as_ref().is_none_or(|known| known.began_at != began_at);
+    let ids: Vec<String> = alerts.iter().filter_map(|number| state.alert(*number)).map(Alert::id).collect();
+    let why = format!("{} alerts that came together after a time of quiet may be another fault", ids.len());
+    let command = format!("watchbell split {id} --alerts {}", ids.join(","));
+    if is_news {
+        let text = format!("{why}; nothing is parted, because somebody works on this incident");
+        timeline::incident(state, now, id, TimelineKind::SplitSuggested, "split", text);
+    }
+    if let Some(incident) = state.incident_mut(id) {
+        incident.split_suggestion = Some(SplitSuggestion { began_at, alerts: ids, why, command });
+    }
+}
+
+/// Notes in both that alerts of the one went to the other; what was suggested of it is done or outdated.
+fn relate(state: &mut State, id: &IncidentId, other: &IncidentId) {
+    if let Some(incident) = state.incident_mut(id) {
+        incident.wave.began_at = None;
+        incident.wave.alerts.clear();
+        incident.split_suggestion = None;
+        incident.split_into.push(*other);
+        incident.split_into.sort_unstable();
+        incident.split_into.dedup();
+    }
+    if let Some(incident) = state.incident_mut(other) {
+        incident.split_from.push(*id);
+        incident.split_from.sort_unstable();
+        incident.split_from.dedup();
+    }
 }
 
 /// Makes an incident of its own of a wave.
 fn part(state: &mut State, now: Timestamp, id: &IncidentId, alerts: Vec<AlertNumber>) {
     alerts.iter().for_each(|number| lifecycle::leave(state, *number));
-    if let Some(incident) = state.incident_mut(id) {
-        incident.wave.began_at = None;
-        incident.wave.alerts.clear();
-    }
     lifecycle::refresh(state, now, id);
     let Some((first, others)) = alerts.split_first() else { return };
     lifecycle::begin(state, now, *first, IncidentState::Open);
     let Some(second) = state.alert(*first).and_then(|alert| alert.incident) else { return };
+    relate(state, id, &second);
     let count = alerts.len();
     for number in others {
         lifecycle::join(

@@ -2,8 +2,10 @@
 //! Decides when an alert is over; what is only in the truth never gets here.
 
 use super::sets::{Firing, Set};
+use crate::engine::dedup;
+use crate::model::alert::{AlertNumber, Flap};
 use crate::model::event::{Event, EventStatus};
-use crate::model::{Labels, Timestamp};
+use crate::model::{Alert, AlertStatus, Labels, Timestamp};
 
 /// Firings and their ends, by receipt. An end that the data knows is an event of its own; otherwise the firing
 /// carries `expires_at`.
@@ -46,6 +48,38 @@ pub fn firing(alert: &Firing) -> Event {
         author: None,
         note: None,
         extra: Default::default(),
+    }
+}
+
+/// The alert that it makes at this moment, where nothing came before it.
+pub fn alert(firing: &Firing, number: AlertNumber, at: Timestamp) -> Alert {
+    Alert {
+        number,
+        fingerprint: dedup::fingerprint(&firing.source, &firing.key()),
+        source: firing.source.as_str().into(),
+        dedup_key: firing.key().into(),
+        name: firing.name.as_str().into(),
+        severity: firing.severity,
+        status: AlertStatus::Firing,
+        configuration_item: Some(firing.node.as_str().into()),
+        service: firing.labels.get("service").map(Into::into),
+        labels: firing.labels.clone(),
+        annotations: Labels::new(),
+        url: None,
+        started_at: at,
+        fired_at: at,
+        last_seen_at: at,
+        resolved_at: None,
+        expires_at: None,
+        opened_by: firing.id.as_str().into(),
+        event_count: 1,
+        flap: Flap::default(),
+        marker: None,
+        surprise: 0,
+        incident: None,
+        tie: 0,
+        placed_by: None,
+        recorded_at: at,
     }
 }
 

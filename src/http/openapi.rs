@@ -39,6 +39,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         incidents::assign,
         incidents::comment,
         incidents::confirm_root_cause,
+        incidents::split,
         alerts::list,
         alerts::read,
         alerts::timeline,

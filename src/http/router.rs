@@ -67,6 +67,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/incidents/{id}/assign", For(Responder), "incident.assign", || post(incidents::assign)),
     route("POST", "/api/v1/incidents/{id}/comment", For(Responder), "incident.comment", || post(incidents::comment)),
     route("POST", "/api/v1/incidents/{id}/confirm-root-cause", For(Responder), "incident.confirm_root_cause", || post(incidents::confirm_root_cause)),
+    route("POST", "/api/v1/incidents/{id}/split", For(Responder), "incident.split", || post(incidents::split)),
     route("GET", "/api/v1/alerts", For(Viewer), "alert.list", || get(alerts::list)),
     route("GET", "/api/v1/alerts/{fingerprint}", For(Viewer), "alert.read", || get(alerts::read)),
     route("GET", "/api/v1/alerts/{fingerprint}/timeline", For(Viewer), "alert.timeline", || get(alerts::timeline)),

@@ -74,6 +74,10 @@ pub struct Alert {
     /// How strongly it belongs to its incident, thousandths; in full where the incident began with it.
     #[serde(default = "full_tie", skip_serializing_if = "is_full_tie")]
     pub tie: i64,
+    /// The person who put it into its incident; nothing but a person takes it out while that is active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub placed_by: Option<Box<str>>,
     /// When its row was last due for writing; only in memory.
     #[serde(skip)]
     pub recorded_at: Timestamp,

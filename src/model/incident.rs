@@ -144,6 +144,19 @@ pub struct Wave {
     pub alerts: Vec<AlertNumber>,
 }
 
+/// A second fault in an incident that somebody works on, for that person to part it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SplitSuggestion {
+    /// When the first of its alerts came, by our clock.
+    pub began_at: Timestamp,
+    /// Ids of the alerts that would leave.
+    pub alerts: Vec<String>,
+    /// One sentence.
+    pub why: String,
+    /// What to type to follow it.
+    pub command: String,
+}
+
 /// The running clock of an escalation policy: present exactly while a level is left to ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Escalating {
@@ -239,6 +252,18 @@ pub struct Incident {
     pub merged_into: Option<IncidentId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<IncidentId>,
+    /// Incidents that alerts came from, because they were another fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split_from: Vec<IncidentId>,
+    /// Incidents that alerts went to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split_into: Vec<IncidentId>,
+    /// The person who parted it from another one; it is not merged by itself from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_by: Option<String>,
+    /// Alerts that look like another fault, while somebody works on this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_suggestion: Option<SplitSuggestion>,
     /// Start of the present episode, when the fault came back after people were told of its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened_at: Option<Timestamp>,

@@ -11,6 +11,7 @@ pub enum TimelineKind {
     AlertResolved,
     AlertJoined,
     AlertSplit,
+    SplitSuggested,
     AlertMuted,
     Flapping,
     IncidentPending,

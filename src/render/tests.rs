@@ -89,7 +89,7 @@ fn english_opened() {
       rtr1 went down first; 11 other items that depend on it followed within 40 s (87 % sure)
 
     Impact
-      Impact high, urgency high
+      high, urgency high
       2 services: orders, payments
       12 items: rtr1, sw-fra-1, db-3, 9 more
       31 of 31 alerts are firing
@@ -127,7 +127,7 @@ fn german_acknowledged() {
       rtr1 went down first; 11 other items that depend on it followed within 40 s (87 % sicher)
 
     Auswirkung
-      Auswirkung hoch, Dringlichkeit hoch
+      hoch, Dringlichkeit hoch
       2 Services: orders, payments
       12 Elemente: rtr1, sw-fra-1, db-3, 9 weitere
       31 von 31 Alarmen stehen an
@@ -203,7 +203,7 @@ fn italian_resolved() {
       rtr1 went down first; 11 other items that depend on it followed within 40 s (sicurezza 87 %)
 
     Impatto
-      Livello di impatto alto, livello di urgenza alto
+      alto, livello di urgenza alto
       2 servizi: orders, payments
       12 elementi: rtr1, sw-fra-1, db-3, altri 9
       Allarmi attivi: 0 su 31
@@ -241,7 +241,7 @@ fn norwegian_merged() {
       rtr1 went down first; 11 other items that depend on it followed within 40 s (87 % sikker)
 
     Konsekvens
-      Konsekvens høy, hast høy
+      høy, hast høy
       2 tjenester: orders, payments
       12 enheter: rtr1, sw-fra-1, db-3, 9 til
       31 av 31 alarmer er aktive

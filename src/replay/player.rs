@@ -1,15 +1,17 @@
 //! The engine without anything around it: inputs at the times they had, ticks at the moments it asks for, every
-//! delivery arriving at once. Notes which event ended up in which incident.
+//! delivery arriving at once. Notes which event ended up in which incident, and what the engine took for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::clock::Stopwatch;
 use crate::engine::effect::Effect;
 use crate::engine::input::{Input, SendResult};
 use crate::engine::policy::Policy;
-use crate::engine::state::State;
+use crate::engine::state::{Changes, State};
 use crate::engine::{next_deadline, rank, step};
-use crate::model::incident::{Candidate, RootCause};
+use crate::model::incident::Candidate;
 use crate::model::{Incident, IncidentId, IncidentState, NotificationKind, Timestamp};
 
 use super::outcome::{ReplayedCause, ReplayedIncident};
@@ -48,8 +50,12 @@ pub struct Player {
     clockwork: Clockwork,
     /// Incident of each event that made an alert fire, with the order in which they came.
     filed: BTreeMap<Box<str>, (u64, IncidentId)>,
-    /// Incidents that memory has let go of.
-    gone: BTreeMap<IncidentId, Arc<Incident>>,
+    /// The last row of each incident.
+    incidents: BTreeMap<IncidentId, Arc<Incident>>,
+    /// Incidents that have ended since somebody asked.
+    ended: Vec<IncidentId>,
+    /// Spent in the engine.
+    took: Duration,
     opened_by: BTreeMap<IncidentId, String>,
     pages: Vec<Page>,
 }
@@ -61,7 +67,9 @@ impl Player {
             now: Timestamp::default(),
             clockwork,
             filed: BTreeMap::new(),
-            gone: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            ended: Vec::new(),
+            took: Duration::ZERO,
             opened_by: BTreeMap::new(),
             pages: Vec::new(),
         }
@@ -82,6 +90,33 @@ impl Player {
         self.now
     }
 
+    /// Spent in the engine so far.
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+
+    /// An incident as it is, or as it was when memory let go of it.
+    pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
+        self.incidents.get(id).map(|incident| &**incident)
+    }
+
+    /// Incidents that have ended since the last call.
+    pub fn take_ended(&mut self) -> Vec<IncidentId> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// The events that made the alerts of an incident fire.
+    pub fn events_of(&self, id: IncidentId) -> impl Iterator<Item = &str> {
+        self.filed.iter().filter(move |(_, (_, filed))| self.survivor(*filed) == id).map(|(event, _)| &**event)
+    }
+
+    fn survivor(&self, mut id: IncidentId) -> IncidentId {
+        while let Some(into) = self.incidents.get(&id).and_then(|incident| incident.merged_into) {
+            id = into;
+        }
+        id
+    }
+
     /// One input at its time; what is due before it happens before it.
     pub fn input(&mut self, at: Timestamp, input: Input) {
         self.pass(at);
@@ -91,19 +126,28 @@ impl Player {
 
     /// Lets time go on until then.
     pub fn pass(&mut self, until: Timestamp) {
-        if self.clockwork == Clockwork::Recorded {
-            return;
-        }
-        while let Some(at) = next_deadline(&self.state).filter(|at| *at < until) {
+        while self.tick(until) {}
+    }
+
+    /// Does the next thing that is due before then; false when there is none.
+    pub fn tick(&mut self, until: Timestamp) -> bool {
+        let due = next_deadline(&self.state).filter(|at| *at < until && self.clockwork == Clockwork::Own);
+        if let Some(at) = due {
             self.now = self.now.max(at);
             self.step(Input::Tick);
         }
+        due.is_some()
     }
 
     fn step(&mut self, input: Input) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
-            for effect in step(&mut self.state, self.now, input) {
+            let begun = Stopwatch::start();
+            let effects = step(&mut self.state, self.now, input);
+            let changes = self.state.take_changes();
+            self.took += begun.elapsed();
+            self.file(changes);
+            for effect in effects {
                 let Effect::Deliver(delivery) = effect else { continue };
                 if delivery.attempts <= 1 && delivery.notification.kind.is_loud() {
                     let (kind, sink) = (delivery.notification.kind, delivery.sink.clone());
@@ -115,12 +159,10 @@ impl Player {
                 }
             }
         }
-        self.file();
     }
 
-    /// Notes where the alerts that have changed belong now.
-    fn file(&mut self) {
-        let changes = self.state.take_changes();
+    /// Notes where the alerts that have changed belong now, and what became of incidents.
+    fn file(&mut self, changes: Changes) {
         for (alert, _) in &changes.alerts {
             let Some(id) = alert.incident else { continue };
             if !self.filed.contains_key(&alert.opened_by) {
@@ -129,9 +171,11 @@ impl Player {
             let order = self.filed.len() as u64;
             self.filed.entry(alert.opened_by.clone()).or_insert((order, id)).1 = id;
         }
-        for (incident, is_live) in changes.incidents {
-            if !is_live {
-                self.gone.insert(incident.id, incident);
+        for (incident, _) in changes.incidents {
+            let (id, state) = (incident.id, incident.state);
+            let before = self.incidents.insert(id, incident).map(|before| before.state);
+            if state == IncidentState::Resolved && before != Some(IncidentState::Resolved) {
+                self.ended.push(id);
             }
         }
     }
@@ -139,14 +183,11 @@ impl Player {
     /// What it all came to.
     pub fn finish(self) -> Outcome {
         let mut alerts: BTreeMap<IncidentId, Vec<(u64, String)>> = BTreeMap::new();
-        for (event, (order, id)) in self.filed {
-            alerts.entry(id).or_default().push((order, event.into_string()));
+        for (event, (order, id)) in &self.filed {
+            alerts.entry(self.survivor(*id)).or_default().push((*order, event.to_string()));
         }
-        let live = self.state.incidents().map(|incident| (incident.id, incident));
-        let gone = self.gone.iter().map(|(id, incident)| (*id, &**incident));
-        let all: BTreeMap<IncidentId, &Incident> = gone.chain(live).collect();
-        let ended = all.into_values().filter(|incident| incident.state != IncidentState::Merged);
-        let incidents = ended.map(|incident| {
+        let last = self.incidents.values().filter(|incident| incident.state != IncidentState::Merged);
+        let incidents = last.map(|incident| {
             let mut alerts = alerts.remove(&incident.id).unwrap_or_default();
             alerts.sort_unstable();
             replayed(incident, alerts.into_iter().map(|(_, event)| event).collect())
@@ -163,7 +204,7 @@ fn replayed(incident: &Incident, alerts: Vec<String>) -> ReplayedIncident {
         state: incident.state,
         priority: incident.priority,
         alerts,
-        root_causes: incident.root_cause.as_ref().map(causes).unwrap_or_default(),
+        root_causes: causes(incident),
         merged_from: incident.merged_from.clone(),
         suspect_changes: suspects(incident),
     }
@@ -173,19 +214,29 @@ fn suspects(incident: &Incident) -> Vec<String> {
     incident.root_cause.iter().flat_map(|cause| &cause.suspect_changes).map(|suspect| suspect.change.clone()).collect()
 }
 
-fn causes(cause: &RootCause) -> Vec<ReplayedCause> {
+/// The one that was named, and the other candidates, the best first. Alerts without an item blame none, unless a person
+/// does.
+pub fn causes(incident: &Incident) -> Vec<ReplayedCause> {
+    let Some(cause) = &incident.root_cause else { return Vec::new() };
+    if cause.candidates.is_empty() && cause.confirmed_by.is_none() {
+        return Vec::new();
+    }
+    let is_named = |candidate: &Candidate| candidate.configuration_item == cause.configuration_item;
+    let named = ReplayedCause {
+        node: cause.configuration_item.clone(),
+        score: cause.candidates.iter().find(|candidate| is_named(candidate)).map_or(0, |candidate| candidate.score),
+        confidence: cause.confidence_percent,
+        why: cause.why.clone(),
+    };
     let scores: Vec<i64> = cause.candidates.iter().map(|candidate| candidate.score).collect();
-    let shares = rank::shares(&scores);
-    let others = cause.candidates.iter().zip(shares).map(|(candidate, share)| {
-        let is_first = candidate.configuration_item == cause.configuration_item;
-        ReplayedCause {
-            node: candidate.configuration_item.clone(),
-            score: candidate.score,
-            confidence: if is_first { cause.confidence_percent } else { (share / 10) as u8 },
-            why: if is_first { cause.why.clone() } else { terms(candidate) },
-        }
+    let others = cause.candidates.iter().zip(rank::shares(&scores)).filter(|(candidate, _)| !is_named(candidate));
+    let others = others.map(|(candidate, share)| ReplayedCause {
+        node: candidate.configuration_item.clone(),
+        score: candidate.score,
+        confidence: (share / 10) as u8,
+        why: terms(candidate),
     });
-    others.collect()
+    [named].into_iter().chain(others).collect()
 }
 
 /// `own alerts +2.1, explained by its dependencies −0.8 bits`.

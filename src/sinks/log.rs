@@ -109,7 +109,7 @@ mod tests {
         insta::assert_snapshot!(text, @"
         2026-11-21 05:12 UTC opened [P1] rtr1: Host down – 12 items affected (inc-7h3kq0v9zd): New incident [critical · open · began 2026-11-21 05:00 UTC]
           Root cause: rtr1 went down first; 11 other items that depend on it followed within 40 s (87 % sure)
-          Impact: Impact high, urgency high; 2 services: orders, payments; 12 items: rtr1, sw-fra-1, db-3, 9 more; 31 of 31 alerts are firing
+          Impact: high, urgency high; 2 services: orders, payments; 12 items: rtr1, sw-fra-1, db-3, 9 more; 31 of 31 alerts are firing
           Service level: Respond by 2026-11-21 05:15 UTC (gold); Restore by 2026-11-21 09:00 UTC (gold)
           What to do: Known error “rtr1 loses its power supply”: Switch rtr1 to the second power feed, then wait two minutes.; Runbook for Host down: https://wiki.example/runbooks/host-down
           Evidence: 05:00 critical rtr1: Host down – rtr1 does not answer to ping (nagios); 05:00 major db-3: Unreachable – db-3 does not answer to ping (zabbix); and 29 more alerts

@@ -11,7 +11,9 @@ use crate::model::delivery::DeliveryState;
 use crate::model::event::Marker;
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::notification::ProblemView;
-use crate::model::{Alert, AlertStatus, Delivery, Event, Incident, IncidentState, TimelineEntry, Timestamp};
+use crate::model::{
+    Alert, AlertStatus, Delivery, Event, Incident, IncidentId, IncidentState, TimelineEntry, Timestamp,
+};
 
 type Lines = Vec<(&'static str, String)>;
 
@@ -95,7 +97,8 @@ fn alert_lines(alert: &Alert, now: Timestamp) -> Lines {
         lines.push(("about", item.to_string()));
     }
     if let Some(incident) = &alert.incident {
-        lines.push(("belongs to", incident.to_string()));
+        let placed = alert.placed_by.as_ref().map(|who| format!(", where {who} has put it")).unwrap_or_default();
+        lines.push(("belongs to", format!("{incident}{placed}")));
     }
     lines
 }
@@ -168,9 +171,17 @@ fn incident_lines(incident: &Incident, facts: &Facts, now: Timestamp) -> Lines {
         ("problem", problem(incident, facts.problem.as_ref())),
         ("workaround", facts.problem.as_ref().and_then(|problem| problem.workaround.clone())),
         ("merged into", incident.merged_into.as_ref().map(ToString::to_string)),
+        ("alerts from", ids(&incident.split_from)),
+        ("alerts to", ids(&incident.split_into)),
+        ("suggestion", incident.split_suggestion.as_ref().map(|suggestion| suggestion.why.clone())),
+        ("follow it", incident.split_suggestion.as_ref().map(|suggestion| suggestion.command.clone())),
     ];
     lines.extend(links.into_iter().filter_map(|(key, text)| Some((key, text?))));
     lines
+}
+
+fn ids(all: &[IncidentId]) -> Option<String> {
+    (!all.is_empty()).then(|| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
 /// Its id, and what is known of it.

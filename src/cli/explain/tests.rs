@@ -28,6 +28,10 @@ fn incident() -> Value {
             ] },
         "clocks": [{ "sla": "gold", "target": "respond", "within": "15m", "started_at": "2026-11-21T05:00:01Z",
             "met_at": "2026-11-21T05:03:00Z" }],
+        "split_into": ["inc-7h3kq0v9ze"],
+        "split_suggestion": { "began_at": "2026-11-21T05:09:00Z", "alerts": ["9f2c5d1e7a3b4c60", "03aa71be5520cd94"],
+            "why": "2 alerts that came together after a time of quiet may be another fault",
+            "command": "watchbell split inc-7h3kq0v9zd --alerts 9f2c5d1e7a3b4c60,03aa71be5520cd94" },
     })
 }
 
@@ -61,7 +65,7 @@ fn alert() -> Value {
         "number": 3, "fingerprint": "9f2c5d1e7a3b4c60", "source": "nagios", "dedup_key": "rtr1", "name": "host check",
         "severity": "critical", "status": "firing", "configuration_item": "rtr1", "started_at": "2026-11-21T05:00:00Z",
         "fired_at": "2026-11-21T05:00:00Z", "last_seen_at": "2026-11-21T05:00:00Z", "opened_by": "e1", "event_count": 2,
-        "annotations": { "summary": "rtr1 is DOWN" },
+        "annotations": { "summary": "rtr1 is DOWN" }, "placed_by": "ada",
     })
 }
 
@@ -100,6 +104,9 @@ fn an_incident_is_told_from_the_answer_to_the_evidence() {
       root cause  rtr1: 11 items that depend on it followed within 40 s (confidence 87 %)
       routed to   ops, network, escalation policy primary by team="network"
       SLA         gold respond: due 2026-11-21 05:15:01, met
+      alerts to   inc-7h3kq0v9ze
+      suggestion  2 alerts that came together after a time of quiet may be another fault
+      follow it   watchbell split inc-7h3kq0v9zd --alerts 9f2c5d1e7a3b4c60,03aa71be5520cd94
 
     candidates for the root cause
       rtr1  1.450   = +1.000 own alerts  +0.400 coverage  +0.050 first

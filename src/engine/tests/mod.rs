@@ -7,6 +7,7 @@ mod properties;
 mod redrive;
 mod scenario;
 mod split;
+mod split_by_hand;
 mod storm;
 mod topology;
 

@@ -8,18 +8,18 @@ use crate::model::event::EventStatus;
 use crate::model::{IncidentState, NotificationKind, Severity, Span};
 
 /// One alert of a place: without a topology, that is all that ties them.
-fn shop(s: &mut Scenario, item: &str, name: &str, severity: Severity, status: EventStatus) {
+pub fn shop(s: &mut Scenario, item: &str, name: &str, severity: Severity, status: EventStatus) {
     let mut event = event(s.now, "prometheus", item, name, severity, status);
     event.labels.insert("namespace", "shop");
     s.input(Input::Events { events: vec![event] });
 }
 
-fn items() -> impl Iterator<Item = String> {
+pub fn items() -> impl Iterator<Item = String> {
     (1..=6).map(|number| format!("pod{number}"))
 }
 
 /// Six pods fail at once, and a straggler a minute and a half later.
-fn six_pods_and_a_straggler() -> Scenario {
+pub fn six_pods_and_a_straggler() -> Scenario {
     let mut s = Scenario::new(lab());
     items().for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Firing));
     s.pass(Span::from_secs(100));
@@ -57,9 +57,15 @@ fn what_somebody_works_on_is_not_parted() {
 
 /// Six pods failed, recovered but for one, and all fail again together three minutes later.
 fn a_second_wave(again: usize) -> Scenario {
+    second_wave_after(|_| {}, again)
+}
+
+/// The same, with somebody who does something before it.
+pub fn second_wave_after(work: impl FnOnce(&mut Scenario), again: usize) -> Scenario {
     let mut s = Scenario::new(lab());
     items().for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Firing));
     s.pass(Span::from_secs(90));
+    work(&mut s);
     items().skip(1).for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Resolved));
     s.pass(Span::from_secs(100));
     items().skip(1).take(again).for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Firing));

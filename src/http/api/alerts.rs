@@ -31,13 +31,16 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Pro
     query(&app, move |reader| Ok(reader.alerts(&wanted)?)).await
 }
 
-/// 16 hex digits, as the store keeps them.
-fn fingerprint(text: &str) -> Result<String, Problem> {
+/// 16 hex digits.
+pub(super) fn read_fingerprint(text: &str) -> Option<Fingerprint> {
     let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match text.parse::<Fingerprint>() {
-        Ok(fingerprint) if is_hex => Ok(fingerprint.to_string()),
-        _ => Err(Problem::invalid_parameter("fingerprint", text, "16 hex digits")),
-    }
+    text.parse().ok().filter(|_| is_hex)
+}
+
+/// As the store keeps it.
+fn fingerprint(text: &str) -> Result<String, Problem> {
+    let found = read_fingerprint(text).map(|fingerprint| fingerprint.to_string());
+    found.ok_or_else(|| Problem::invalid_parameter("fingerprint", text, "16 hex digits"))
 }
 
 /// The newest alert with this fingerprint.

@@ -9,13 +9,16 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+use super::alerts::read_fingerprint;
 use super::parameters::Parameters;
 use super::{Decoded, Id, Note, Outcome, PageOf, command, query};
 use crate::engine::input::{Command, Principal};
+use crate::engine::split::by_hand::ALERTS_MAX;
 use crate::http::App;
 use crate::http::error::{Problem, ProblemBody};
 use crate::model::notification::ProblemView;
-use crate::model::{Alert, Incident, IncidentState, Priority, TimelineEntry};
+use crate::model::{Alert, Fingerprint, Incident, IncidentState, Priority, TimelineEntry};
+use crate::sources::ParseError;
 use crate::store::{AlertQuery, IncidentQuery, Reader, Subject};
 
 const STATES: &str =
@@ -227,4 +230,39 @@ pub async fn confirm_root_cause(
     Decoded(ConfirmedRootCause { configuration_item }): Decoded<ConfirmedRootCause>,
 ) -> Result<Json<Outcome>, Problem> {
     command(&app, by, Command::ConfirmRootCause { incident, configuration_item }).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// Fingerprints of the alerts that are another fault; at least one alert stays.
+    #[schema(min_items = 1, max_items = 500, value_type = Vec<Fingerprint>)]
+    alerts: Vec<String>,
+    /// The incident that they go to: its id, or the beginning of one. Without it they become one of their own.
+    #[serde(default)]
+    into: Option<String>,
+}
+
+/// These alerts are another fault. They stay where a person has put them; the answer names the incident they are in.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/split", operation_id = "split_incident", tag = "incidents",
+    params(("id" = String, Path, description = "Id, or the beginning of one")), request_body = Split,
+    responses((status = 200, body = Outcome), (status = "4XX", body = ProblemBody), (status = 503, body = ProblemBody)),
+    security((), ("api_token" = [])))]
+pub async fn split(
+    State(app): State<Arc<App>>,
+    Extension(by): Extension<Principal>,
+    Id(incident): Id,
+    Decoded(Split { alerts, into }): Decoded<Split>,
+) -> Result<Json<Outcome>, Problem> {
+    if alerts.is_empty() || alerts.len() > ALERTS_MAX {
+        let expected = format!("1 to {ALERTS_MAX} alerts");
+        return Err(Problem::invalid_body(ParseError::new("alerts", alerts.len().to_string(), expected)));
+    }
+    let alerts = alerts.iter().enumerate().map(|(at, text)| {
+        let expected = "an alert's fingerprint of 16 hex digits";
+        let refused = || Problem::invalid_body(ParseError::new(format!("alerts[{at}]"), format!("`{text}`"), expected));
+        read_fingerprint(text).ok_or_else(refused)
+    });
+    let alerts = alerts.collect::<Result<Vec<_>, _>>()?;
+    command(&app, by, Command::SplitIncident { incident, alerts, into }).await
 }

@@ -131,6 +131,7 @@ async fn requests_become_commands() {
         ("POST", "/api/v1/incidents/inc-a/assign", r#"{"to":"team-db"}"#),
         ("POST", "/api/v1/incidents/inc-a/comment", r#"{"text":"looking"}"#),
         ("POST", "/api/v1/incidents/inc-a/confirm-root-cause", r#"{"configuration_item":"db-3"}"#),
+        ("POST", "/api/v1/incidents/inc-a/split", r#"{"alerts":["00000000000000ff"],"into":"inc-b"}"#),
         ("POST", "/api/v1/problems", r#"{"incidents":["inc-a"],"title":"disk"}"#),
         ("POST", "/api/v1/problems/prb-a/accept", ""),
         ("POST", "/api/v1/problems/prb-a/reject", ""),
@@ -154,6 +155,7 @@ async fn requests_become_commands() {
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"assign","incident":"inc-a","to":"team-db"}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"comment","incident":"inc-a","text":"looking"}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"confirm_root_cause","incident":"inc-a","configuration_item":"db-3"}}
+    {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"split_incident","incident":"inc-a","alerts":["00000000000000ff"],"into":"inc-b"}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"open","title":"disk","incidents":["inc-a"]}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"accept","problem":"prb-a"}}
     {"input":"command","by":{"name":"admin-token","role":"admin"},"command":{"command":"problem","action":"reject","problem":"prb-a"}}
@@ -235,6 +237,9 @@ async fn a_body_that_does_not_fit_is_named() {
         ("incidents/inc-a/assign", r#"{"to":"x","from":"y"}"#),
         ("incidents/inc-a/assign", r#"{"to":"x"} {}"#),
         ("incidents/inc-a/acknowledge", "yes"),
+        ("incidents/inc-a/split", ""),
+        ("incidents/inc-a/split", r#"{"alerts":[]}"#),
+        ("incidents/inc-a/split", r#"{"alerts":["00000000000000ff","web1"]}"#),
         ("problems", r#"{"incidents":[]}"#),
         ("problems/prb-a/workaround", r#"{"workaround":" "}"#),
         ("problems/prb-a/merge", ""),
@@ -252,6 +257,9 @@ async fn a_body_that_does_not_fit_is_named() {
     400 `from`: expected `to`, got a name that is not known here
     400 `body`: expected valid JSON, got a mistake at line 1, column 12 (trailing characters)
     400 `body`: expected valid JSON, got a mistake at line 1, column 1 (expected value)
+    400 `alerts`: expected a value, got nothing
+    400 `alerts`: expected 1 to 500 alerts, got 0
+    400 `alerts[1]`: expected an alert's fingerprint of 16 hex digits, got `web1`
     400 `incidents`: expected 1 to 100 incidents, got 0
     400 `workaround`: expected 1 to 16384 bytes of text, got nothing
     400 `into`: expected a value, got nothing

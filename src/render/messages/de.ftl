@@ -58,7 +58,7 @@ root-cause-unknown = Noch nicht bekannt.
 confidence = { $percent } % sicher
 confirmed-by = bestätigt von { $person }
 
-impact-levels = Auswirkung { $impact }, Dringlichkeit { $urgency }
+impact-levels = { $impact }, Dringlichkeit { $urgency }
 impact-services = { $count ->
     [one] Service: { $names }
    *[other] { $count } Services: { $names }

@@ -60,7 +60,7 @@ root-cause-unknown = Not known yet.
 confidence = { $percent } % sure
 confirmed-by = confirmed by { $person }
 
-impact-levels = Impact { $impact }, urgency { $urgency }
+impact-levels = { $impact }, urgency { $urgency }
 impact-services = { $count ->
     [one] Service: { $names }
    *[other] { $count } services: { $names }

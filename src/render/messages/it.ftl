@@ -58,7 +58,7 @@ root-cause-unknown = Non ancora nota.
 confidence = sicurezza { $percent } %
 confirmed-by = confermata da { $person }
 
-impact-levels = Livello di impatto { $impact }, livello di urgenza { $urgency }
+impact-levels = { $impact }, livello di urgenza { $urgency }
 impact-services = { $count ->
     [one] Servizio: { $names }
    *[other] { $count } servizi: { $names }

@@ -58,7 +58,7 @@ root-cause-unknown = Ikke kjent ennå.
 confidence = { $percent } % sikker
 confirmed-by = bekreftet av { $person }
 
-impact-levels = Konsekvens { $impact }, hast { $urgency }
+impact-levels = { $impact }, hast { $urgency }
 impact-services = { $count ->
     [one] Tjeneste: { $names }
    *[other] { $count } tjenester: { $names }

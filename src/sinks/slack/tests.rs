@@ -126,7 +126,7 @@ fn the_message() {
     rtr1 went down first; 11 other items that depend on it followed within 40 s (87 % sure)
     ----
     Impact
-    Impact high, urgency high
+    high, urgency high
     2 services: orders, payments
     12 items: rtr1, sw-fra-1, db-3, 9 more
     31 of 31 alerts are firing

@@ -49,7 +49,7 @@ pub(super) fn alert(number: u64) -> Alert {
         "annotations": {"summary": "„/\" is at 97 % – 磁盘"}, "url": "https://zabbix.example/1",
         "started_at": seen, "fired_at": seen, "last_seen_at": seen, "expires_at": minute(900),
         "opened_by": format!("event-{number}"), "event_count": 3,
-        "flap": {"is_flapping": true, "is_from_source": true, "changed_at": [seen]}, "marker": "soft",
+        "flap": {"is_flapping": true, "is_from_source": true, "changed_at": [seen]}, "marker": "soft", "placed_by": "ada",
     }))
     .unwrap()
 }
@@ -75,6 +75,8 @@ pub(super) fn incident(id: &str, state: &str, opened_at: i64) -> Incident {
         "clocks": [{"sla": "gold", "target": "respond", "within": "15m", "started_at": minute(0)}],
         "remotes": {"ops/slack": "{\"ts\":\"1\"}"}, "audience": ["ops/slack"], "notification_count": 2,
         "problem": "prb-1", "merged_from": [incident_id("inc-older")],
+        "split_from": [incident_id("inc-older")], "split_into": [incident_id("inc-b")], "split_by": "ada",
+        "split_suggestion": {"began_at": minute(2), "alerts": ["00000000000000ff"], "why": "quiet", "command": "split"},
     }))
     .unwrap()
 }
