@@ -10,6 +10,8 @@ use crate::model::incident::{Candidate, RootCause};
 use crate::model::timeline::TimelineKind;
 use crate::model::{Alert, Incident, IncidentId, Severity, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::fixed::ONE;
 use super::groups::Members;
 use super::history::Seen;
@@ -146,7 +148,7 @@ fn candidate(suspect: &Suspect) -> Candidate {
 fn blame(incident: &Incident, item: &str) -> i64 {
     let Some(cause) = incident.root_cause.as_ref() else { return 0 };
     match (&cause.confirmed_by, cause.configuration_item == item) {
-        (Some(_), is_it) => i64::from(is_it) * ONE,
+        (Some(_), is_it) => i64::from(is_it != mutant::is(Mutant::LearnedOfAnotherItem)) * ONE,
         (None, true) => i64::from(cause.confidence_percent) * ONE / 100,
         (None, false) => 0,
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, IncidentState, Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 use super::fixed::ONE;
 use super::state::State;
@@ -31,7 +32,8 @@ pub fn release(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertN
     let is_untouched = is_untouched(state, id);
     let members = state.groups.members(id).filter(|members| is_untouched && members.is_only_loose());
     let left: Vec<AlertNumber> = members.into_iter().flat_map(|members| members.unsettled().copied()).collect();
-    if left.iter().filter_map(|number| state.alert(*number)).any(|alert| is_subject(state, id, alert)) {
+    let belongs = |alert: &Alert| is_subject(state, id, alert) || is_founder(state, id, alert);
+    if left.iter().filter_map(|number| state.alert(*number)).any(belongs) {
         return Vec::new();
     }
     for number in &left {
@@ -52,7 +54,7 @@ pub(super) fn is_untouched(state: &State, id: &IncidentId) -> bool {
     state.incident(id).is_some_and(|incident| {
         let is_confirmed = incident.root_cause.as_ref().is_some_and(|cause| cause.confirmed_by.is_some());
         let is_young = matches!(incident.state, IncidentState::Open | IncidentState::Pending);
-        is_young && incident.assignee.is_none() && !is_confirmed
+        is_young && incident.assignee.is_none() && !is_confirmed || mutant::is(Mutant::PinnedIncidentParts)
     })
 }
 
@@ -60,8 +62,9 @@ pub(super) fn is_untouched(state: &State, id: &IncidentId) -> bool {
 /// their own.
 pub fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
     let Some(alert) = state.alert(number) else { return };
-    // What fires all the time is no sign of anything, and no end of the quiet either.
-    if alert.flap.is_flapping || affinity::weight(state, alert) < ONE {
+    // What fires all the time is no sign of anything, and no end of the quiet either; nor is what has fired for a while
+    // and only moves here.
+    if alert.flap.is_flapping || affinity::weight(state, alert) < ONE || now.since(alert.fired_at) > WITHIN {
         return;
     }
     let Some(incident) = state.incident_mut(id) else { return };
@@ -116,6 +119,10 @@ fn part(state: &mut State, now: Timestamp, id: &IncidentId, alerts: Vec<AlertNum
     let Some(second) = state.alert(*first).and_then(|alert| alert.incident) else { return };
     let count = alerts.len();
     for number in others {
+        if mutant::is(Mutant::SplitPagesTwice) {
+            lifecycle::begin(state, now, *number, IncidentState::Open);
+            continue;
+        }
         lifecycle::join(
             state,
             now,
@@ -136,4 +143,15 @@ fn is_subject(state: &State, id: &IncidentId, alert: &Alert) -> bool {
         let blamed = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
         incident.configuration_item_count <= 1 || alert.configuration_item.as_deref() == blamed
     })
+}
+
+/// Whether the alert is severe and was there from the beginning: it would only page once more for the same fault.
+fn is_founder(state: &State, id: &IncidentId, alert: &Alert) -> bool {
+    let is_severe = alert.severity.is_at_least(state.policy().correlation.open_severity);
+    let came_with_it = |opened_at: Timestamp| alert.fired_at <= opened_at + WITHIN;
+    is_severe
+        && !mutant::is(Mutant::FoundersLeave)
+        && alert.is_firing()
+        && !alert.flap.is_flapping
+        && state.incident(id).is_some_and(|incident| came_with_it(incident.opened_at))
 }
