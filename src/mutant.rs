@@ -31,6 +31,38 @@ pub enum Mutant {
     WorkaroundLostOnRestart,
     /// The id of a problem that was merged leads nowhere.
     ProblemAliasLost,
+    /// The id of an incident that was merged means what it meant before.
+    IncidentAliasLost,
+    /// A restart forgets which alerts came together after a time of quiet.
+    SplitForgottenOnRestart,
+    /// Each alert of a second fault becomes an incident.
+    SplitPagesTwice,
+    /// What an incident began with leaves it when its first alert is over.
+    FoundersLeave,
+    /// An incident is parted whoever works on it.
+    PinnedIncidentParts,
+    /// An alert that leaves an incident still counts there.
+    LeftAlertStillCounts,
+    /// A group opens that nothing speaks for.
+    OpensWithoutReason,
+    /// Whose cause may lie further up waits on and on.
+    HoldDownForEver,
+    /// A pending group stays when its alerts are over.
+    PendingNeverLapses,
+    /// What a monitor says late is not taken in.
+    LateEventDropped,
+    /// A restart forgets what was pushed of the topology.
+    OriginLostOnRestart,
+    /// What was pushed of the topology and removed comes back with a restart.
+    RemovedOriginComesBack,
+    /// A restart forgets the dependencies that monitors taught.
+    DependencyLostOnRestart,
+    /// A restart forgets how often things have failed, and for what cause.
+    LearnedLostOnRestart,
+    /// A restart takes a person's word on a cause for a guess.
+    ConfirmationLostOnRestart,
+    /// What a person confirmed of one item is learned of the others.
+    LearnedOfAnotherItem,
     /// After a restart the last level is asked once more.
     LevelAskedAgainOnRestart,
     /// After a restart nothing is in doubt: an attempt counts only once it is answered.

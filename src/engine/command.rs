@@ -118,11 +118,11 @@ pub(super) fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
     if text.is_empty() {
         return Err(Reply::NotFound(String::new()));
     }
-    let mut found: Vec<IncidentId> = state
-        .incidents()
-        .filter(|incident| incident.id.starts_with(&wanted))
-        .map(|incident| survivor(state, incident))
-        .collect();
+    // A merged incident leaves memory a day later, and its survivor may still be worked on by then.
+    let answers = |id: &IncidentId| id.starts_with(&wanted);
+    let is_meant = |incident: &&Incident| answers(&incident.id) || incident.merged_from.iter().any(answers);
+    let mut found: Vec<IncidentId> =
+        state.incidents().filter(is_meant).filter_map(|incident| survivor(state, incident)).collect();
     found.sort();
     found.dedup();
     match found.len() {
@@ -132,13 +132,14 @@ pub(super) fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
     }
 }
 
-/// An incident that took others in may have been taken in itself.
-fn survivor(state: &State, incident: &Incident) -> IncidentId {
+/// An incident that took others in may have been taken in itself. None once the last of them has left memory: what is
+/// closed is closed by all of its names.
+fn survivor(state: &State, incident: &Incident) -> Option<IncidentId> {
     let mut last = incident;
-    while let Some(next) = last.merged_into.as_ref().and_then(|id| state.incident(id)) {
-        last = next;
+    while let Some(into) = last.merged_into.as_ref().filter(|_| !mutant::is(Mutant::IncidentAliasLost)) {
+        last = state.incident(into)?;
     }
-    last.id
+    Some(last.id)
 }
 
 pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, note: Option<&str>) -> Reply {

@@ -101,7 +101,8 @@ fn begin(state: &mut State, now: Timestamp, number: AlertNumber) {
         (false, _) => Some(format!("{severity} is below `pending_severity` {threshold}")),
     };
     let Some(reason) = reason else {
-        let state_now = match severity.is_at_least(correlation.open_severity) {
+        let is_severe = severity.is_at_least(correlation.open_severity);
+        let state_now = match is_severe || mutant::is(Mutant::OpensWithoutReason) {
             true => IncidentState::Open,
             false => IncidentState::Pending,
         };

@@ -105,6 +105,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         state.alert(number).filter(fires_anew).map(|alert| state.history.surprise(now, root_cause::seen(alert)));
     let service = state.texts.share_some(event.service.as_deref());
     let url = state.texts.share_some(event.url.as_deref());
+    let own_time = state.own_time(event.at);
     // The caller has found it under this number.
     let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };
     let was_firing = alert.is_firing();
@@ -114,6 +115,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     alert.recorded_at = now;
     let kind = match (was_firing, is_firing) {
         (false, false) => ChangeKind::Repeated,
+        // The end of an earlier firing, delivered once more. A source that does not believe a monitor's time says when
+        // it was received.
+        (true, false) if own_time < alert.started_at && event.at < event.received_at => ChangeKind::Repeated,
         (true, false) => {
             alert.status = AlertStatus::Resolved;
             alert.resolved_at = Some(now);

@@ -29,7 +29,8 @@ fn hold(state: &mut State, now: Timestamp, id: &IncidentId) {
     let may_lie_higher =
         incident.root_cause.as_ref().is_some_and(|cause| state.topology.has_dependencies(&cause.configuration_item));
     let is_waiting = incident.notifying.told.is_none() && incident.state == IncidentState::Open && may_lie_higher;
-    let until = incident.opened_at + state.policy().correlation.hold_down;
+    let from = if mutant::is(Mutant::HoldDownForEver) { now } else { incident.opened_at };
+    let until = from + state.policy().correlation.hold_down;
     let held_until = (is_waiting && until > now).then_some(until);
     let before = incident.notifying.held_until;
     if before == held_until || before.is_none() && held_until.is_none() {

@@ -10,6 +10,8 @@ use crate::model::notification::ITEMS_SHOWN;
 use crate::model::timeline::TimelineKind;
 use crate::model::{Fingerprint, Impact, IncidentId, NotificationKind, Priority, Span, Timestamp, Urgency};
 
+use crate::mutant::{self, Mutant};
+
 use super::dedup::{Change, ChangeKind};
 use super::effect::{Counter, Effect};
 use super::fixed::ONE;
@@ -193,7 +195,9 @@ fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId)
 pub fn leave(state: &mut State, number: AlertNumber) {
     let Some(alert) = state.alert_mut(number) else { return };
     alert.placed_by = None;
-    if let Some(before) = alert.incident.take() {
+    if let Some(before) = alert.incident.take()
+        && !mutant::is(Mutant::LeftAlertStillCounts)
+    {
         // Where it is filed follows from where it was.
         state.ungroup_alert(&before, number);
         schedule_alert(state, number);
@@ -322,6 +326,7 @@ pub fn alert_resolved(state: &mut State, now: Timestamp, number: AlertNumber, id
 pub fn end_if_over(state: &mut State, now: Timestamp, id: &IncidentId, why: &str) {
     let Some(incident) = state.incident(id).filter(|incident| incident.firing_count == 0) else { return };
     match incident.state {
+        IncidentState::Pending if mutant::is(Mutant::PendingNeverLapses) => {}
         IncidentState::Pending => lapse(state, now, id),
         state_now if state_now.is_active() => resolve(state, now, id, None, why),
         _ => {}

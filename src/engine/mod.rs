@@ -60,7 +60,8 @@ pub mod view;
 
 use crate::model::alert::Alert;
 use crate::model::event::{Event, EventStatus, Marker};
-use crate::model::{Incident, IncidentId, IncidentState, Timestamp};
+use crate::model::{Incident, IncidentId, IncidentState, Span, Timestamp};
+use crate::mutant::{self, Mutant};
 use deadline::Deadline;
 use effect::Effect;
 use input::Input;
@@ -92,6 +93,9 @@ pub fn next_deadline(state: &State) -> Option<Timestamp> {
 fn fold(state: &mut State, now: Timestamp, mut event: Event) {
     if self_check::is_probe(&event) {
         return self_check::pass_on(state, now, &event);
+    }
+    if mutant::is(Mutant::LateEventDropped) && event.at + Span::from_mins(2) < state.wall_time(now) {
+        return;
     }
     normalize::run(state, &mut event);
     event.expires_at = event.expires_at.map(|at| state.own_time(at));

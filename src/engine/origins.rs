@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::model::Timestamp;
 use crate::model::timeline::TimelineKind;
 use crate::model::topology::{ConfigurationItem, TopologyFault, TopologyFile};
+use crate::mutant::{self, Mutant};
 
 use super::input::Reply;
 use super::state::{State, fact};
@@ -154,7 +155,9 @@ pub fn remove(state: &mut State, now: Timestamp, by: &str, origin: &str) -> Repl
     system::clear(state, now, TOPOLOGY_ALERT, origin);
     let Some(known) = state.origins.pushed.remove(origin) else { return Reply::NotFound(origin.to_owned()) };
     next_stamp(state, now, by);
-    state.remember(fact::TOPOLOGY, origin, None);
+    if !mutant::is(Mutant::RemovedOriginComesBack) {
+        state.remember(fact::TOPOLOGY, origin, None);
+    }
     follow(state);
     let difference = difference(&known.topology, &TopologyFile::default());
     timeline::system(

@@ -11,6 +11,8 @@ use crate::model::incident::{Candidate, RootCause};
 use crate::model::timeline::TimelineKind;
 use crate::model::{Alert, IncidentId, Severity, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::fixed::ONE;
 use super::groups::{Members, ORDERED};
 use super::history::{History, Seen};
@@ -185,7 +187,7 @@ const UNCONFIRMED: i64 = 700;
 /// How sure it is that an item was the cause of an incident, thousandths.
 fn blame(cause: &RootCause, item: &str) -> i64 {
     match (&cause.confirmed_by, cause.configuration_item == item) {
-        (Some(_), is_it) => i64::from(is_it) * ONE,
+        (Some(_), is_it) => i64::from(is_it != mutant::is(Mutant::LearnedOfAnotherItem)) * ONE,
         (None, true) => i64::from(cause.confidence_percent) * UNCONFIRMED / 100,
         (None, false) => 0,
     }

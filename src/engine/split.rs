@@ -13,6 +13,7 @@ use crate::model::alert::{Alert, AlertNumber};
 use crate::model::incident::SplitSuggestion;
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, IncidentState, Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 use super::fixed::ONE;
 use super::items::ItemId;
@@ -35,7 +36,8 @@ pub fn release(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertN
     let is_untouched = is_untouched(state, id);
     let members = state.groups.members(id).filter(|members| is_untouched && members.is_only_loose());
     let left: Vec<AlertNumber> = members.into_iter().flat_map(|members| members.unsettled().copied()).collect();
-    let stays = |alert: &Alert| alert.placed_by.is_some() || is_subject(state, id, alert);
+    let stays =
+        |alert: &Alert| alert.placed_by.is_some() || is_subject(state, id, alert) || is_founder(state, id, alert);
     if left.iter().filter_map(|number| state.alert(*number)).any(stays) {
         return Vec::new();
     }
@@ -57,7 +59,7 @@ pub(super) fn is_untouched(state: &State, id: &IncidentId) -> bool {
     state.incident(id).is_some_and(|incident| {
         let is_confirmed = incident.root_cause.as_ref().is_some_and(|cause| cause.confirmed_by.is_some());
         let is_young = matches!(incident.state, IncidentState::Open | IncidentState::Pending);
-        is_young && incident.assignee.is_none() && !is_confirmed
+        is_young && incident.assignee.is_none() && !is_confirmed || mutant::is(Mutant::PinnedIncidentParts)
     })
 }
 
@@ -65,12 +67,10 @@ pub(super) fn is_untouched(state: &State, id: &IncidentId) -> bool {
 /// their own, or the suggestion of one.
 pub fn arrived(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId) {
     let Some(alert) = state.alert(number) else { return };
-    // What fires all the time is no sign of anything, and no end of the quiet either.
-    if alert.flap.is_flapping || affinity::weight(state, alert) < ONE {
-        return;
-    }
-    // Nor is what is told late: it belongs to the time before the quiet.
-    if now.since(alert.started_at) > WITHIN {
+    // What fires all the time is no sign of anything, and no end of the quiet either; nor is what has fired for a while
+    // and only moves here, or was told late: it belongs to the time before the quiet.
+    let began_at = alert.started_at.min(alert.fired_at);
+    if alert.flap.is_flapping || affinity::weight(state, alert) < ONE || now.since(began_at) > WITHIN {
         return;
     }
     let Some(incident) = state.incident_mut(id) else { return };
@@ -167,6 +167,10 @@ fn part(state: &mut State, now: Timestamp, id: &IncidentId, alerts: Vec<AlertNum
     relate(state, id, &second);
     let count = alerts.len();
     for number in others {
+        if mutant::is(Mutant::SplitPagesTwice) {
+            lifecycle::begin(state, now, *number, IncidentState::Open);
+            continue;
+        }
         lifecycle::join(
             state,
             now,
@@ -187,4 +191,15 @@ fn is_subject(state: &State, id: &IncidentId, alert: &Alert) -> bool {
         let blamed = incident.root_cause.as_ref().map(|cause| cause.configuration_item.as_str());
         incident.configuration_item_count <= 1 || alert.configuration_item.as_deref() == blamed
     })
+}
+
+/// Whether the alert is severe and was there from the beginning: it would only page once more for the same fault.
+fn is_founder(state: &State, id: &IncidentId, alert: &Alert) -> bool {
+    let is_severe = alert.severity.is_at_least(state.policy().correlation.open_severity);
+    let came_with_it = |opened_at: Timestamp| alert.fired_at <= opened_at + WITHIN;
+    is_severe
+        && !mutant::is(Mutant::FoundersLeave)
+        && alert.is_firing()
+        && !alert.flap.is_flapping
+        && state.incident(id).is_some_and(|incident| came_with_it(incident.opened_at))
 }

@@ -332,6 +332,11 @@ impl State {
         self.recent.remove(key);
     }
 
+    /// How often things have failed.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
     /// Where the topology comes from, but for what was learned.
     pub fn origins(&self) -> &Origins {
         &self.origins

@@ -22,6 +22,7 @@ mod oracle;
 mod people;
 mod receivers;
 mod run;
+mod scene;
 mod seeds;
 mod traced;
 mod workload;

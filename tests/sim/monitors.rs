@@ -1,6 +1,8 @@
 //! What the monitors see and post: hosts and services that fail and recover, told in the words of Nagios,
 //! Zabbix, Prometheus and Alertmanager. A monitor keeps what was not taken and posts it again.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 use watchbell::model::{Span, Timestamp};
 
@@ -31,6 +33,8 @@ pub struct Condition {
     /// Absent for the host itself.
     pub check: Option<&'static str>,
     pub severity: &'static str,
+    /// The place that its labels name.
+    pub namespace: Option<&'static str>,
     pub is_firing: bool,
     pub began: Timestamp,
     pub ended: Timestamp,
@@ -73,19 +77,36 @@ const ALL: [(Monitor, &str, Option<&str>, &str); 14] = [
     (Monitor::Alertmanager, "mon1", Some("Backup"), "info"),
 ];
 
+/// The pods of one shop, and the queue behind them. Nothing but the place ties them together.
+const SHOP: [(Monitor, &str, Option<&str>, &str); 7] = [
+    (Monitor::Alertmanager, "pod1", Some("HighErrorRate"), "critical"),
+    (Monitor::Alertmanager, "pod2", Some("HighErrorRate"), "critical"),
+    (Monitor::Alertmanager, "pod3", Some("HighErrorRate"), "critical"),
+    (Monitor::Alertmanager, "pod4", Some("HighErrorRate"), "critical"),
+    (Monitor::Alertmanager, "pod5", Some("HighErrorRate"), "critical"),
+    (Monitor::Alertmanager, "pod6", Some("HighErrorRate"), "critical"),
+    (Monitor::Alertmanager, "batch1", Some("QueueGrows"), "warning"),
+];
+
+/// Where the pods of the shop are among all conditions; the queue follows.
+pub const PODS: Range<usize> = ALL.len()..ALL.len() + SHOP.len() - 1;
+pub const QUEUE: usize = PODS.end;
+
 /// Everything that is watched, all well.
 pub fn conditions(now: Timestamp) -> Vec<Condition> {
-    let condition = |&(monitor, host, check, severity)| Condition {
+    let condition = |&(monitor, host, check, severity), namespace| Condition {
         monitor,
         host,
         check,
         severity,
+        namespace,
         is_firing: false,
         began: now,
         ended: now,
         problem: 0,
     };
-    ALL.iter().map(condition).collect()
+    let all = ALL.iter().map(|one| condition(one, None));
+    all.chain(SHOP.iter().map(|one| condition(one, Some("shop")))).collect()
 }
 
 impl Condition {
@@ -179,7 +200,13 @@ impl Condition {
     }
 
     fn labels(&self) -> Value {
-        json!({"alertname": self.check, "host": self.host, "instance": format!("{}:9100", self.host), "severity": self.severity})
+        let instance = format!("{}:9100", self.host);
+        let mut labels =
+            json!({"alertname": self.check, "host": self.host, "instance": instance, "severity": self.severity});
+        if let Some(namespace) = self.namespace {
+            labels["namespace"] = namespace.into();
+        }
+        labels
     }
 
     /// A firing one is sent with an end that moves with each repetition.

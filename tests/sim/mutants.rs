@@ -11,7 +11,7 @@ use super::seeds;
 const SEEDS: u64 = 300;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 34] = [
+const PLANTED: [(Mutant, &[&str]); 50] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
@@ -22,6 +22,22 @@ const PLANTED: [(Mutant, &[&str]); 34] = [
     (Mutant::SilenceLostOnRestart, &["P5"]),
     (Mutant::WorkaroundLostOnRestart, &["P5"]),
     (Mutant::ProblemAliasLost, &["problems"]),
+    (Mutant::IncidentAliasLost, &["aliases"]),
+    (Mutant::SplitForgottenOnRestart, &["P5"]),
+    (Mutant::SplitPagesTwice, &["P3"]),
+    (Mutant::FoundersLeave, &["P3"]),
+    (Mutant::PinnedIncidentParts, &["P3"]),
+    (Mutant::LeftAlertStillCounts, &["P3"]),
+    (Mutant::OpensWithoutReason, &["P3"]),
+    (Mutant::HoldDownForEver, &["hold-down"]),
+    (Mutant::PendingNeverLapses, &["hold-down"]),
+    (Mutant::LateEventDropped, &["I2"]),
+    (Mutant::OriginLostOnRestart, &["P5"]),
+    (Mutant::RemovedOriginComesBack, &["P5"]),
+    (Mutant::DependencyLostOnRestart, &["P5"]),
+    (Mutant::LearnedLostOnRestart, &["P5"]),
+    (Mutant::ConfirmationLostOnRestart, &["P5"]),
+    (Mutant::LearnedOfAnotherItem, &["learned"]),
     (Mutant::LevelAskedAgainOnRestart, &["I5"]),
     (Mutant::DoubtLostOnRestart, &["I8"]),
     (Mutant::PoisonInJournal, &["poison"]),

@@ -37,11 +37,15 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         _ => ada(),
     };
     let incidents: Vec<String> = state.incidents().map(|incident| incident.id.to_string()).collect();
-    let choice = random.u32(..27);
-    if choice >= 20 {
+    let choice = random.u32(..33);
+    if choice >= 30 {
+        let by = if random.u32(..4) > 0 { root() } else { by };
+        return Some((by, topology_wish(random)));
+    }
+    if (20..27).contains(&choice) {
         return Some((by, Command::Problem(problem_wish(world, random)?)));
     }
-    if choice >= 16 {
+    if (16..20).contains(&choice) {
         return Some((by, silence(now, random)));
     }
     if choice == 15 {
@@ -49,7 +53,7 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         let silence = random.choice(all)?;
         return Some((by, Command::ExpireSilence { silence }));
     }
-    if choice >= 13 {
+    if (13..15).contains(&choice) {
         let by = if random.bool() { root() } else { by.clone() };
         if let Some(delivery) = random.choice(dead_letters(world)) {
             return Some((by, Command::Redrive { delivery: Box::new(delivery) }));
@@ -61,9 +65,40 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         7..9 => Command::Resolve { incident, note: Some("fixed".to_owned()) },
         9..11 => Command::Assign { incident, to: "eve".to_owned() },
         11..13 => Command::Comment { incident, text: "looking".to_owned() },
-        _ => Command::ConfirmRootCause { incident, configuration_item: "rtr1".to_owned() },
+        _ => Command::ConfirmRootCause { configuration_item: culprit(world, &incident, random), incident },
     };
     Some((by, command))
+}
+
+/// Mostly an item of the incident; people know more than monitors.
+fn culprit(world: &World, incident: &str, random: &mut fastrand::Rng) -> String {
+    let state = world.daemon.as_ref().map(|daemon| daemon.driver.state());
+    let known = state.and_then(|state| state.incidents().find(|known| known.id.to_string() == incident));
+    let items = known.map(|incident| incident.configuration_items.clone()).unwrap_or_default();
+    let item = random.choice(items).filter(|_| random.u32(..4) > 0);
+    item.unwrap_or_else(|| "rtr1".to_owned())
+}
+
+/// Systems that know what depends on what.
+const ORIGINS: [&str; 2] = ["cmdb", "zabbix/inventory"];
+
+/// What they may tell: the pods on their nodes, other cables, and an item that only they know.
+const MAPS: [&str; 3] = [
+    r#"{"nodes": [{"id": "node1", "kind": "host"}, {"id": "node2", "kind": "host"}],
+        "edges": [{"from": "pod1", "to": "node1"}, {"from": "pod2", "to": "node1"}, {"from": "pod3", "to": "node1"},
+                  {"from": "pod4", "to": "node2"}, {"from": "pod5", "to": "node2"}, {"from": "batch1", "to": "node2"}]}"#,
+    r#"{"edges": [{"from": "mon1", "to": "rtr1"}, {"from": "web2", "to": "db1"}, {"from": "db1", "to": "rtr1"}]}"#,
+    r#"{"nodes": [{"id": "db1", "kind": "database", "tier": 1}, {"id": "san1", "kind": "storage"}],
+        "edges": [{"from": "db1", "to": "san1"}, {"from": "mon1", "to": "san1"}, {"from": "web2", "to": "san1"}]}"#,
+];
+
+fn topology_wish(random: &mut fastrand::Rng) -> Command {
+    let origin = ORIGINS[random.usize(..ORIGINS.len())].to_owned();
+    if random.u32(..3) == 0 {
+        return Command::RemoveTopology { origin };
+    }
+    let topology = serde_json::from_str(MAPS[random.usize(..MAPS.len())]).unwrap();
+    Command::PutTopology { origin, topology: Box::new(topology) }
 }
 
 /// A step in the life of a problem, in half of the cases the one that follows.

@@ -10,9 +10,10 @@ use watchbell::engine::next_deadline;
 use watchbell::model::{Delivery, NotificationKind, Span};
 use watchbell::runtime::driver::RowsNow;
 
-use super::faults;
+use super::faults::{self, Fault};
 use super::oracle::{Oracle, Violation};
 use super::people;
+use super::scene::{Act, Scene};
 use super::workload::Workload;
 use super::world::{Answer, World};
 
@@ -22,7 +23,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 29] = [
+pub const REACHED: [&str; 44] = [
     "taken",
     "refused",
     "lost",
@@ -52,6 +53,21 @@ pub const REACHED: [&str; 29] = [
     "problem_known_error",
     "problems merged",
     "problem_resolved",
+    "straggler left",
+    "second wave",
+    "merged id used",
+    "waited for a verdict",
+    "pending group opened for lasting",
+    "pending group opened by agreement",
+    "pending group lapsed",
+    "late event",
+    "late event attached",
+    "event later than the watermark",
+    "topology pushed while an incident is open",
+    "topology removed while an incident is open",
+    "memory after a restart",
+    "confirmed cause learned",
+    "confirmed cause blamed again",
 ];
 
 pub struct Done {
@@ -110,6 +126,7 @@ struct Play {
     world: World,
     workload: Workload,
     oracle: Oracle,
+    scene: Scene,
     random: fastrand::Rng,
     story: Vec<String>,
     faults: BTreeMap<String, u64>,
@@ -119,8 +136,9 @@ impl Play {
     fn new(seed: u64) -> Self {
         let world = World::new(seed);
         let workload = Workload::new(world.now());
-        let random = fastrand::Rng::with_seed(seed);
-        Self { world, workload, oracle: Oracle::new(), random, story: Vec::new(), faults: BTreeMap::new() }
+        let mut random = fastrand::Rng::with_seed(seed);
+        let scene = Scene::chosen(&mut random);
+        Self { world, workload, oracle: Oracle::new(), scene, random, story: Vec::new(), faults: BTreeMap::new() }
     }
 
     fn all(&mut self) -> Result<(), Violation> {
@@ -170,12 +188,16 @@ impl Play {
     }
 
     /// One step of anybody.
-    fn one(&mut self, faults: &[faults::Fault]) -> Result<(), Violation> {
+    fn one(&mut self, faults: &[Fault]) -> Result<(), Violation> {
         let random = &mut self.random;
         // Somebody starts it again, but not at once.
         if self.world.daemon.is_none() && random.u32(..4) == 0 {
             let is_up = self.world.start();
             self.note(format!("start; is up: {is_up}"));
+            return Ok(());
+        }
+        if let Some((act, wait)) = self.scene.next(random) {
+            self.play(act, wait);
             return Ok(());
         }
         match random.u32(..110) {
@@ -191,7 +213,8 @@ impl Play {
                 }
             }
             30..33 => {
-                let is_sent = self.workload.repeat(&mut self.world, random);
+                let is_steady = !faults.contains(&Fault::ClockStep);
+                let is_sent = self.workload.repeat(&mut self.world, random, is_steady);
                 self.note(format!("a post arrives again: {is_sent}"));
             }
             // Working on a problem takes several people's wishes, one after the other.
@@ -245,6 +268,15 @@ impl Play {
             }
         }
         Ok(())
+    }
+
+    fn play(&mut self, act: Act, wait: Span) {
+        self.world.pass(wait);
+        self.workload.play(act, self.world.true_time);
+        self.workload.deliver_all(&mut self.world);
+        let rows = self.rows();
+        self.world.cycle(rows);
+        self.note(format!("the shop: {act:?}"));
     }
 
     fn rows(&mut self) -> RowsNow {
@@ -402,6 +434,9 @@ impl Play {
         count("fallback", self.oracle.fallback_count());
         count("redriven", self.oracle.redriven_count());
         count("problems merged", self.oracle.merged_problem_count());
+        for (what, number) in self.oracle.reached() {
+            count(what, *number);
+        }
         for kind in [
             NotificationKind::Opened,
             NotificationKind::Resolved,

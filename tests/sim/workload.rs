@@ -5,6 +5,7 @@ use watchbell::model::{Span, Timestamp};
 
 use super::monitors::{self, Condition, Monitor, Post, Word};
 use super::people;
+use super::scene::Act;
 use super::world::{Answer, What, World};
 
 /// So many happenings lie between two tellings of changes.
@@ -40,7 +41,8 @@ impl Workload {
 
     /// Something fails, recovers, repeats, or somebody does something in a monitor.
     pub fn happen(&mut self, now: Timestamp, random: &mut fastrand::Rng) -> String {
-        let index = random.usize(..self.conditions.len());
+        // What is behind the pods has a story of its own.
+        let index = random.usize(..monitors::PODS.start);
         self.counter += 1;
         let counter = self.counter;
         if counter.is_multiple_of(CHANGE_EVERY) {
@@ -50,7 +52,7 @@ impl Workload {
         let condition = &mut self.conditions[index];
         let word = match (random.u32(..100), condition.monitor) {
             (0..70, _) => {
-                condition.change(now, 100 + counter);
+                condition.change(noticed(condition, now, random), 100 + counter);
                 Word::State
             }
             (70..78, Monitor::Nagios | Monitor::Zabbix) if condition.is_firing => Word::Acknowledged,
@@ -68,6 +70,18 @@ impl Workload {
         );
         self.say(index, word, now);
         story
+    }
+
+    /// The next act of a story; every monitor says at once what it sees.
+    pub fn play(&mut self, act: Act, now: Timestamp) {
+        let fails = act.fails();
+        for index in act.who() {
+            if self.conditions[index].is_firing != fails {
+                self.counter += 1;
+                self.conditions[index].change(now, 100 + self.counter);
+                self.say(index, Word::State, now);
+            }
+        }
     }
 
     fn say(&mut self, index: usize, word: Word, now: Timestamp) {
@@ -112,15 +126,19 @@ impl Workload {
         condition.is_none() || !before.any(|other| self.posts[*other].condition == condition)
     }
 
-    /// Posts something once more that was posted before: a sender that heard no answer.
-    pub fn repeat(&self, world: &mut World, random: &mut fastrand::Rng) -> bool {
+    /// Posts something once more that was posted before: a sender that heard no answer. It may have said another thing
+    /// since, which only a steady clock tells apart.
+    pub fn repeat(&self, world: &mut World, random: &mut fastrand::Rng, is_steady: bool) -> bool {
         let recent = self.posts.len().min(12);
         if recent == 0 {
             return false;
         }
         let index = self.posts.len() - 1 - random.usize(..recent);
+        let condition = self.posts[index].condition;
+        let is_overtaken =
+            condition.is_some() && self.posts[index + 1..].iter().any(|post| post.condition == condition);
         let is_posted = !self.waiting.contains(&index);
-        is_posted && world.post(index, &self.posts[index])
+        is_posted && (is_steady || !is_overtaken) && world.post(index, &self.posts[index])
     }
 
     /// What was not taken waits again.
@@ -197,4 +215,15 @@ impl Workload {
         };
         Span::from_millis(ms)
     }
+}
+
+/// When something happened that a monitor has noticed by now: most at once, some after a few looks, or much later.
+fn noticed(condition: &Condition, now: Timestamp, random: &mut fastrand::Rng) -> Timestamp {
+    let late = match random.u32(..100) {
+        0..10 => random.i64(60_000..540_000),
+        10..14 => random.i64(660_000..2_400_000),
+        _ => return now,
+    };
+    let before = condition.began.max(condition.ended) + Span::from_millis(1);
+    (now - Span::from_millis(late)).max(before).min(now)
 }

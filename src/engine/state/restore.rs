@@ -10,7 +10,7 @@ use crate::engine::inhibit::{self, Inhibitors};
 use crate::engine::topology::Topology;
 use crate::engine::{alert_moment, changes, incident_moment, normalize};
 use crate::model::alert::AlertNumber;
-use crate::model::incident::Routed;
+use crate::model::incident::{Routed, Wave};
 use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Timestamp};
 use crate::mutant::{self, Mutant};
 
@@ -73,6 +73,7 @@ impl State {
             restored.routed = restored.routed.take().map(|routed| shared(&mut routes, routed));
             // None is counted yet, whatever a copy from memory says.
             restored.counted_as = None;
+            forget_some(restored);
             state.last_incident = state.last_incident.max(Some(incident.id));
             state.incidents.insert(incident.id, incident);
         }
@@ -94,8 +95,10 @@ impl State {
             fact::POLICY => self.policy = Arc::new(serde_json::from_value(value)?),
             fact::NEXT_ALERT => self.next_alert = serde_json::from_value(value)?,
             fact::LAST_INCIDENT => self.last_incident = serde_json::from_value(value)?,
+            fact::COUNT if mutant::is(Mutant::LearnedLostOnRestart) => {}
             fact::COUNT => self.history.restore(key, serde_json::from_value(value)?),
             fact::ALIAS => normalize::restore(self, key, serde_json::from_value(value)?),
+            fact::DEPENDENCY if mutant::is(Mutant::DependencyLostOnRestart) => {}
             fact::DEPENDENCY => {
                 let all: Vec<String> = serde_json::from_value(value)?;
                 let from = self.topology.know(key);
@@ -116,6 +119,7 @@ impl State {
                 let id = serde_json::from_value(Value::from(key))?;
                 self.problem_threads.insert(id, serde_json::from_value(value)?);
             }
+            fact::TOPOLOGY if mutant::is(Mutant::OriginLostOnRestart) => {}
             fact::TOPOLOGY => self.origins.restore(key, value)?,
             fact::TOPOLOGY_VERSION => self.origins.restore_version(value)?,
             fact::CLOCK_AHEAD => self.ahead = serde_json::from_value(value)?,
@@ -165,6 +169,18 @@ impl State {
         }
         changes::schedule(self);
         self.schedule_planned();
+    }
+}
+
+/// Only as planted bugs.
+fn forget_some(incident: &mut Incident) {
+    if mutant::is(Mutant::SplitForgottenOnRestart) {
+        incident.wave = Wave::default();
+    }
+    if mutant::is(Mutant::ConfirmationLostOnRestart)
+        && let Some(cause) = &mut incident.root_cause
+    {
+        cause.confirmed_by = None;
     }
 }
 

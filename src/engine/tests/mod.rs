@@ -2,6 +2,7 @@
 
 mod changes;
 mod fallback;
+mod late;
 mod problems;
 mod properties;
 mod redrive;

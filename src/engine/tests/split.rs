@@ -45,6 +45,21 @@ fn a_straggler_does_not_keep_the_incident_open() {
 }
 
 #[test]
+fn who_was_there_from_the_beginning_pages_once() {
+    let mut s = Scenario::new(lab());
+    items().for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Firing));
+    s.pass(Span::from_mins(4));
+    for item in items().take(5) {
+        shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Resolved);
+        s.pass(Span::from_mins(1));
+        assert_eq!(s.open().len(), 1, "{:#?}", s.timeline);
+    }
+    shop(&mut s, "pod6", "HighErrorRate", CRITICAL, EventStatus::Resolved);
+    s.pass(Span::from_mins(1));
+    assert_eq!(s.kinds(), [NotificationKind::Opened, NotificationKind::Resolved]);
+}
+
+#[test]
 fn what_somebody_works_on_is_not_parted() {
     let mut s = six_pods_and_a_straggler();
     let first = s.open()[0].id;

@@ -94,11 +94,14 @@ fn judge_taken(asked: &Asked, receipt: &Receipt, world: &World) -> Verdict {
         What::Garbage { body, .. } => judge_quarantined(body, world),
         What::Command { by, payload } => {
             judge_durable(payload, receipt, world)?;
-            let is_redrive = matches!(
+            let wants_admin = matches!(
                 serde_json::from_slice(payload).unwrap(),
-                Input::Command { command: Command::Redrive { .. }, .. }
+                Input::Command {
+                    command: Command::Redrive { .. } | Command::PutTopology { .. } | Command::RemoveTopology { .. },
+                    ..
+                }
             );
-            let may = by.role >= if is_redrive { Role::Admin } else { Role::Responder };
+            let may = by.role >= if wants_admin { Role::Admin } else { Role::Responder };
             let is_refused = matches!(receipt.reply, Some(Reply::Refused(_)));
             ensure(may || is_refused, "I10", || format!("{} may not, but was answered {:?}", by.name, receipt.reply))
         }

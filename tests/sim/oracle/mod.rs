@@ -18,13 +18,20 @@
 //! | I9 without a route the catch-all | `judge_incident` | |
 //! | I10 who may | `judge_taken`, `judge_audit`, `judge_incident` | |
 //! | I11 healed, nothing stays | has no meaning while something fails | `Play::rest`, `judge_rest`, `judge_end` |
-//! | P5 a replay leads to the same | `compare` | |
+//! | P3 one fault, one incident, one page | `judge_parted`, `judge_straggler`, `judge_pinned`, `judge_opening`, `judge_pages`, `judge_group` (an alert is in one incident) | |
+//! | P5 a replay leads to the same | `compare`; `Memory::judge` after a restart (origins, graph, what was learned) | |
+//! | aliases: an id leads to where its incident goes on, for ever | `judge_alias`, `Grouping::judge` | `judge_look_up` |
+//! | hold-down: waiting ends | `judge_group`, `judge_deadlines`; `judge_punctuality` after a cycle | |
+//! | learned: a confirmed cause is no usual symptom | `judge_learned` | |
+//! | what comes late stands where it belongs (I2) | `judge_late` | `judge_rest` against the truth |
 //! | problems: what was answered holds, incidents and merged ids lead to the survivor | `judge_problem_command`, `judge_problems` | |
 //! | our time never goes back | `follow` | |
 //! | no input kills the engine twice | `follow` | |
 
 mod answers;
 mod deliveries;
+mod grouping;
+mod memory;
 mod problems;
 mod rest;
 mod state;
@@ -45,6 +52,8 @@ use watchbell::store::{Position, Reader};
 use super::faults::SINKS;
 use super::world::{World, mortal_step};
 use deliveries::Deliveries;
+use grouping::Grouping;
+use memory::{Memory, reply_of};
 
 /// A promise that was not kept.
 #[derive(Clone, Debug)]
@@ -63,6 +72,16 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is broken: {}", self.promise, self.text)
+    }
+}
+
+/// How often happened what must happen in some of the runs.
+#[derive(Default)]
+pub struct Reached(BTreeMap<&'static str, usize>);
+
+impl Reached {
+    fn note(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
     }
 }
 
@@ -100,6 +119,9 @@ pub struct Oracle {
     changes: BTreeSet<String>,
     /// Levels asked in the present episode of an incident.
     asked: BTreeMap<IncidentId, Vec<String>>,
+    grouping: Grouping,
+    memory: Memory,
+    reached: Reached,
 }
 
 impl Oracle {
@@ -119,7 +141,15 @@ impl Oracle {
             absent: BTreeSet::new(),
             changes: BTreeSet::new(),
             asked: BTreeMap::new(),
+            grouping: Grouping::default(),
+            memory: Memory::default(),
+            reached: Reached::default(),
         }
+    }
+
+    /// What happened in the engine, and how often.
+    pub fn reached(&self) -> impl Iterator<Item = (&'static str, &usize)> {
+        self.reached.0.iter().map(|(what, count)| (*what, count))
     }
 
     /// Deliveries that stood in for one that was given up.
@@ -169,6 +199,8 @@ impl Oracle {
             (self.position, self.last_at) = (position, at);
             let input: Input = serde_json::from_slice(&payload).unwrap();
             self.deliveries.before(&input, &self.replayed, world)?;
+            self.grouping.before(&input, &self.replayed, at);
+            self.memory.before(&input, &self.replayed, at);
             let replayed = &mut self.replayed;
             let step = AssertUnwindSafe(|| mortal_step(replayed, at, input.clone()));
             let Ok(effects) = std::panic::catch_unwind(step) else {
@@ -177,6 +209,8 @@ impl Oracle {
             };
             self.take_in(&input, &effects, at)?;
             self.deliveries.after(&input, &effects, at)?;
+            self.grouping.after(&effects, &self.replayed, &mut self.reached)?;
+            self.memory.after(&input, &effects, &self.replayed, at, &mut self.reached)?;
             self.note_ended_by_people();
             if let Input::Events { events } = &input {
                 self.judge_folding(events, &effects)?;
@@ -208,11 +242,7 @@ impl Oracle {
             self.absent.extend(SINKS.into_iter().filter(|sink| !has(sink)).map(str::to_owned));
         }
         if let Input::Command { command: Command::Problem(command), .. } = input {
-            let reply = effects.iter().find_map(|effect| match effect {
-                Effect::Reply(reply) => Some(reply),
-                _ => None,
-            });
-            problems::judge_problem_command(&self.replayed, command, reply)?;
+            problems::judge_problem_command(&self.replayed, command, reply_of(effects))?;
         }
         for effect in effects {
             let Effect::Timeline(entry) = effect else { continue };

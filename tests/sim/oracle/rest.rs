@@ -37,6 +37,7 @@ impl Oracle {
         }
         self.judge_audit(world)?;
         self.judge_changes(world)?;
+        self.grouping.judge_look_up(world)?;
         self.judge_store(world)?;
         judge_ends(world)
     }

@@ -30,6 +30,8 @@ impl Oracle {
             judge_incident(incident, state)?;
         }
         judge_problems(state)?;
+        self.grouping.judge(state)?;
+        self.memory.judge(world.life, state, &self.replayed, world.now(), &mut self.reached)?;
         self.judge_alerts(world)
     }
 
