@@ -23,6 +23,7 @@ pub mod failure;
 pub mod generate;
 pub mod incidents;
 pub mod integrations;
+pub mod learning;
 pub mod output;
 pub mod problem;
 pub mod problems;
@@ -69,6 +70,8 @@ pub enum Command {
     Comment(comment::Args),
     /// Say which item was the cause; the ranking leaves it alone from then on
     ConfirmRootCause(confirm_root_cause::Args),
+    /// Say what confirmed causes have taught and whether it helps, and forget one
+    Learning(learning::Args),
     /// Keep people from hearing about what matches, for a time
     Silence(silence::Args),
     /// List what is silenced, now or later
@@ -120,6 +123,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Assign(args) => assign::run(&args),
         Command::Comment(args) => comment::run(&args),
         Command::ConfirmRootCause(args) => confirm_root_cause::run(&args),
+        Command::Learning(args) => learning::run(&args),
         Command::Silence(args) => silence::run(&args),
         Command::Silences(args) => silences::run(&args),
         Command::Problems(args) => problems::run(&args),

@@ -96,6 +96,10 @@ pub enum Command {
         incident: String,
         configuration_item: String,
     },
+    /// What the confirmed cause of an incident taught is forgotten.
+    ForgetConfirmation {
+        incident: String,
+    },
     Silence {
         matchers: Vec<Matcher>,
         starts_at: Timestamp,

@@ -41,6 +41,7 @@ pub mod redrive;
 pub mod root_cause;
 pub mod route;
 pub mod self_check;
+pub mod signature;
 pub mod silence;
 pub mod sla;
 mod small;

@@ -55,6 +55,7 @@ pub mod term {
     pub const REACH: &str = "explains its dependants";
     pub const SILENT: &str = "silent";
     pub const CHANGED: &str = "changed shortly before";
+    pub const SIGNATURE: &str = "was the cause when it looked like this";
 }
 
 /// Evidence on one item: what its alerts of each class amount to.

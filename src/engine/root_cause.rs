@@ -18,7 +18,7 @@ use super::small::SmallSet;
 use super::state::State;
 use super::symptom::Class;
 use super::topology::ItemName;
-use super::{suspect, timeline};
+use super::{signature, suspect, timeline};
 
 /// Candidates kept for people to look at.
 const CANDIDATES_SHOWN: usize = 5;
@@ -111,7 +111,13 @@ fn symptoms(state: &State, id: &IncidentId) -> Vec<Symptom> {
     numbers.filter_map(|number| state.alert(*number)).filter(is_present).filter_map(symptom).collect()
 }
 
-fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<RootCause> {
+/// The ranking as it is without anything learned from confirmed causes.
+pub(super) fn unlearned(state: &State, id: &IncidentId) -> Option<Ranking> {
+    let symptoms = symptoms(state, id);
+    (!symptoms.is_empty()).then(|| weigh(state, id, &symptoms))
+}
+
+fn weigh(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Ranking {
     // Of a storm not all were looked at, and the index knows how many there are.
     let is_sample = state.incident(id).is_some_and(|all| all.configuration_item_count as usize > ITEMS_RANKED_MAX);
     let failing = |item: &ItemName, counted: usize| match is_sample {
@@ -120,13 +126,19 @@ fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<R
     };
     let mut ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, symptoms, failing);
     ranking.add(term::CHANGED, |one| suspect::score(state, &one.item, one.first_at, one.score));
+    ranking
+}
+
+fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<RootCause> {
+    let mut ranking = weigh(state, id, symptoms);
+    let learned = signature::add(state, id, &mut ranking);
     let best = ranking.suspects.first()?;
     let started_at = state.incident(id).map_or(best.first_at, |incident| incident.started_at.min(best.first_at));
     let shares = rank::shares(&ranking.suspects.iter().map(|suspect| suspect.score).collect::<Vec<_>>());
     Some(RootCause {
         configuration_item: best.item.to_string(),
         alerts: alerts_on(state, id, &best.item).map(Alert::id).collect(),
-        why: sentence(state, id, &ranking, symptoms),
+        why: [Some(sentence(state, id, &ranking, symptoms)), learned].into_iter().flatten().collect::<Vec<_>>().join("; "),
         confidence_percent: (shares[0] * 100 / ONE).clamp(5, 95) as u8,
         confirmed_by: None,
         candidates: ranking.suspects.iter().take(CANDIDATES_SHOWN).map(candidate).collect(),
@@ -154,15 +166,30 @@ fn blame(incident: &Incident, item: &str) -> i64 {
 
 /// History learns from an incident that is over.
 pub fn learn(state: &mut State, now: Timestamp, id: &IncidentId) {
-    let Some((incident, members)) = state.incident(id).zip(state.groups.members(id)) else { return };
-    let numbers: Vec<AlertNumber> = members.alerts.iter().copied().take(ALERTS_LEARNED_MAX).collect();
+    for (number, blame) in blames(state, id) {
+        learn_alert(state, now, number, blame);
+    }
+}
+
+/// The alerts of an incident that history learns from, with how sure it is that their item was the cause.
+pub fn blames(state: &State, id: &IncidentId) -> BTreeMap<AlertNumber, i64> {
+    let Some((incident, members)) = state.incident(id).zip(state.groups.members(id)) else { return BTreeMap::new() };
     let blamed = |number| {
-        let item = state.alert(number)?.configuration_item.as_deref()?;
-        Some((number, blame(incident, item)))
+        let item = state.alert(number).and_then(|alert| alert.configuration_item.as_deref());
+        (number, item.map_or(0, |item| blame(incident, item)))
     };
-    let blamed: BTreeMap<AlertNumber, i64> = numbers.iter().filter_map(|number| blamed(*number)).collect();
-    for number in numbers {
-        learn_alert(state, now, number, blamed.get(&number).copied().unwrap_or(0));
+    members.alerts.iter().copied().take(ALERTS_LEARNED_MAX).map(blamed).collect()
+}
+
+/// Somebody has named the cause of an incident after history had learned from it with these blames.
+pub fn amend(state: &mut State, id: &IncidentId, before: &BTreeMap<AlertNumber, i64>) {
+    let now = blames(state, id);
+    let mut kinds: BTreeSet<(Option<&str>, &str)> = BTreeSet::new();
+    for (number, blame) in before {
+        let Some(alert) = state.alerts.get(number) else { continue };
+        let is_first = kinds.insert((alert.configuration_item.as_deref(), &alert.name));
+        let less_blame = blame - now.get(number).copied().unwrap_or(0);
+        state.history.amend(seen(alert), less_blame, is_first);
     }
 }
 

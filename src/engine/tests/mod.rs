@@ -2,6 +2,7 @@
 
 mod changes;
 mod fallback;
+mod learning;
 mod problems;
 mod properties;
 mod redrive;

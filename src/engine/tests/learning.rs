@@ -1,0 +1,197 @@
+//! Confirmed causes: what they teach, when that is used, and what becomes of it.
+
+use super::*;
+use crate::engine::rank::term;
+use crate::engine::signature::{Evidence, LearningView};
+use crate::model::Timestamp;
+use crate::model::incident::RootCause;
+
+/// Two tenants, each with a web server and a database that nothing ties together, so that the ranking goes by the
+/// alerts alone.
+fn tenants() -> Policy {
+    let node = |id: &str, kind: &str, namespace: &str| ConfigurationItem {
+        id: id.into(),
+        kind: Some(kind.into()),
+        labels: [("namespace", namespace)].into_iter().collect(),
+        ..Default::default()
+    };
+    let edge = |from: &str, to: &str| Edge { from: from.into(), to: to.into(), kind: Default::default() };
+    let topology = TopologyFile {
+        nodes: vec![
+            node("shop/web", "pod", "shop"),
+            node("shop/db", "database", "shop"),
+            node("bank/web", "pod", "bank"),
+            node("bank/db", "database", "bank"),
+        ],
+        edges: vec![edge("shop/web", "shop/db"), edge("bank/web", "bank/db")],
+    };
+    Policy { topology, ..Policy::default() }
+}
+
+/// The web server looks far worse than the database, whose trouble it is.
+fn outage(s: &mut Scenario, tenant: &str) -> RootCause {
+    s.fire("m", &format!("{tenant}/db"), "Slow commits", Severity::Minor);
+    s.fire("m", &format!("{tenant}/web"), "Requests failing", CRITICAL);
+    s.fire("m", &format!("{tenant}/web"), "Host down", CRITICAL);
+    s.pass(Span::from_mins(1));
+    s.open()[0].root_cause.clone().unwrap()
+}
+
+fn end(s: &mut Scenario, tenant: &str) {
+    s.resolve("m", &format!("{tenant}/db"), "Slow commits");
+    s.resolve("m", &format!("{tenant}/web"), "Requests failing");
+    s.resolve("m", &format!("{tenant}/web"), "Host down");
+    s.pass(Span::from_hours(3));
+}
+
+/// One outage, and a person who names its cause; what the engine had said.
+fn confirmed(s: &mut Scenario, tenant: &str, cause: &str) -> RootCause {
+    let said = outage(s, tenant);
+    let id = s.open()[0].id.to_string();
+    let item = format!("{tenant}/{cause}");
+    let reply = s.command(Command::ConfirmRootCause { incident: id, configuration_item: item });
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    end(s, tenant);
+    said
+}
+
+fn learned(cause: &RootCause, item: &str) -> i64 {
+    let candidate = cause.candidates.iter().find(|candidate| candidate.configuration_item == item).unwrap();
+    candidate.terms.iter().find(|(name, _)| name == term::SIGNATURE).map_or(0, |(_, bits)| *bits)
+}
+
+fn weight(s: &Scenario, evidence: Evidence) -> i64 {
+    let view = LearningView::of(&s.state);
+    view.evidence.iter().find(|one| one.evidence == evidence).unwrap().weight
+}
+
+#[test]
+fn what_people_confirm_is_believed_once_it_has_helped() {
+    let mut s = Scenario::new(tenants());
+    for number in 0..5 {
+        let said = confirmed(&mut s, "shop", "db");
+        assert_eq!((said.configuration_item.as_str(), learned(&said, "shop/db")), ("shop/web", 0), "{number}");
+    }
+    let view = LearningView::of(&s.state);
+    assert_eq!((view.confirmations, view.is_in_force), (5, true));
+    let said = outage(&mut s, "shop");
+    assert_eq!(said.configuration_item, "shop/db", "{said:#?}");
+    assert!(learned(&said, "shop/db") > 1_000 && learned(&said, "shop/web") < 0, "{said:#?}");
+    let latest = &view.signatures[0];
+    assert!(said.why.contains(&format!("it was the confirmed cause of {}", latest.incident)), "{}", said.why);
+    let ranks = (latest.rank_unlearned, latest.rank_learned, latest.cause.as_str(), latest.confirmed_by.as_str());
+    assert_eq!(ranks, (Some(2), Some(2), "shop/db", "anna"));
+}
+
+#[test]
+fn a_new_mind_replaces_the_old_one() {
+    let mut s = Scenario::new(tenants());
+    outage(&mut s, "shop");
+    let id = s.open()[0].id.to_string();
+    for item in ["shop/db", "shop/web"] {
+        s.command(Command::ConfirmRootCause { incident: id.clone(), configuration_item: item.into() });
+    }
+    let view = LearningView::of(&s.state);
+    assert_eq!((view.confirmations, view.signatures[0].cause.as_str()), (1, "shop/web"));
+}
+
+#[test]
+fn a_streak_of_wrong_confirmations_shuts_the_gate() {
+    let mut s = Scenario::new(tenants());
+    (0..6).for_each(|_| drop(confirmed(&mut s, "shop", "db")));
+    assert!(Evidence::ALL.iter().all(|evidence| weight(&s, *evidence) > 0));
+    let mut causes = Vec::new();
+    for _ in 0..12 {
+        causes.push(confirmed(&mut s, "shop", "web").configuration_item);
+    }
+    assert_eq!((causes[0].as_str(), causes[11].as_str()), ("shop/db", "shop/web"), "{causes:?}");
+    assert!(!LearningView::of(&s.state).is_in_force);
+}
+
+#[test]
+fn another_tenant_gets_only_what_holds_for_every_item() {
+    let mut s = Scenario::new(tenants());
+    (0..8).for_each(|_| drop(confirmed(&mut s, "shop", "db")));
+    let own = outage(&mut s, "shop");
+    end(&mut s, "shop");
+    let other = outage(&mut s, "bank");
+    let (own, other, why) = (learned(&own, "shop/db"), learned(&other, "bank/db"), other.why);
+    assert!(0 < other && other < own, "{other} {own}");
+    assert!(!why.contains("inc-"), "{why}");
+}
+
+#[test]
+fn what_was_learned_outlives_a_restart_and_can_be_forgotten() {
+    let mut s = Scenario::new(tenants());
+    (0..7).for_each(|_| drop(confirmed(&mut s, "shop", "db")));
+    let view = LearningView::of(&s.state);
+    let again = State::restore(snapshot(&s.changes)).unwrap();
+    assert_eq!(LearningView::of(&again), view);
+
+    let id = view.signatures[0].incident.to_string();
+    let forget = |id: &str| Command::ForgetConfirmation { incident: id.to_owned() };
+    assert_eq!(
+        s.command(forget(&id)),
+        Reply::Refused("learning.forget needs the role admin, anna is responder".to_owned())
+    );
+    let admin = |s: &mut Scenario, command| {
+        let by = Principal { name: "root".to_owned(), role: Role::Admin };
+        s.input(Input::Command { by, command });
+        s.replies.pop().unwrap()
+    };
+    assert_eq!(admin(&mut s, forget("")), Reply::NotFound(String::new()));
+    assert!(matches!(admin(&mut s, forget("inc-")), Reply::Ambiguous(ids) if ids.len() == 7));
+    for signature in &view.signatures {
+        let id = signature.incident.to_string();
+        assert_eq!(admin(&mut s, forget(&id[4..])), Reply::Done(id.clone()));
+        assert_eq!(admin(&mut s, forget(&id)), Reply::NotFound(id));
+    }
+    let nothing = LearningView::of(&State::default());
+    assert_eq!(LearningView::of(&s.state), nothing);
+    assert_eq!(LearningView::of(&State::restore(snapshot(&s.changes)).unwrap()), nothing);
+}
+
+#[test]
+fn an_item_of_the_same_name_in_another_scope_is_another_one() {
+    let mut s = Scenario::new(Policy::default());
+    let fire = |s: &mut Scenario, namespace: &str, status: EventStatus| {
+        let mut events = Vec::new();
+        for (name, severity) in [("Slow commits", Severity::Minor), ("Requests failing", CRITICAL)] {
+            let item = if name == "Slow commits" { "db" } else { "web" };
+            let mut event = event(s.now, "m", item, name, severity, status);
+            event.labels.insert("namespace", namespace);
+            event.dedup_key = format!("{namespace}/{}", event.dedup_key);
+            events.push(event);
+        }
+        s.input(Input::Events { events });
+        s.pass(Span::from_mins(1));
+    };
+    for _ in 0..8 {
+        fire(&mut s, "shop", EventStatus::Firing);
+        let id = s.open()[0].id.to_string();
+        s.command(Command::ConfirmRootCause { incident: id, configuration_item: "db".into() });
+        fire(&mut s, "shop", EventStatus::Resolved);
+        s.pass(Span::from_hours(3));
+    }
+    let term = |s: &mut Scenario, namespace: &str| {
+        fire(s, namespace, EventStatus::Firing);
+        let cause = s.open()[0].root_cause.clone().unwrap();
+        fire(s, namespace, EventStatus::Resolved);
+        s.pass(Span::from_hours(3));
+        learned(&cause, "db")
+    };
+    let (own, other) = (term(&mut s, "shop"), term(&mut s, "bank"));
+    assert!(0 < other && other < own, "{other} {own}");
+}
+
+#[test]
+fn no_more_is_remembered_than_there_is_room_for() {
+    let mut s = Scenario::new(tenants());
+    let first: Timestamp = s.now;
+    for _ in 0..crate::engine::signature::KEPT_MAX + 3 {
+        confirmed(&mut s, "shop", "db");
+    }
+    let remembered: Vec<Timestamp> = s.state.learning().iter().map(|(_, one)| one.at).collect();
+    assert_eq!(remembered.len(), crate::engine::signature::KEPT_MAX);
+    assert!(remembered.iter().all(|at| *at > first + Span::from_hours(8)));
+}
