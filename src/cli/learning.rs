@@ -216,6 +216,16 @@ mod tests {
         };
         let mut out = Vec::new();
         write(&mut out, &view, "2026-11-21T06:00:00Z".parse().unwrap()).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap() + &next_step(&view), @"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap() + &next_step(&view), @"
+        EVIDENCE  GATE  WEIGHT  JUDGED  FIRST       RECIPROCAL RANK
+        traits    open  64 %    31      54 -> 71 %  0.62 -> 1.00
+
+        TRAIT            BITS  CAUSES  OTHERS
+        alert Disk full  -1.2  4       20
+
+        INCIDENT        AGE  BY    RANK    CAUSE  TRAITS
+        inc-6epy6texa9  1h   anna  3 -> 1  db1    alert Disk full, kind host
+        31 confirmed causes; they are part of the ranking: the true cause came first 54 -> 71 %; `watchbell learning forget ID` forgets one
+        ");
     }
 }
