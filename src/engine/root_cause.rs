@@ -138,7 +138,11 @@ fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<R
     Some(RootCause {
         configuration_item: best.item.to_string(),
         alerts: alerts_on(state, id, &best.item).map(Alert::id).collect(),
-        why: [Some(sentence(state, id, &ranking, symptoms)), learned].into_iter().flatten().collect::<Vec<_>>().join("; "),
+        why: [Some(sentence(state, id, &ranking, symptoms)), learned]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; "),
         confidence_percent: (shares[0] * 100 / ONE).clamp(5, 95) as u8,
         confirmed_by: None,
         candidates: ranking.suspects.iter().take(CANDIDATES_SHOWN).map(candidate).collect(),

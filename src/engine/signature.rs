@@ -82,6 +82,13 @@ pub struct Remembered {
     judged: Option<Judged>,
 }
 
+impl Remembered {
+    /// The item in its scope.
+    pub const fn place(&self) -> Fingerprint {
+        self.place
+    }
+}
+
 /// What is remembered of confirmed causes, and what follows from it.
 #[derive(Clone, Debug, Default)]
 pub struct Learning {

@@ -94,12 +94,7 @@ impl Sight {
 
 fn alerts<'a>(state: &'a State, id: &IncidentId, item: &str) -> Vec<&'a Alert> {
     let numbers = state.groups.members(id).and_then(|members| members.items.get(item));
-    numbers
-        .into_iter()
-        .flat_map(SmallSet::iter)
-        .take(ALERTS_MAX)
-        .filter_map(|number| state.alert(*number))
-        .collect()
+    numbers.into_iter().flat_map(SmallSet::iter).take(ALERTS_MAX).filter_map(|number| state.alert(*number)).collect()
 }
 
 /// The item with the values of its scope labels: as the topology has them, else as its alerts do.

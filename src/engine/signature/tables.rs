@@ -198,3 +198,62 @@ impl Likeness {
         of_it.take(NAMED_MAX).map(|vote| vote.incident.to_string()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::incident_id::sample_id;
+
+    fn place(item: &str) -> Fingerprint {
+        Fingerprint::of([item])
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// `db` was the cause of what was seen on it and on `web`.
+    fn outage(at_ms: i64) -> Remembered {
+        Remembered {
+            at: Timestamp::from_millis(at_ms),
+            by: "anna".to_owned(),
+            cause: "db".to_owned(),
+            place: place("db"),
+            traits: Some(names(&["alert Disk full", "kind host"])),
+            others: BTreeSet::from([place("web")]),
+            other_traits: BTreeMap::from([("alert Slow".to_owned(), 1), ("kind host".to_owned(), 1)]),
+            seen: BTreeSet::from([place("db Disk full"), place("web Slow")]),
+            judged: None,
+        }
+    }
+
+    fn after(outages: usize) -> Tables {
+        let all = (0..outages).map(|number| (sample_id(&format!("inc-{number}")), outage(number as i64)));
+        Tables::of(&all.collect(), |_| ONE)
+    }
+
+    #[test]
+    fn what_causes_had_speaks_for_a_suspect_and_what_others_had_against_it() {
+        let tables = after(6);
+        let bits = |name| tables.by_traits(&names(&[name]));
+        assert!(bits("alert Disk full") > 1_500 && bits("alert Slow") < -1_500, "{:?}", tables.traits);
+        assert_eq!((bits("kind host"), bits("alert Fan")), (0, 0), "what all have and what nobody had says nothing");
+        assert!(after(1).by_traits(&names(&["alert Disk full"])) < bits("alert Disk full"), "one says less than six");
+        assert!(tables.by_item(place("db")) > 500 && tables.by_item(place("web")) < -500);
+        assert_eq!(tables.by_item(place("other/db")), 0, "of another place nothing is known");
+    }
+
+    #[test]
+    fn incidents_that_looked_alike_say_what_was_the_cause_and_others_do_not() {
+        let tables = after(3);
+        let likeness = |pairs: &[&str]| {
+            tables.likeness(&Sight { seen: pairs.iter().map(|pair| place(pair)).collect(), ..Sight::default() })
+        };
+        let same = likeness(&["db Disk full", "web Slow"]);
+        assert!(same.bits(place("db")) > 500 && same.bits(place("web")) < -500);
+        assert_eq!(same.names(place("db")).len(), NAMED_MAX);
+        assert_eq!(same.names(place("other/db")), Vec::<String>::new());
+        let strange = likeness(&["other/db Disk full", "other/web Slow"]);
+        assert_eq!((strange.bits(place("db")), strange.names(place("db"))), (0, Vec::new()));
+    }
+}

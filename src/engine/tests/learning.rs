@@ -1,5 +1,7 @@
 //! Confirmed causes: what they teach, when that is used, and what becomes of it.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::engine::rank::term;
 use crate::engine::signature::{Evidence, LearningView};
@@ -71,7 +73,7 @@ fn what_people_confirm_is_believed_once_it_has_helped() {
     assert_eq!(said.configuration_item, "shop/job", "{said:#?}");
     assert!(learned(&said, "shop/job") > 1_000 && learned(&said, "shop/db") < 0, "{said:#?}");
     let latest = &view.signatures[0];
-    assert!(said.why.contains(&format!("it was the confirmed cause of {}", latest.incident)), "{}", said.why);
+    assert!(said.why.ends_with("; confirmed causes looked like this"), "{}", said.why);
     let ranks = (latest.rank_unlearned, latest.rank_learned, latest.cause.as_str(), latest.confirmed_by.as_str());
     assert_eq!(ranks, (Some(2), Some(2), "shop/job", "anna"));
 }
@@ -89,7 +91,7 @@ fn a_new_mind_replaces_the_old_one() {
 }
 
 #[test]
-fn a_streak_of_wrong_confirmations_shuts_the_gate() {
+fn a_streak_of_wrong_confirmations_is_not_followed_for_long() {
     let mut s = Scenario::new(tenants());
     (0..6).for_each(|_| drop(confirmed(&mut s, "shop", "job")));
     assert!(weight(&s, Evidence::Traits) > 0);
@@ -97,8 +99,9 @@ fn a_streak_of_wrong_confirmations_shuts_the_gate() {
     for _ in 0..12 {
         causes.push(confirmed(&mut s, "shop", "db").configuration_item);
     }
-    assert_eq!((causes[0].as_str(), causes[11].as_str()), ("shop/job", "shop/db"), "{causes:?}");
-    assert!(!LearningView::of(&s.state).is_in_force);
+    let back = causes.iter().position(|cause| cause == "shop/db");
+    assert!(back.is_some_and(|back| (1..6).contains(&back)), "{causes:?}");
+    assert!(causes[back.unwrap_or_default()..].iter().all(|cause| cause == "shop/db"), "{causes:?}");
 }
 
 #[test]
@@ -109,7 +112,7 @@ fn another_tenant_gets_only_what_holds_for_every_item() {
     end(&mut s, "shop");
     let other = outage(&mut s, "bank");
     let (own, other, why) = (learned(&own, "shop/job"), learned(&other, "bank/job"), other.why);
-    assert!(0 < other && other < own, "{other} {own}");
+    assert!(0 < other && other <= own, "{other} {own}");
     assert!(!why.contains("inc-"), "{why}");
 }
 
@@ -146,7 +149,9 @@ fn what_was_learned_outlives_a_restart_and_can_be_forgotten() {
 
 #[test]
 fn an_item_of_the_same_name_in_another_scope_is_another_one() {
-    let mut s = Scenario::new(Policy::default());
+    let edges = vec![Edge { from: "job".into(), to: "db".into(), kind: Default::default() }];
+    let topology = TopologyFile { nodes: Vec::new(), edges };
+    let mut s = Scenario::new(Policy { topology, ..Policy::default() });
     let fire = |s: &mut Scenario, namespace: &str, status: EventStatus| {
         let fault = format!("Fault {}", s.state.incidents().count());
         let mut events = Vec::new();
@@ -166,15 +171,13 @@ fn an_item_of_the_same_name_in_another_scope_is_another_one() {
         fire(&mut s, "shop", EventStatus::Resolved);
         s.pass(Span::from_hours(3));
     }
-    let term = |s: &mut Scenario, namespace: &str| {
-        fire(s, namespace, EventStatus::Firing);
-        let cause = s.open()[0].root_cause.clone().unwrap();
-        fire(s, namespace, EventStatus::Resolved);
-        s.pass(Span::from_hours(3));
-        learned(&cause, "job")
-    };
-    let (own, other) = (term(&mut s, "shop"), term(&mut s, "bank"));
-    assert!(0 < other && other < own, "{other} {own}");
+    let places: BTreeSet<_> = s.state.learning().iter().map(|(_, one)| one.place()).collect();
+    assert_eq!(places.len(), 1);
+    fire(&mut s, "bank", EventStatus::Firing);
+    let id = s.open()[0].id.to_string();
+    s.command(Command::ConfirmRootCause { incident: id, configuration_item: "job".into() });
+    let places: BTreeSet<_> = s.state.learning().iter().map(|(_, one)| one.place()).collect();
+    assert_eq!(places.len(), 2);
 }
 
 #[test]
