@@ -247,7 +247,9 @@ mod tests {
     fn incidents_that_looked_alike_say_what_was_the_cause_and_others_do_not() {
         let tables = after(3);
         let likeness = |pairs: &[&str]| {
-            tables.likeness(&Sight { seen: pairs.iter().map(|pair| place(pair)).collect(), ..Sight::default() })
+            let mut sight = Sight::default();
+            sight.seen.extend(pairs.iter().map(|pair| place(pair)));
+            tables.likeness(&sight)
         };
         let same = likeness(&["db Disk full", "web Slow"]);
         assert!(same.bits(place("db")) > 500 && same.bits(place("web")) < -500);
