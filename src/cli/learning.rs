@@ -151,12 +151,12 @@ fn next_step(view: &LearningView) -> String {
         return "no cause was confirmed yet; `watchbell confirm-root-cause ID ITEM` does, once you know it".to_owned();
     }
     let effect = if view.is_in_force {
-        format!("they are part of the ranking: the true cause came first {}", first(&view.in_force))
+        format!("in the ranking: the true cause came first {}", first(&view.in_force))
     } else {
-        "they are no part of the ranking, which is not better with them".to_owned()
+        "not in the ranking, which has not been better with what was learned".to_owned()
     };
     let what = output::plural(view.confirmations, "confirmed cause");
-    format!("{what}; {effect}; `watchbell learning forget ID` forgets one")
+    format!("{what}, {effect}; `watchbell learning forget ID` forgets one")
 }
 
 fn forget(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
@@ -225,7 +225,7 @@ mod tests {
 
         INCIDENT        AGE  BY    RANK    CAUSE  TRAITS
         inc-6epy6texa9  1h   anna  3 -> 1  db1    alert Disk full, kind host
-        31 confirmed causes; they are part of the ranking: the true cause came first 54 -> 71 %; `watchbell learning forget ID` forgets one
+        31 confirmed causes, in the ranking: the true cause came first 54 -> 71 %; `watchbell learning forget ID` forgets one
         ");
     }
 }
