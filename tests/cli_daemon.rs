@@ -118,6 +118,17 @@ fn an_incident_is_listed_explained_and_worked_on() {
     for text in ["acknowledged by anna", "looking", "team-network", "power is back", "(confirmed by anna)"] {
         assert!(story.contains(text), "{text}: {story}");
     }
+    let learned = bell.ask(&["learning"]);
+    let unused = "note: 1 confirmed cause, not in the ranking, which has not been better with what was learned; \
+                  `watchbell learning forget ID` forgets one\n";
+    assert!(learned.contains("traits    shut  0 %") && learned.ends_with(unused), "{learned}");
+    assert!(learned.contains(&id) && learned.contains("alert Host down"), "{learned}");
+    let done_learning = ran(0, "", &format!("note: what inc-{id} taught is forgotten\n"));
+    assert!(bell.ask(&["learning", "forget", &id]).contains("this takes the role admin"));
+    assert_eq!(bell.ask_as(ADMIN_TOKEN, &["learning", "forget", &id], ""), done_learning);
+    let none = "error: nothing here has the id `zzz`\n\nhint: `watchbell learning` lists what was confirmed\n";
+    assert_eq!(bell.ask_as(ADMIN_TOKEN, &["learning", "forget", "zzz"], ""), ran(1, "", none));
+    assert!(bell.ask(&["learning", "--json"]).contains("\"confirmations\": 0"));
     assert_eq!(bell.ask(&["resolve", &id]), done("is resolved"));
     let none = "error: nothing here has the id `zzz`\n\nhint: `watchbell incidents` lists what is going on\n";
     assert_eq!(bell.ask(&["resolve", "zzz"]), ran(1, "", none));

@@ -64,6 +64,8 @@ const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("post /api/v1/problems/{id}/link", Responder, Some("problem.link")),
     ("post /api/v1/problems/{id}/unlink", Responder, Some("problem.unlink")),
     ("get /api/v1/changes", Viewer, None),
+    ("get /api/v1/learning", Viewer, None),
+    ("delete /api/v1/learning/{id}", Admin, Some("learning.forget")),
     ("get /api/v1/deliveries", Viewer, None),
     ("post /api/v1/deliveries/{id}/redrive", Admin, Some("delivery.redrive")),
     ("post /api/v1/deliveries/redrive", Admin, Some("delivery.redrive")),
@@ -220,6 +222,15 @@ problems: {{ incidents_min: 2 }}
         id
     }
 
+    /// An incident whose cause was confirmed.
+    async fn confirmed(&mut self) -> String {
+        let id = self.incident().await;
+        let path = format!("/api/v1/incidents/{id}/confirm-root-cause");
+        let reply = self.admin.post(&path, &json!({ "configuration_item": "db-9" })).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        id
+    }
+
     async fn silence(&self) -> String {
         let wish = json!({ "matchers": ["team=ops"], "duration": "1h", "comment": "roles" });
         let reply = self.admin.post("/api/v1/silences", &wish).await;
@@ -248,6 +259,7 @@ problems: {{ incidents_min: 2 }}
             _ if template.contains("/problems/") => self.problem(template.rsplit('/').next().unwrap_or_default()).await,
             _ if template.contains("/deliveries/") => self.dead_letter().await,
             _ if template.contains("/silences/") => self.silence().await,
+            _ if template.contains("/learning/") => self.confirmed().await,
             _ if template.contains("/events/") => "no-such-event".to_owned(),
             _ if template.ends_with("/split") => self.double_fault().await,
             _ => self.incident().await,

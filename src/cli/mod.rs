@@ -24,6 +24,7 @@ pub mod failure;
 pub mod generate;
 pub mod incidents;
 pub mod integrations;
+pub mod learning;
 pub mod output;
 pub mod problem;
 pub mod problems;
@@ -73,6 +74,8 @@ pub enum Command {
     ConfirmRootCause(confirm_root_cause::Args),
     /// Say that alerts of an incident are another fault: they become an incident of their own
     Split(split::Args),
+    /// Say what confirmed causes have taught and whether it helps, and forget one
+    Learning(learning::Args),
     /// Keep people from hearing about what matches, for a time
     Silence(silence::Args),
     /// List what is silenced, now or later
@@ -125,6 +128,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Comment(args) => comment::run(&args),
         Command::ConfirmRootCause(args) => confirm_root_cause::run(&args),
         Command::Split(args) => split::run(&args),
+        Command::Learning(args) => learning::run(&args),
         Command::Silence(args) => silence::run(&args),
         Command::Silences(args) => silences::run(&args),
         Command::Problems(args) => problems::run(&args),

@@ -9,9 +9,10 @@ use crate::mutant::{self, Mutant};
 
 use super::effect::Effect;
 use super::input::{Command, Principal, Reply, Role};
+use super::scene::Scene;
 use super::split::by_hand;
 use super::state::State;
-use super::{lifecycle, origins, problem, redrive, root_cause, silence, sla, timeline};
+use super::{lifecycle, origins, problem, redrive, root_cause, signature, silence, sla, timeline};
 
 pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) {
     let (action, subject) = describe(&command);
@@ -39,7 +40,10 @@ pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) 
 /// Who changes what the daemon takes for true, or has it call people again, must be an admin.
 const fn needed_role(command: &Command) -> Role {
     match command {
-        Command::Redrive { .. } | Command::PutTopology { .. } | Command::RemoveTopology { .. } => Role::Admin,
+        Command::Redrive { .. }
+        | Command::PutTopology { .. }
+        | Command::RemoveTopology { .. }
+        | Command::ForgetConfirmation { .. } => Role::Admin,
         _ => Role::Responder,
     }
 }
@@ -52,6 +56,7 @@ fn describe(command: &Command) -> (&'static str, String) {
         Command::Comment { incident, .. } => ("incident.comment", incident.clone()),
         Command::ConfirmRootCause { incident, .. } => ("incident.confirm_root_cause", incident.clone()),
         Command::SplitIncident { incident, .. } => ("incident.split", incident.clone()),
+        Command::ForgetConfirmation { incident } => ("learning.forget", incident.clone()),
         Command::Silence { matchers, .. } => {
             ("silence.create", matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
         }
@@ -90,6 +95,7 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
         (Command::SplitIncident { alerts, into, .. }, Some(id)) => {
             by_hand::run(state, now, &by.name, &id, &alerts, into.as_deref())
         }
+        (Command::ForgetConfirmation { incident }, _) => signature::forget(state, &incident),
         (Command::Silence { matchers, starts_at, ends_at, comment }, _) => {
             let text: Vec<String> = matchers.iter().map(ToString::to_string).collect();
             let id = format!("sil-{}", Fingerprint::of([by.name.as_str(), &text.join(","), &now.to_string()]).short());
@@ -214,6 +220,9 @@ fn confirm_root_cause(state: &mut State, now: Timestamp, id: &IncidentId, by: &s
     if state.incident(id).is_some_and(|incident| incident.root_cause.is_none()) {
         root_cause::rank(state, now, id);
     }
+    signature::learn(state, now, Scene::Incident(id), id, by, &item);
+    let is_over = state.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved);
+    let blames = if is_over { root_cause::blames(state, id) } else { Default::default() };
     let Some(cause) = state.incident_mut(id).and_then(|incident| incident.root_cause.as_mut()) else {
         return Reply::Refused(format!("{id} has no alerts to name a cause among"));
     };
@@ -229,6 +238,7 @@ fn confirm_root_cause(state: &mut State, now: Timestamp, id: &IncidentId, by: &s
     }
     cause.confirmed_by = Some(by.to_owned());
     cause.confidence_percent = 100;
+    root_cause::amend(state, id, &blames);
     lifecycle::retitle(state, id);
     timeline::incident(state, now, id, TimelineKind::RootCause, by, text);
     Reply::Done(id.to_string())

@@ -104,6 +104,18 @@ impl History {
         self.add(Thing::Family(seen.name), now, weight);
     }
 
+    /// Corrects what was counted of an alert that is over, now that it is known better how sure it is that its item
+    /// was the cause: by so much less blame.
+    pub fn amend(&mut self, seen: Seen, less_blame: i64) {
+        let item = seen.item.unwrap_or_default();
+        for key in [Thing::OnItem(item, seen.name), Thing::Family(seen.name)].map(Thing::key) {
+            if let Some(count) = self.counts.get_mut(&key) {
+                count.0 = (count.0 + less_blame).max(0);
+                self.changed.insert(key);
+            }
+        }
+    }
+
     /// Whether too little has happened yet to tell what fires all the time.
     pub fn is_young(&self, now: Timestamp) -> bool {
         self.count(Thing::Windows, now) < YOUNG
@@ -212,6 +224,18 @@ mod tests {
         let surprise = |history: &History| history.surprise(at(400), seen("a", "x"));
         assert_eq!(surprise(&once), surprise(&often));
         assert!(surprise(&excused) > surprise(&once) + 3_000);
+    }
+
+    #[test]
+    fn a_cause_that_is_known_late_is_excused_all_the_same() {
+        let (mut late, mut early) = (History::default(), History::default());
+        for number in 0..20 {
+            late.learn(at(number * 20), seen("a", "x"), 0);
+            late.amend(seen("a", "x"), -ONE);
+            early.learn(at(number * 20), seen("a", "x"), ONE);
+        }
+        let surprise = |history: &History| history.surprise(at(400), seen("a", "x"));
+        assert_eq!(surprise(&late), surprise(&early));
     }
 
     #[test]

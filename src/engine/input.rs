@@ -103,6 +103,10 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         into: Option<String>,
     },
+    /// What the confirmed cause of an incident taught is forgotten.
+    ForgetConfirmation {
+        incident: String,
+    },
     Silence {
         matchers: Vec<Matcher>,
         starts_at: Timestamp,

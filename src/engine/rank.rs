@@ -77,6 +77,7 @@ pub mod term {
     pub const WHOLE: &str = "its instances fail alike";
     pub const PART: &str = "fails like its siblings";
     pub const CHANGED: &str = "changed shortly before";
+    pub const SIGNATURE: &str = "was the cause when it looked like this";
 }
 
 /// Evidence on one item: what its alerts of each class amount to.

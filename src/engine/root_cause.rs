@@ -3,34 +3,26 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::model::alert::AlertNumber;
-use crate::model::event::Marker;
 use crate::model::incident::{Candidate, RootCause};
 use crate::model::timeline::TimelineKind;
-use crate::model::{Alert, IncidentId, Severity, Timestamp};
+use crate::model::{Alert, IncidentId, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
 use super::fixed::ONE;
-use super::groups::{Members, ORDERED};
-use super::history::{History, Seen};
-use super::items::ItemId;
+use super::history::Seen;
 use super::rank::{self, Ranking, Suspect, Symptom, term};
-use super::small::SmallSet;
+use super::scene::Scene;
 use super::state::State;
-use super::symptom::Class;
 use super::topology::ItemName;
-use super::{suspect, timeline};
+use super::{signature, suspect, timeline};
 
 /// Candidates kept for people to look at.
 const CANDIDATES_SHOWN: usize = 5;
 /// Alerts of the cause that are named.
 const ALERTS_NAMED_MAX: usize = 10;
-/// Items ranked at most. Of more those that failed first are looked at, and what these depend on: the top of the
-/// tree is among them.
-const ITEMS_RANKED_MAX: usize = ORDERED;
 /// Alerts of one incident that history learns from.
 const ALERTS_LEARNED_MAX: usize = 512;
 
@@ -51,8 +43,7 @@ pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
 
 /// Ranks unconditionally.
 pub fn rank(state: &mut State, now: Timestamp, id: &IncidentId) {
-    let symptoms = symptoms(state, id);
-    let cause = if symptoms.is_empty() { without_items(state, id) } else { among_items(state, id, &symptoms) };
+    let cause = judge(state, Scene::Incident(id)).or_else(|| without_items(state, id));
     let Some(incident) = state.incident(id) else { return };
     let before = incident.root_cause.as_ref().map(|cause| &cause.configuration_item);
     let count = incident.alert_count;
@@ -70,101 +61,39 @@ pub fn rank(state: &mut State, now: Timestamp, id: &IncidentId) {
     }
 }
 
-/// What a severity adds to the surprise: without any history it is all there is.
-const fn severity_bits(severity: Severity) -> i64 {
-    match severity {
-        Severity::Critical => 600,
-        Severity::Major => 500,
-        Severity::Minor => 300,
-        Severity::Warning => 200,
-        Severity::Info => 0,
-    }
-}
-
-/// An alert as evidence.
-pub(super) fn symptom(alert: &Alert) -> Option<Symptom> {
-    let item = alert.configuration_item.clone()?;
-    let bits = alert.surprise + severity_bits(alert.severity);
-    // That the monitor cannot see it says little about the item.
-    let bits = if alert.marker == Some(Marker::Unreachable) { bits / 5 } else { bits };
-    let name = Arc::clone(&alert.name);
-    Some(Symptom { item, class: Class::of(&name), name, bits, first_at: alert.fired_at })
-}
-
-/// The items of an incident that are worth ranking, in the order of their names.
-fn ranked_items(state: &State, members: &Members) -> Vec<ItemId> {
-    if members.item_count() <= ITEMS_RANKED_MAX {
-        return members.first_items().to_vec();
-    }
-    let hops_max = state.policy().correlation.hops_max;
-    let earliest = members.alerts.iter().take(ITEMS_RANKED_MAX).filter_map(|number| state.alert(*number));
-    let mut items = BTreeSet::new();
-    for item in earliest.filter_map(|alert| state.topology.id(alert.configuration_item.as_deref()?)) {
-        if members.on(item).is_some() && items.insert(item) {
-            let above = state.topology.above(item, hops_max);
-            items.extend(above.into_iter().map(|(above, _)| above).filter(|above| members.on(*above).is_some()));
-        }
-    }
-    let mut items: Vec<ItemId> = items.into_iter().collect();
-    state.topology.sort(&mut items);
-    items
-}
-
-fn symptoms(state: &State, id: &IncidentId) -> Vec<Symptom> {
-    let Some(members) = state.groups.members(id) else { return Vec::new() };
-    let reopened_at = state.incident(id).and_then(|incident| incident.reopened_at);
-    let is_present = |alert: &&Alert| alert.is_unsettled() || reopened_at.is_none_or(|at| alert.fired_at >= at);
-    let items = ranked_items(state, members).into_iter();
-    let numbers = items.filter_map(|item| members.on(item)).flat_map(SmallSet::iter);
-    numbers.filter_map(|number| state.alert(*number)).filter(is_present).filter_map(symptom).collect()
-}
-
-fn among_items(state: &State, id: &IncidentId, symptoms: &[Symptom]) -> Option<RootCause> {
-    // Of a storm not all were looked at, and the index knows how many there are.
-    let is_sample = state.incident(id).is_some_and(|all| all.configuration_item_count as usize > ITEMS_RANKED_MAX);
-    let failing = |item: &ItemName, counted: usize| match is_sample {
-        true => {
-            let below = state.topology.id(item).map_or(0, |item| state.groups.count_below(item, id));
-            counted.max(below as usize)
-        }
-        false => counted,
-    };
-    let on = |item: &str| alerts_on(state, id, item).collect();
-    let started_at = state.incident(id).map(|incident| incident.started_at);
-    judge(state, symptoms, started_at, failing, on)
+/// The ranking as it is without anything learned from confirmed causes; nothing where nothing is on an item.
+pub(super) fn unlearned(state: &State, scene: Scene) -> Option<(Vec<Symptom>, Ranking)> {
+    let symptoms = scene.symptoms(state);
+    let failing = |item: &ItemName, counted| scene.failing(state, item, counted);
+    let mut ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, &symptoms, failing);
+    ranking.add(term::CHANGED, |one| suspect::score(state, &one.item, one.first_at, one.score));
+    (!symptoms.is_empty()).then_some((symptoms, ranking))
 }
 
 /// The cause of these alerts, as if they were an incident: what the ranking makes of them at this moment.
 pub fn of(state: &State, now: Timestamp, alerts: &[Alert]) -> Option<RootCause> {
-    let symptoms: Vec<Symptom> = alerts
-        .iter()
-        .filter_map(|alert| symptom(&Alert { surprise: state.history.surprise(now, seen(alert)), ..alert.clone() }))
-        .collect();
-    let on = |item: &str| {
-        let on_it = alerts.iter().filter(|alert| alert.configuration_item.as_deref() == Some(item));
-        on_it.take(ALERTS_NAMED_MAX).collect()
-    };
-    judge(state, &symptoms, None, |_, counted| counted, on)
+    judge(state, Scene::Alerts(&surprising(state, now, alerts)))
 }
 
-/// Weighs the symptoms of what began then; `on` finds the first few alerts on an item.
-fn judge<'a>(
-    state: &State,
-    symptoms: &[Symptom],
-    started_at: Option<Timestamp>,
-    failing: impl Fn(&ItemName, usize) -> usize,
-    on: impl Fn(&str) -> Vec<&'a Alert>,
-) -> Option<RootCause> {
-    let mut ranking = rank::rank(&state.topology, state.policy().correlation.hops_max, symptoms, failing);
-    ranking.add(term::CHANGED, |one| suspect::score(state, &one.item, one.first_at, one.score));
+/// With how much each of them says now.
+fn surprising(state: &State, now: Timestamp, alerts: &[Alert]) -> Vec<Alert> {
+    let surprise = |alert: &Alert| state.history.surprise(now, seen(alert));
+    alerts.iter().map(|alert| Alert { surprise: surprise(alert), ..alert.clone() }).collect()
+}
+
+/// The cause among items, with all that was learned.
+fn judge(state: &State, scene: Scene) -> Option<RootCause> {
+    let (symptoms, mut ranking) = unlearned(state, scene)?;
+    let learned = signature::add(state, scene, &mut ranking);
     let best = ranking.suspects.first()?;
-    let alerts = on(&best.item);
-    let started_at = started_at.map_or(best.first_at, |at| at.min(best.first_at));
+    let alerts = scene.on(state, &best.item, ALERTS_NAMED_MAX);
+    let started_at = scene.started_at(state).map_or(best.first_at, |at| at.min(best.first_at));
     let shares = rank::shares(&ranking.suspects.iter().map(|suspect| suspect.score).collect::<Vec<_>>());
+    let why: Vec<String> = [Some(sentence(&ranking, &symptoms, &alerts)), learned].into_iter().flatten().collect();
     Some(RootCause {
         configuration_item: best.item.to_string(),
         alerts: alerts.iter().map(|alert| alert.id()).collect(),
-        why: sentence(&ranking, symptoms, &alerts),
+        why: why.join("; "),
         confidence_percent: (shares[0] * 100 / ONE).clamp(5, 95) as u8,
         confirmed_by: None,
         candidates: ranking.suspects.iter().take(CANDIDATES_SHOWN).map(candidate).collect(),
@@ -195,24 +124,47 @@ fn blame(cause: &RootCause, item: &str) -> i64 {
 
 /// History learns from an incident that is over.
 pub fn learn(state: &mut State, now: Timestamp, id: &IncidentId) {
-    let Some((incident, members)) = state.incident(id).zip(state.groups.members(id)) else { return };
-    let numbers: Vec<AlertNumber> = members.alerts.iter().copied().take(ALERTS_LEARNED_MAX).collect();
-    let cause = incident.root_cause.clone();
-    for number in numbers {
-        if let Some(alert) = state.alerts.get(number) {
-            learn_of(&mut state.history, now, alert, cause.as_ref());
+    for (number, blame) in blames(state, id) {
+        learn_alert(state, now, number, blame);
+    }
+}
+
+/// The alerts of an incident that history learns from, with how sure it is that their item was the cause.
+pub fn blames(state: &State, id: &IncidentId) -> BTreeMap<AlertNumber, i64> {
+    let Some((incident, members)) = state.incident(id).zip(state.groups.members(id)) else { return BTreeMap::new() };
+    let blamed =
+        |number| (number, state.alert(number).map_or(0, |alert| blame_of(incident.root_cause.as_ref(), alert)));
+    members.alerts.iter().copied().take(ALERTS_LEARNED_MAX).map(blamed).collect()
+}
+
+/// Somebody has named the cause of an incident after history had learned from it with these blames.
+pub fn amend(state: &mut State, id: &IncidentId, before: &BTreeMap<AlertNumber, i64>) {
+    let now = blames(state, id);
+    let mut kinds: BTreeSet<(Option<&str>, &str)> = BTreeSet::new();
+    for (number, blame) in before {
+        let Some(alert) = state.alerts.get(*number) else { continue };
+        let less_blame = blame - now.get(number).copied().unwrap_or(0);
+        // Several alerts of a kind on an item were counted once.
+        if kinds.insert((alert.configuration_item.as_deref(), &alert.name)) {
+            state.history.amend(seen(alert), less_blame);
         }
     }
 }
 
-/// The same from alerts that are in no incident, with what they were put down to.
-pub fn learn_from(state: &mut State, now: Timestamp, alerts: &[Alert], cause: Option<&RootCause>) {
-    alerts.iter().take(ALERTS_LEARNED_MAX).for_each(|alert| learn_of(&mut state.history, now, alert, cause));
+/// The same from alerts that are in no incident, with what they were put down to. What a person confirmed is learned
+/// as that of the incident `id`.
+pub fn learn_from(state: &mut State, now: Timestamp, id: &IncidentId, alerts: &[Alert], cause: Option<&RootCause>) {
+    if let Some((cause, by)) = cause.and_then(|cause| Some((cause, cause.confirmed_by.as_deref()?))) {
+        let alerts = surprising(state, now, alerts);
+        signature::learn(state, now, Scene::Alerts(&alerts), id, by, &cause.configuration_item);
+    }
+    for alert in alerts.iter().take(ALERTS_LEARNED_MAX) {
+        state.history.learn(now, seen(alert), blame_of(cause, alert));
+    }
 }
 
-fn learn_of(history: &mut History, now: Timestamp, alert: &Alert, cause: Option<&RootCause>) {
-    let blame = cause.zip(alert.configuration_item.as_deref()).map_or(0, |(cause, item)| blame(cause, item));
-    history.learn(now, seen(alert), blame);
+fn blame_of(cause: Option<&RootCause>, alert: &Alert) -> i64 {
+    cause.zip(alert.configuration_item.as_deref()).map_or(0, |(cause, item)| blame(cause, item))
 }
 
 /// History learns of an alert that is over.
@@ -224,12 +176,6 @@ pub fn learn_alert(state: &mut State, now: Timestamp, number: AlertNumber, blame
 
 pub(super) fn seen(alert: &Alert) -> Seen<'_> {
     Seen { item: alert.configuration_item.as_deref(), name: &alert.name }
-}
-
-/// The first few of an incident.
-fn alerts_on<'a>(state: &'a State, id: &IncidentId, item: &str) -> impl Iterator<Item = &'a Alert> {
-    let numbers = state.alerts_on(id, item);
-    numbers.into_iter().flat_map(SmallSet::iter).filter_map(|number| state.alert(*number)).take(ALERTS_NAMED_MAX)
 }
 
 /// Why the first of the ranking is to blame; `alerts` are some of those on it.

@@ -37,6 +37,7 @@ use super::origins::{self, Origins};
 use super::policy::Policy;
 use super::problem::signatures::Signatures;
 use super::problem::tell::Thread;
+use super::signature::Learning;
 use super::small::SmallSet;
 use super::topology::{ItemName, Topology};
 use super::{inhibit, route, system};
@@ -54,6 +55,8 @@ pub struct State {
     pub(super) classes: Classes,
     pub(super) names: Names,
     pub(super) history: History,
+    /// From confirmed causes.
+    pub(super) learning: Learning,
     pub(super) inhibitors: Inhibitors,
     pub(super) groups: Groups,
     pub(super) deadlines: Deadlines,

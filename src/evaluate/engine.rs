@@ -58,7 +58,7 @@ impl Engine for Watchbell {
         let Some(first) = set.alerts.first() else { return vec![Vec::new(); set.failures.len()] };
         let (mut state, mut now) = (State::default(), first.received_at);
         step(&mut state, now, Input::Configured { policy: Box::new(policy(set)) });
-        let mut rankings = Vec::new();
+        let (mut rankings, mut last) = (Vec::new(), None);
         for failure in &set.failures {
             let alerts = handed(set, failure, now + APART);
             now = alerts.iter().map(|alert| alert.last_seen_at).max().unwrap_or(now + APART);
@@ -66,7 +66,9 @@ impl Engine for Watchbell {
             let candidates = cause.iter().flat_map(|cause| &cause.candidates);
             rankings.push(candidates.map(|candidate| candidate.configuration_item.clone()).collect());
             let cause = if confirm { cause.map(|cause| confirmed(cause, failure)) } else { cause };
-            root_cause::learn_from(&mut state, now, &alerts, cause.as_ref());
+            let id = IncidentId::next(last, now, Fingerprint::of([failure.case.as_str()]));
+            root_cause::learn_from(&mut state, now, &id, &alerts, cause.as_ref());
+            last = Some(id);
         }
         rankings
     }

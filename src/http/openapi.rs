@@ -10,7 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::api::{alerts, changes, deliveries, incidents, problems, records, silences, topology};
+use super::api::{alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
 use super::error::PROBLEM_JSON;
 use super::{health, ingest};
 use crate::model::audit::AuditHash;
@@ -59,6 +59,8 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         problems::link,
         problems::unlink,
         changes::list,
+        learning::read,
+        learning::forget,
         deliveries::list,
         deliveries::redrive,
         deliveries::redrive_all,

@@ -10,7 +10,7 @@ use http::{Method, Uri};
 use std::sync::Arc;
 
 use self::Access::{Open, Role as For, Source};
-use super::api::{alerts, changes, deliveries, incidents, problems, records, silences, topology};
+use super::api::{alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
 use super::error::Problem;
 use super::{App, auth, health, ingest, openapi};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
@@ -87,6 +87,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/problems/{id}/link", For(Responder), "problem.link", || post(problems::link)),
     route("POST", "/api/v1/problems/{id}/unlink", For(Responder), "problem.unlink", || post(problems::unlink)),
     route("GET", "/api/v1/changes", For(Viewer), "change.list", || get(changes::list)),
+    route("GET", "/api/v1/learning", For(Viewer), "learning.read", || get(learning::read)),
+    route("DELETE", "/api/v1/learning/{id}", For(Admin), "learning.forget", || delete(learning::forget)),
     route("GET", "/api/v1/deliveries", For(Viewer), "delivery.list", || get(deliveries::list)),
     route("POST", "/api/v1/deliveries/{id}/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive)),
     route("POST", "/api/v1/deliveries/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive_all)),

@@ -68,6 +68,7 @@ pub(in crate::engine) mod fact {
     pub const SILENCE: &str = "silence";
     pub const MAINTENANCE: &str = "maintenance";
     pub const SIGNATURE: &str = "signature";
+    pub const CONFIRMED_CAUSE: &str = "confirmed_cause";
     pub const PROBLEM_THREAD: &str = "problem_thread";
     pub const CLOCK_AHEAD: &str = "clock_ahead";
     pub const CHANGE: &str = "change";

@@ -1,8 +1,9 @@
-//! Problems in the working set, and what is remembered of incidents for them.
+//! Problems in the working set, and what is remembered of incidents: for problems, and of their confirmed causes.
 
 use super::{State, fact};
 use crate::engine::problem::signatures::{PastIncident, Signatures};
 use crate::engine::problem::tell::Thread;
+use crate::engine::signature::{Learning, Remembered};
 use crate::model::problem::{ProblemId, Scope};
 use crate::model::{IncidentId, Problem, Timestamp};
 
@@ -88,6 +89,24 @@ impl State {
         if self.past.remove(id) {
             self.remember(fact::SIGNATURE, id.to_string(), None);
         }
+    }
+
+    /// What confirmed causes have taught.
+    pub fn learning(&self) -> &Learning {
+        &self.learning
+    }
+
+    pub(in crate::engine) fn remember_cause(&mut self, id: IncidentId, remembered: Remembered) {
+        self.remember(fact::CONFIRMED_CAUSE, id.to_string(), serde_json::to_value(&remembered).ok());
+        self.learning.put(id, remembered);
+    }
+
+    pub(in crate::engine) fn forget_cause(&mut self, id: &IncidentId) -> bool {
+        let is_known = self.learning.remove(id);
+        if is_known {
+            self.remember(fact::CONFIRMED_CAUSE, id.to_string(), None);
+        }
+        is_known
     }
 
     /// Forgets what is older, and the oldest where there are too many.

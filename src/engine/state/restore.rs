@@ -54,6 +54,7 @@ impl State {
                 source,
             })?;
         }
+        state.learning.rebuild();
         for mut shared in snapshot.alerts {
             let alert = Arc::make_mut(&mut shared);
             alert.recorded_at = alert.last_seen_at;
@@ -114,6 +115,10 @@ impl State {
             fact::SIGNATURE => {
                 let id = serde_json::from_value(Value::from(key))?;
                 self.past.put(id, serde_json::from_value(value)?);
+            }
+            fact::CONFIRMED_CAUSE => {
+                let id = serde_json::from_value(Value::from(key))?;
+                self.learning.put(id, serde_json::from_value(value)?);
             }
             fact::PROBLEM_THREAD => {
                 let id = serde_json::from_value(Value::from(key))?;

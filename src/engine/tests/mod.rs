@@ -3,6 +3,7 @@
 mod changes;
 mod fallback;
 mod late;
+mod learning;
 mod problems;
 mod properties;
 mod redrive;

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod changes;
 pub mod deliveries;
 pub mod incidents;
+pub mod learning;
 mod parameters;
 pub mod problems;
 pub mod records;
