@@ -256,20 +256,35 @@ fn fallback_sinks(state: &State, delivery: &Delivery) -> Vec<(String, String)> {
 /// nobody may be called after the end.
 pub(super) fn present(state: &mut State, now: Timestamp, delivery: &Delivery) -> Arc<Notification> {
     let late = &delivery.notification;
-    let kind = match state.incident(&delivery.incident).map(|incident| incident.state) {
-        Some(IncidentState::Resolved | IncidentState::Closed) => NotificationKind::Resolved,
-        Some(IncidentState::Merged) => NotificationKind::Merged,
-        _ => return Arc::clone(late),
-    };
     if late.kind.is_final() || late.kind.is_about_problem() {
         return Arc::clone(late);
     }
+    let kind = match state.incident(&delivery.incident).map(|incident| incident.state) {
+        Some(IncidentState::Resolved | IncidentState::Closed) => NotificationKind::Resolved,
+        Some(IncidentState::Merged) => NotificationKind::Merged,
+        None => return Arc::new(over(now, delivery)),
+        _ => return Arc::clone(late),
+    };
     let Some(incident) = state.incident_mut(&delivery.incident) else { return Arc::clone(late) };
     incident.notification_count += 1;
     let (id, number) = (incident.id, incident.notification_count);
     let Some(incident) = view::incident(state, &id) else { return Arc::clone(late) };
-    let reason = format!("it has ended since {} was to say: {}", delivery.sink, late.reason);
+    let reason = ended_since(delivery);
     Arc::new(Notification { id: format!("{id}.{number}"), number, kind, at: now, reason, incident })
+}
+
+fn ended_since(delivery: &Delivery) -> String {
+    format!("it has ended since {} was to say: {}", delivery.sink, delivery.notification.reason)
+}
+
+/// What has left memory is over, and nobody counts its notifications any more.
+fn over(now: Timestamp, delivery: &Delivery) -> Notification {
+    let mut over = Notification::clone(&delivery.notification);
+    over.kind = NotificationKind::Resolved;
+    over.at = now;
+    over.reason = ended_since(delivery);
+    over.incident.state = IncidentState::Closed;
+    over
 }
 
 /// The others that carry the same notification learn that this sink gets it too, and how.

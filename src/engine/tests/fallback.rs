@@ -84,6 +84,18 @@ fn who_stands_in_after_the_end_hears_of_the_end_only() {
 }
 
 #[test]
+fn who_stands_in_when_it_has_left_memory_hears_that_it_is_over() {
+    let mut s = opened(with_fallback());
+    let first = of(&s, "ops/chat")[0].id.clone();
+    s.resolve("nagios", "web1", "http");
+    s.pass(Span::from_hours(30));
+    s.sent(&first, SendResult::Exhausted { reason: "the server says no".into() });
+    let late = of(&s, "backup/mail")[0];
+    assert_eq!((late.notification.kind, late.notification.number), (NotificationKind::Resolved, 1));
+    assert_eq!(late.notification.reason, "it has ended since ops/chat was to say: new incident at P2");
+}
+
+#[test]
 fn who_stands_in_for_two_after_the_end_is_named_by_both() {
     let mut s = opened(with_fallback());
     let (chat, tickets) = (of(&s, "ops/chat")[0].id.clone(), of(&s, "ops/tickets")[0].id.clone());

@@ -213,11 +213,13 @@ impl Deliveries {
             Heard::Later(_) | Heard::Found => true,
             // The process died before it had the answer, or before that was durable.
             Heard::Nothing => !is_same_life,
-            Heard::Done | Heard::Refused => !is_same_life && known.end.is_none(),
+            // To look whether it took effect is not to send it again.
+            Heard::Done | Heard::Refused => !is_same_life && (known.end.is_none() || got.is_lookup),
         };
         ensure(may_repeat, "I8", || format!("{id} is sent again after {:?}", before.heard))?;
-        // A delivery of several requests that is under way when its sink is taken out goes on to its end.
-        let goes_on = before.heard == Heard::Found && is_same_life;
+        // A delivery of several requests that is under way when its sink is taken out goes on to its end; after a crash
+        // it begins with a look.
+        let goes_on = before.heard == Heard::Found && is_same_life || got.is_lookup && !is_same_life;
         ensure(known.end.is_none() || goes_on, "I8", || format!("{id} is sent again after its end ({:?})", known.end))?;
         if let (Heard::Later(Some(after)), Some(heard_at), true) = (before.heard, before.heard_at, is_same_life) {
             ensure(got.at >= heard_at + after, "Retry-After", || {
