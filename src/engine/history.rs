@@ -123,7 +123,7 @@ impl History {
 
     /// How unexpected it is that this fires when anything does, thousandths of a bit: `−log2` of its share of the
     /// windows, where little is known mixed with that of its kind anywhere. No more than what the windows can tell: in
-    /// ten of them nothing proves to be rarer than one in ten.
+    /// ten of them nothing proves to be rarer than one in ten. A bit is what a first alert says.
     pub fn surprise(&self, now: Timestamp, seen: Seen) -> i64 {
         // Shares in millionths, of which a thousandth of a count is a thousand.
         let windows = self.count(Thing::Windows, now);
@@ -133,7 +133,7 @@ impl History {
         let count = self.count(Thing::OnItem(seen.item.unwrap_or_default(), seen.name), now);
         let share = (count * 1_000 + PRIOR * anywhere) * ONE / (windows + PRIOR * ONE);
         let bits = fixed::log2(1_000_000 * ONE) - fixed::log2(share.max(1) * ONE);
-        bits.clamp(0, fixed::log2(windows + ONE))
+        bits.clamp(0, fixed::log2(windows + ONE).max(ONE))
     }
 
     fn get(&self, thing: Thing) -> Count {

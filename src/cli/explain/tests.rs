@@ -23,7 +23,7 @@ fn incident() -> Value {
             "group_wait_ms": 0, "group_interval_ms": 0, "repeat_interval_ms": 0 },
         "root_cause": { "configuration_item": "rtr1", "alerts": ["9f2c5d1e7a3b4c60"],
             "why": "11 items that depend on it followed within 40 s", "confidence_percent": 87, "candidates": [
-                { "configuration_item": "rtr1", "score": 1450, "terms": [["own alerts", 1000], ["coverage", 400], ["first", 50]] },
+                { "configuration_item": "rtr1", "score": 1450, "terms": [["own alerts", 1000], ["explains its dependants", 400], ["changed shortly before", 50]] },
                 { "configuration_item": "db-3", "score": -20, "terms": [["own alerts", 480], ["explained by its dependencies", -500]] },
             ] },
         "clocks": [{ "sla": "gold", "target": "respond", "within": "15m", "started_at": "2026-11-21T05:00:01Z",
@@ -109,7 +109,7 @@ fn an_incident_is_told_from_the_answer_to_the_evidence() {
       follow it   watchbell split inc-7h3kq0v9zd --alerts 9f2c5d1e7a3b4c60,03aa71be5520cd94
 
     candidates for the root cause
-      rtr1  1.450   = +1.000 own alerts  +0.400 coverage  +0.050 first
+      rtr1  1.450   = +1.000 own alerts  +0.400 explains its dependants  +0.050 changed shortly before
       db-3  -0.020  = +0.480 own alerts  -0.500 explained by its dependencies
 
     who was told

@@ -18,6 +18,8 @@ const FADES: i64 = 970;
 /// thousandths.
 const GAIN_MIN: i64 = 20;
 const GAIN_FULL: i64 = 50;
+/// How far the gain has to stand out of what chance does: so many of its squared standard errors.
+const STANDS_OUT: i64 = 1;
 
 /// Where the true cause of one incident stood, from 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ pub struct Gate {
     pub weighed: i64,
     pub unlearned: Right,
     pub learned: Right,
+    /// Sum of the squared gains.
+    squares: i64,
     /// How much it counts, thousandths; 0 while it is shut.
     pub weight: i64,
 }
@@ -59,14 +63,24 @@ impl Gate {
     fn note(&mut self, unlearned: u32, learned: u32) {
         self.judged += 1;
         self.weighed = fixed::mul(self.weighed, FADES) + ONE;
+        let before = self.gain();
         self.unlearned.note(unlearned);
         self.learned.note(learned);
+        let gained = self.gain() - fixed::mul(before, FADES);
+        self.squares = fixed::mul(self.squares, FADES) + fixed::mul(gained, gained);
+    }
+
+    /// In firsts and in reciprocal ranks, over all confirmations.
+    fn gain(&self) -> i64 {
+        (self.learned.first - self.unlearned.first + self.learned.reciprocal - self.unlearned.reciprocal) / 2
     }
 
     fn decide(mut self) -> Self {
-        let first = self.learned.first - self.unlearned.first;
-        let gain = (first + self.learned.reciprocal - self.unlearned.reciprocal) * ONE / 2 / self.weighed.max(1);
-        let is_open = self.judged >= JUDGED_MIN && first >= 0 && gain >= GAIN_MIN;
+        let sum = self.gain();
+        let gain = sum * ONE / self.weighed.max(1);
+        let is_better = self.learned.first >= self.unlearned.first && gain >= GAIN_MIN;
+        let stands_out = fixed::mul(sum, sum) >= STANDS_OUT * self.squares;
+        let is_open = self.judged >= JUDGED_MIN && is_better && stands_out;
         self.weight = if is_open { (gain * ONE / GAIN_FULL).min(ONE) } else { 0 };
         self
     }
@@ -113,6 +127,8 @@ mod tests {
         assert_eq!(gate(&[(0, 0); 50]).weight, 0, "no help, no weight");
         assert_eq!(gate(&[(0, 1); 50]).weight, 0);
         assert_eq!(gate(&[(2, 1); 5]).weight, ONE, "nearer the top is better, too");
+        let (won, lost) = ([(1, 0); 7], [(0, 1); 5]);
+        assert_eq!(gate(&[&lost[..], &won[..]].concat()).weight, 0, "seven to five may be chance");
     }
 
     #[test]
