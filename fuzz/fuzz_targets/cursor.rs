@@ -6,9 +6,8 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use watchbell::model::audit::AuditEntry;
 use watchbell::store::{
-    AlertQuery, ChangeQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, ProblemQuery, QuarantineRow, Reader,
-    SqliteReader,
-    SqliteStore, Store, StoreError, Subject,
+    AlertQuery, ChangeQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, ProblemQuery, QuarantineRow,
+    Reader, SqliteReader, SqliteStore, Store, StoreError, Subject,
 };
 use watchbell_fuzz::NOW;
 

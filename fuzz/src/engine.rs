@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use serde_json::Value;
@@ -12,12 +12,15 @@ use watchbell::engine::effect::Effect;
 use watchbell::engine::escalate;
 use watchbell::engine::input::{Command, Input, Principal, ProblemCommand, Role, SendResult};
 use watchbell::engine::policy::Policy;
-use watchbell::engine::state::{Changes, Snapshot, State};
+use watchbell::engine::state::{Snapshot, State};
 use watchbell::engine::{next_deadline, step};
 use watchbell::model::delivery::Progress;
 use watchbell::model::event::{EventStatus, Marker};
-use watchbell::model::{Alert, Change, ChangeKind, ChangeState, Delivery, Event, Incident, IncidentId, Labels, Problem, Severity, Span, Timestamp};
+use watchbell::model::{
+    Change, ChangeKind, ChangeState, Delivery, Event, IncidentId, Labels, Severity, Span, Timestamp,
+};
 
+use crate::rows::Rows;
 use crate::{NOW, folder};
 
 /// What a source tells of a change.
@@ -187,71 +190,6 @@ pub struct World {
     effects: Vec<Effect>,
     /// Effects of this step and the deliveries that have ended.
     ended: Vec<Delivery>,
-}
-
-/// Rows as the store keeps them: JSON.
-#[derive(Default)]
-struct Rows {
-    alerts: BTreeMap<u64, Value>,
-    incidents: BTreeMap<IncidentId, Value>,
-    problems: BTreeMap<String, Value>,
-    deliveries: BTreeMap<String, Value>,
-    facts: BTreeMap<(String, String), Value>,
-}
-
-impl Rows {
-    fn keep(&mut self, changes: Changes) -> Vec<Delivery> {
-        fn json(row: &impl serde::Serialize) -> Value {
-            serde_json::to_value(row).expect("a row is JSON")
-        }
-        for (alert, is_live) in &changes.alerts {
-            match is_live {
-                true => drop(self.alerts.insert(alert.number, json(alert))),
-                false => drop(self.alerts.remove(&alert.number)),
-            }
-        }
-        for (incident, is_live) in &changes.incidents {
-            match is_live {
-                true => drop(self.incidents.insert(incident.id, json(incident))),
-                false => drop(self.incidents.remove(&incident.id)),
-            }
-        }
-        for problem in &changes.problems {
-            self.problems.insert(problem.id.to_string(), json(problem));
-        }
-        for fact in changes.facts {
-            let key = (fact.kind.to_owned(), fact.key);
-            match fact.value {
-                Some(value) => drop(self.facts.insert(key, value)),
-                None => drop(self.facts.remove(&key)),
-            }
-        }
-        let (pending, ended): (Vec<_>, Vec<_>) =
-            changes.deliveries.into_iter().partition(|delivery| delivery.state.as_str() == "pending");
-        for delivery in &ended {
-            self.deliveries.remove(&delivery.id);
-        }
-        for delivery in pending {
-            self.deliveries.insert(delivery.id.clone(), json(&delivery));
-        }
-        ended
-    }
-
-    fn read(&self) -> Snapshot {
-        fn row<T: serde::de::DeserializeOwned>(value: &Value) -> T {
-            serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value}"))
-        }
-        let facts = self.facts.iter().map(|((kind, key), value)| (kind.clone(), key.clone(), value.clone()));
-        Snapshot {
-            position: 0,
-            last_at: Timestamp::default(),
-            alerts: self.alerts.values().map(row::<Arc<Alert>>).collect(),
-            incidents: self.incidents.values().map(row::<Arc<Incident>>).collect(),
-            problems: self.problems.values().map(row::<Problem>).collect(),
-            deliveries: self.deliveries.values().map(row::<Delivery>).collect(),
-            facts: facts.collect(),
-        }
-    }
 }
 
 impl World {

@@ -4,6 +4,7 @@
 pub mod engine;
 pub mod inert;
 pub mod notification;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -9,8 +9,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::client::{self, Client, Connection, Refusal};
-use super::failure::{Failure, note};
+use super::act::Outcome;
+use super::common::{Common, hint_where_unknown};
+use super::failure::note;
 use super::output;
 use crate::clock::Clock;
 use crate::engine::signature::{EvidenceView, Figures, LearningView, SignatureView, TraitView};
@@ -26,16 +27,6 @@ pub struct Args {
     pub action: Option<Action>,
     #[command(flatten)]
     pub common: Common,
-}
-
-/// Where the daemon is and how the result is printed.
-#[derive(Debug, clap::Args)]
-pub struct Common {
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub connection: Connection,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -60,19 +51,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn show(common: &Common) -> anyhow::Result<ExitCode> {
-    let answer = Client::new(&common.connection)?.get(&["learning"], &[])?;
-    if common.json {
-        output::json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let view: LearningView = client::read(answer)?;
-    if view.confirmations > 0 {
-        let mut stdout = anstream::stdout().lock();
-        write(&mut stdout, &view, Clock::System.now())?;
-        stdout.flush()?;
-    }
-    note(next_step(&view));
-    Ok(ExitCode::SUCCESS)
+    let answer = common.client()?.get(&["learning"], &[])?;
+    common.show(answer, |view: LearningView| {
+        if view.confirmations > 0 {
+            let mut stdout = anstream::stdout().lock();
+            write(&mut stdout, &view, Clock::System.now())?;
+            stdout.flush()?;
+        }
+        note(next_step(&view));
+        Ok(())
+    })
 }
 
 fn write(out: &mut impl Write, view: &LearningView, now: Timestamp) -> std::io::Result<()> {
@@ -160,22 +148,10 @@ fn next_step(view: &LearningView) -> String {
 }
 
 fn forget(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
-    let answer = Client::new(&common.connection)?.delete(&["learning", id]).map_err(with_hint)?;
-    if common.json {
-        output::json(&answer)?;
-    } else {
-        note(format!("what {} taught is forgotten", output::line(answer["id"].as_str().unwrap_or(id))));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn with_hint(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<Refusal>() {
-        Some(refusal) if refusal.status == 404 => {
-            Failure::new(refusal.to_string()).hint("`watchbell learning` lists what was confirmed").into()
-        }
-        _ => error,
-    }
+    let forgotten = common.client()?.delete(&["learning", id]);
+    let answer =
+        forgotten.map_err(|error| hint_where_unknown(error, "`watchbell learning` lists what was confirmed"))?;
+    common.finish(answer, |done: Outcome| format!("what {} taught is forgotten", output::line(&done.id)))
 }
 
 #[cfg(test)]

@@ -220,11 +220,14 @@ fn confirm_root_cause(state: &mut State, now: Timestamp, id: &IncidentId, by: &s
     if state.incident(id).is_some_and(|incident| incident.root_cause.is_none()) {
         root_cause::rank(state, now, id);
     }
+    if state.incident(id).is_some_and(|incident| incident.root_cause.is_none()) {
+        return Reply::Refused(format!("{id} has no alerts to name a cause among"));
+    }
     signature::learn(state, now, Scene::Incident(id), id, by, &item);
     let is_over = state.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved);
     let blames = if is_over { root_cause::blames(state, id) } else { Default::default() };
     let Some(cause) = state.incident_mut(id).and_then(|incident| incident.root_cause.as_mut()) else {
-        return Reply::Refused(format!("{id} has no alerts to name a cause among"));
+        return Reply::NotFound(id.to_string());
     };
     let text = if cause.configuration_item == item {
         format!("{item} confirmed as the root cause")

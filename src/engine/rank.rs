@@ -6,7 +6,7 @@
 //! the same, and is damped for what very many depend on. An item without alerts, on which several that fail depend,
 //! is judged by them; and one whose instances fail alike is suspected in place of each of them (see `replica`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::Timestamp;
@@ -40,7 +40,7 @@ const WHOLE: i64 = 800;
 const PART: i64 = 400;
 /// What more items depend on is no instance of anything.
 const PART_DEPENDANTS_MAX: usize = 64;
-/// Thousandths of a bit that make one verdict twice as likely as another: alerts are not independent of each
+/// Bits that make one verdict twice as likely as another: alerts are not independent of each
 /// other, and with two bits what is called 80 % sure is right in 80 of 100 cases (docs/evaluation.md).
 const TWICE_AS_LIKELY: i64 = 2;
 
@@ -322,7 +322,7 @@ impl Ranking {
                 suspect.instances.clone_from(instances);
             }
         }
-        let parts: std::collections::BTreeSet<&ItemName> = wholes.values().flatten().collect();
+        let parts: BTreeSet<&ItemName> = wholes.values().flatten().collect();
         self.add(term::PART, |one| if parts.contains(&one.item) { -fixed::mul(score(&one.item), PART) } else { 0 });
     }
 

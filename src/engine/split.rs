@@ -140,17 +140,20 @@ fn suggest(state: &mut State, now: Timestamp, id: &IncidentId, alerts: &[AlertNu
     }
 }
 
-/// Notes in both that alerts of the one went to the other; what was suggested of it is done or outdated.
+/// Notes in both that alerts of the one went to the other. What was suggested of it is done or outdated, and the cause of
+/// either is weighed anew: it may have gone over.
 fn relate(state: &mut State, id: &IncidentId, other: &IncidentId) {
     if let Some(incident) = state.incident_mut(id) {
         incident.wave.began_at = None;
         incident.wave.alerts.clear();
         incident.split_suggestion = None;
+        incident.ranked_alerts = 0;
         incident.split_into.push(*other);
         incident.split_into.sort_unstable();
         incident.split_into.dedup();
     }
     if let Some(incident) = state.incident_mut(other) {
+        incident.ranked_alerts = 0;
         incident.split_from.push(*id);
         incident.split_from.sort_unstable();
         incident.split_from.dedup();

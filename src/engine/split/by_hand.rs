@@ -152,8 +152,6 @@ fn changed(state: &mut State, now: Timestamp, by: &str, id: &IncidentId, text: S
     lifecycle::refresh(state, now, id);
     if let Some(incident) = state.incident_mut(id) {
         incident.split_by = Some(by.to_owned());
-        // Its cause is weighed anew.
-        incident.ranked_alerts = 0;
     }
     lifecycle::retitle(state, id);
     lifecycle::end_if_over(state, now, id, why_over);

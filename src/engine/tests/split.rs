@@ -98,6 +98,20 @@ fn many_at_once_after_a_time_of_quiet_are_a_second_fault() {
 }
 
 #[test]
+fn after_a_second_fault_has_left_the_first_is_put_down_to_what_stayed() {
+    let mut s = Scenario::new(lab());
+    items().for_each(|item| shop(&mut s, &item, "HighErrorRate", Severity::Major, EventStatus::Firing));
+    s.pass(Span::from_secs(200));
+    items().skip(1).for_each(|item| shop(&mut s, &item, "OomKilled", CRITICAL, EventStatus::Firing));
+    s.pass(Span::from_secs(10));
+    assert_eq!(s.open().len(), 2, "{:#?}", s.timeline);
+    let first = s.open()[0];
+    let cause = first.root_cause.as_ref().unwrap();
+    let [(_, own)] = cause.candidates[0].terms[..] else { panic!("{:?}", cause.candidates) };
+    assert_eq!((&*cause.configuration_item, own), ("pod1", 1_500), "the same on all of them, and no worse alert");
+}
+
+#[test]
 fn what_is_over_already_is_part_of_no_second_fault() {
     let mut s = a_second_wave(4);
     items().skip(1).take(3).for_each(|item| shop(&mut s, &item, "HighErrorRate", CRITICAL, EventStatus::Resolved));
