@@ -63,6 +63,10 @@ pub enum Mutant {
     ConfirmationLostOnRestart,
     /// What a person confirmed of one item is learned of the others.
     LearnedOfAnotherItem,
+    /// What confirmed causes looked like is forgotten with a restart.
+    SignatureLostOnRestart,
+    /// What a person confirmed in one scope is learned of the item of that name in every other.
+    LearnedAcrossScopes,
     /// After a restart the last level is asked once more.
     LevelAskedAgainOnRestart,
     /// After a restart nothing is in doubt: an attempt counts only once it is answered.

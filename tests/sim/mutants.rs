@@ -11,7 +11,7 @@ use super::seeds;
 const SEEDS: u64 = 300;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 50] = [
+const PLANTED: [(Mutant, &[&str]); 52] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
@@ -38,6 +38,8 @@ const PLANTED: [(Mutant, &[&str]); 50] = [
     (Mutant::LearnedLostOnRestart, &["P5"]),
     (Mutant::ConfirmationLostOnRestart, &["P5"]),
     (Mutant::LearnedOfAnotherItem, &["learned"]),
+    (Mutant::SignatureLostOnRestart, &["P5"]),
+    (Mutant::LearnedAcrossScopes, &["learned"]),
     (Mutant::LevelAskedAgainOnRestart, &["I5"]),
     (Mutant::DoubtLostOnRestart, &["I8"]),
     (Mutant::PoisonInJournal, &["poison"]),

@@ -23,7 +23,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 44] = [
+pub const REACHED: [&str; 45] = [
     "taken",
     "refused",
     "lost",
@@ -68,6 +68,7 @@ pub const REACHED: [&str; 44] = [
     "memory after a restart",
     "confirmed cause learned",
     "confirmed cause blamed again",
+    "cause confirmed in a scope",
 ];
 
 pub struct Done {

@@ -9,6 +9,7 @@ use crate::engine::state::State;
 use crate::engine::symptom::Class;
 use crate::engine::topology::ItemName;
 use crate::model::{Alert, Fingerprint, Timestamp};
+use crate::mutant::{self, Mutant};
 
 use super::{Judged, Remembered};
 
@@ -99,6 +100,7 @@ fn place(state: &State, item: &str, alerts: &[&Alert]) -> Fingerprint {
         let from_alerts = || alerts.iter().filter_map(|alert| alert.labels.get(label)).min();
         known.and_then(|labels| labels.get(label)).or_else(from_alerts).unwrap_or_default()
     });
+    let scope = scope.filter(|_| !mutant::is(Mutant::LearnedAcrossScopes));
     Fingerprint::of([item].into_iter().chain(scope))
 }
 

@@ -116,6 +116,7 @@ impl State {
                 let id = serde_json::from_value(Value::from(key))?;
                 self.past.put(id, serde_json::from_value(value)?);
             }
+            fact::CONFIRMED_CAUSE if mutant::is(Mutant::SignatureLostOnRestart) => {}
             fact::CONFIRMED_CAUSE => {
                 let id = serde_json::from_value(Value::from(key))?;
                 self.learning.put(id, serde_json::from_value(value)?);

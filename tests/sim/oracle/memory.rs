@@ -89,6 +89,7 @@ impl Memory {
     ) -> Verdict {
         self.note_topology(input, effects, state, reached);
         self.judge_learned(state, at, reached)?;
+        judge_scope(input, effects, state, reached)?;
         for effect in effects {
             if let Effect::Timeline(entry) = effect
                 && entry.kind == TimelineKind::RootCause
@@ -162,6 +163,8 @@ impl Memory {
         }
         self.compared = compared;
         self.judge_origins(state, replayed)?;
+        let is_same = state.learning().iter().eq(replayed.learning().iter());
+        ensure(is_same, "P5", || "confirmed causes looked different in a replay".to_owned())?;
         judge_graph(state, replayed)?;
         for alert in state.alerts() {
             let (one, two) = (surprise(state, now, alert), surprise(replayed, now, alert));
@@ -177,6 +180,24 @@ impl Memory {
         let known = one.pushed().map(|(name, origin)| (name, &*origin.topology));
         ensure(known.eq(&self.told), "P5", || format!("origins told {:?}, known is {one:?}", self.told))
     }
+}
+
+/// What is confirmed of an item is learned of it where it is: the same name elsewhere is another one.
+fn judge_scope(input: &Input, effects: &[Effect], state: &State, reached: &mut Reached) -> Verdict {
+    let Input::Command { command: Command::ConfirmRootCause { configuration_item: item, .. }, .. } = input else {
+        return Ok(());
+    };
+    let Some(Reply::Done(id)) = reply_of(effects) else { return Ok(()) };
+    let remembered = state.learning().iter().find(|(known, _)| known.to_string() == *id);
+    let Some((id, remembered)) = remembered.filter(|_| state.topology().item(item).is_none()) else { return Ok(()) };
+    let on_it =
+        |alert: &&Alert| alert.incident == Some(*id) && alert.configuration_item.as_deref() == Some(&*remembered.cause);
+    let Some(scope) = state.alerts().filter(on_it).filter_map(|alert| alert.labels.get("namespace")).min() else {
+        return Ok(());
+    };
+    reached.note("cause confirmed in a scope");
+    let place = Fingerprint::of([&*remembered.cause, scope]);
+    ensure(remembered.place() == place, "learned", || format!("{item} of {scope} is learned as that of everywhere"))
 }
 
 /// Everything that anyone told of dependencies is in the graph, and nothing else.
