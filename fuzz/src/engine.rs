@@ -6,7 +6,6 @@ use std::fs;
 use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
-use serde_json::Value;
 use watchbell::config;
 use watchbell::engine::effect::Effect;
 use watchbell::engine::escalate;
@@ -16,9 +15,7 @@ use watchbell::engine::state::{Snapshot, State};
 use watchbell::engine::{next_deadline, step};
 use watchbell::model::delivery::Progress;
 use watchbell::model::event::{EventStatus, Marker};
-use watchbell::model::{
-    Change, ChangeKind, ChangeState, Delivery, Event, IncidentId, Labels, Severity, Span, Timestamp,
-};
+use watchbell::model::{Change, ChangeKind, ChangeState, Delivery, Event, Labels, Severity, Span, Timestamp};
 
 use crate::rows::Rows;
 use crate::{NOW, folder};

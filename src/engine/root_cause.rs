@@ -209,12 +209,18 @@ fn sentence(ranking: &Ranking, symptoms: &[Symptom], alerts: &[&Alert]) -> Strin
             best.first_at.clock_text()
         );
     }
-    let share = if affected.len() >= others { "all".to_owned() } else { format!("{} of the", affected.len()) };
-    format!(
-        "it fails (seen by {seen_by}), and {share} {others} other item{} that fail depend on it: {}",
-        if others == 1 { "" } else { "s" },
-        list(&affected)
-    )
+    let explained = explained(affected.len(), others);
+    format!("it fails (seen by {seen_by}), and {explained} on it: {}", list(&affected))
+}
+
+/// Of the other items that fail, those that depend on the cause.
+fn explained(affected: usize, others: usize) -> String {
+    match affected {
+        _ if others == 1 => "the only other item that fails depends".to_owned(),
+        _ if affected >= others => format!("all {others} other items that fail depend"),
+        1 => format!("1 of the {others} other items that fail depends"),
+        _ => format!("{affected} of the {others} other items that fail depend"),
+    }
 }
 
 /// `a, b and c`, cut after five.
@@ -244,4 +250,17 @@ fn without_items(state: &State, id: &IncidentId) -> Option<RootCause> {
         candidates: Vec::new(),
         suspect_changes: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explained;
+
+    #[test]
+    fn one_depends_and_several_depend() {
+        assert_eq!(explained(1, 1), "the only other item that fails depends");
+        assert_eq!(explained(1, 3), "1 of the 3 other items that fail depends");
+        assert_eq!(explained(2, 3), "2 of the 3 other items that fail depend");
+        assert_eq!(explained(3, 3), "all 3 other items that fail depend");
+    }
 }
