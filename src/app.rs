@@ -286,6 +286,7 @@ pub fn build_sinks(configuration: &Configuration, self_check: Option<&Arc<SelfCh
             sink: name.clone(),
             language: settings.language,
             public_url: configuration.public_url.clone(),
+            go_templates: configuration.go_templates.clone(),
         };
         let sink =
             (spec.build)(&settings.table, &setting).with_context(|| format!("cannot set up the sink `{name}`"))?;

@@ -171,7 +171,13 @@ fn sinks() -> Vec<(&'static str, Box<dyn Sink>)> {
     let configuration = config::load(&[file], std::iter::empty()).unwrap();
     let build = |name: &'static str| {
         let sink = format!("{name}/{name}");
-        let setting = Setting { instance: "fra1".into(), sink, language: Language::En, public_url: None };
+        let setting = Setting {
+            instance: "fra1".into(),
+            sink,
+            language: Language::En,
+            public_url: None,
+            go_templates: Default::default(),
+        };
         let spec = watchbell::sinks::find(name).unwrap();
         (name, (spec.build)(&configuration.sinks[&setting.sink].table, &setting).unwrap())
     };

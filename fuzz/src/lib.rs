@@ -55,6 +55,7 @@ pub fn sinks(language: Language) -> Sinks {
             sink: format!("{name}/{name}"),
             language,
             public_url: Some("https://watchbell.example".into()),
+            go_templates: Default::default(),
         };
         let spec = watchbell::sinks::find(name).expect("it is registered");
         (name, (spec.build)(&settings.table, &setting).expect("the example is valid"))

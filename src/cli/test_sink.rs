@@ -102,6 +102,7 @@ fn build(
         sink: name.to_owned(),
         language: language.unwrap_or(settings.language),
         public_url: configuration.public_url.clone(),
+        go_templates: configuration.go_templates.clone(),
     };
     let failed = || Failure::misuse(format!("cannot set up the sink `{name}`"));
     let spec = sinks::find(&settings.kind).ok_or_else(failed)?;

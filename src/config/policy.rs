@@ -11,8 +11,8 @@ use super::validate::{check_number, check_span, section};
 use super::yaml::Node;
 use super::{route, topology};
 use crate::engine::policy::{
-    Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, Override, Policy, ProblemRule, Receiver,
-    Rewrite, Schedule, ServiceRule, Sla,
+    Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, NotifyBy, Override, Policy, ProblemRule,
+    Receiver, Rewrite, Schedule, ServiceRule, Sla,
 };
 use crate::model::silence::Maintenance;
 use crate::model::{Span, Timestamp};
@@ -35,6 +35,8 @@ pub(super) fn read_all(
         flap: flap(root, problems),
         priority: section(root, "priority", problems),
         route: route::read_root(root, names, problems),
+        notify_by: NotifyBy::default(),
+        time_intervals: BTreeMap::new(),
         inhibit_rules: inhibit_rules(root, problems),
         receivers,
         escalation_policies: escalation_policies(root, names, problems),

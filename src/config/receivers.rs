@@ -105,7 +105,7 @@ fn read_one(
         problems.error(node.place_of("sinks"), join(path, "sinks"), message);
     }
     let mut receiver =
-        Receiver { fallback: keys.fallback, loud_per_minute_max: keys.loud_per_minute_max, sinks: Vec::new() };
+        Receiver { fallback: keys.fallback, loud_per_minute_max: keys.loud_per_minute_max, ..Receiver::default() };
     let mut of_kind: BTreeMap<String, u32> = BTreeMap::new();
     for (index, node) in list.iter().enumerate() {
         let path = format!("{path}.sinks[{index}]");

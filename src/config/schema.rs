@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::problem::Problem;
 use crate::engine::input::Role;
 use crate::engine::policy::Policy;
 use crate::error::{Secret, Table};
 use crate::model::Span;
-use crate::render::Language;
+use crate::render::{GoTemplates, Language};
 use crate::sinks::Rate;
 use crate::tls::IdentityFiles;
 
@@ -39,6 +40,8 @@ pub struct Configuration {
     pub heartbeat: Option<HeartbeatSettings>,
     /// Zabbix servers that are asked for their topology, by name.
     pub zabbix: BTreeMap<String, ZabbixSettings>,
+    /// What the texts of an `alertmanager.yml` may call.
+    pub go_templates: Arc<GoTemplates>,
     pub policy: Policy,
     /// What does not keep the daemon from running but should be known.
     pub warnings: Vec<Problem>,

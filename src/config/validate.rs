@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::problem::{Place, Problems, quoted};
 use super::read::{Reading, is_map, items, join, read, read_with, require, unknown_hint};
@@ -111,6 +112,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         sink: String::new(),
         language: general.language,
         public_url: public_url.clone(),
+        go_templates: Default::default(),
     };
     let (receivers, sinks) = receivers::read_all(root, &setting, &names, context);
     let tls = tls::read(root, context);
@@ -135,6 +137,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         self_check,
         heartbeat,
         zabbix: zabbix::read_all(root, &mut context.problems),
+        go_templates: Arc::default(),
         policy,
         warnings: Vec::new(),
     })

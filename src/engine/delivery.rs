@@ -270,7 +270,7 @@ pub(super) fn present(state: &mut State, now: Timestamp, delivery: &Delivery) ->
     let (id, number) = (incident.id, incident.notification_count);
     let Some(incident) = view::incident(state, &id) else { return Arc::clone(late) };
     let reason = ended_since(delivery);
-    Arc::new(Notification { id: format!("{id}.{number}"), number, kind, at: now, reason, incident })
+    Arc::new(Notification { id: format!("{id}.{number}"), number, kind, at: now, reason, incident, group: None })
 }
 
 fn ended_since(delivery: &Delivery) -> String {

@@ -58,7 +58,8 @@ pub fn closed(state: &mut State, now: Timestamp, thread: &Thread, kind: Notifica
         return;
     }
     let id = format!("{}.{number}", incident.id);
-    let notification = Arc::new(Notification { id, number, kind, at: now, reason: reason.to_owned(), incident });
+    let notification =
+        Arc::new(Notification { id, number, kind, at: now, reason: reason.to_owned(), incident, group: None });
     deliver(state, now, &notification, sinks, &thread.remotes);
 }
 
@@ -105,6 +106,7 @@ fn send(
         at: now,
         reason: reason.to_owned(),
         incident: view,
+        group: None,
     });
     deliver(state, now, &notification, sinks, &BTreeMap::new());
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::model::priority::PriorityMatrix;
 use crate::model::silence::Maintenance;
 use crate::model::topology::TopologyFile;
-use crate::model::{Matcher, Priority, Severity, Span, Timestamp};
+use crate::model::{Matcher, Priority, Severity, Span, TimeInterval, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
@@ -21,6 +21,12 @@ pub struct Policy {
     pub flap: FlapRule,
     pub priority: PriorityRule,
     pub route: Route,
+    /// What people are told of.
+    #[serde(default)]
+    pub notify_by: NotifyBy,
+    /// Named times, for routes that are mute or active only then.
+    #[serde(default)]
+    pub time_intervals: BTreeMap<String, Vec<TimeInterval>>,
     pub inhibit_rules: Vec<InhibitRule>,
     pub receivers: BTreeMap<String, Receiver>,
     pub escalation_policies: BTreeMap<String, EscalationPolicy>,
@@ -30,6 +36,15 @@ pub struct Policy {
     pub default_sla: Option<String>,
     pub problems: ProblemRule,
     pub maintenance: Vec<Maintenance>,
+}
+
+/// What people are told of: incidents with their cause, or groups of alerts as Alertmanager makes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotifyBy {
+    #[default]
+    Incident,
+    Group,
 }
 
 /// How the names that monitors use become one configuration item.
@@ -179,10 +194,16 @@ pub struct Route {
     /// Go on to the next sibling after a match.
     #[serde(rename = "continue")]
     pub continues: bool,
+    /// Labels that alerts of one group share; `...` is all of them. Only where people are told of groups.
+    pub group_by: Option<Vec<String>>,
     pub group_wait: Option<Span>,
     pub group_interval: Option<Span>,
     pub repeat_interval: Option<Span>,
     pub escalation_policy: Option<String>,
+    /// Nobody hears at these times; not inherited.
+    pub mute_time_intervals: Vec<String>,
+    /// Somebody hears at these times only; not inherited.
+    pub active_time_intervals: Vec<String>,
     pub routes: Vec<Route>,
 }
 
@@ -206,6 +227,9 @@ pub struct InhibitRule {
 pub struct Receiver {
     /// Names of its sinks.
     pub sinks: Vec<String>,
+    /// Those of them that are not told of ends.
+    #[serde(default)]
+    pub without_resolved: Vec<String>,
     /// Receiver that gets what a sink of this one gave up.
     pub fallback: Option<String>,
     /// Interruptions in a minute beyond which P3 and lower wait for the next minute; 0 is no limit.
@@ -298,6 +322,8 @@ impl Default for Policy {
             flap: FlapRule::default(),
             priority: PriorityRule::default(),
             route: Route { receiver: Some(LOG_RECEIVER.to_owned()), ..Route::default() },
+            notify_by: NotifyBy::default(),
+            time_intervals: BTreeMap::new(),
             inhibit_rules: Vec::new(),
             receivers: BTreeMap::from([(LOG_RECEIVER.to_owned(), log)]),
             escalation_policies: BTreeMap::new(),

@@ -49,6 +49,7 @@ fn delivery(now: Timestamp, probe: &str) -> Delivery {
         at: now,
         reason: "the daemon checks itself".to_owned(),
         incident: view(incident, now),
+        group: None,
     };
     Delivery {
         id: format!("{id}.{SINK}"),

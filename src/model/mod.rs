@@ -6,6 +6,7 @@
 //! ```
 
 pub mod alert;
+pub mod alert_group;
 pub mod audit;
 pub mod change;
 pub mod cycles;
@@ -23,11 +24,13 @@ pub mod severity;
 pub mod silence;
 pub mod sla;
 pub mod span;
+pub mod time_interval;
 pub mod timeline;
 pub mod timestamp;
 pub mod topology;
 
 pub use alert::{Alert, AlertStatus};
+pub use alert_group::{GroupAlert, GroupView};
 pub use change::{Change, ChangeKind, ChangeState};
 pub use delivery::{Delivery, DeliveryState};
 pub use event::{Event, EventStatus};
@@ -42,5 +45,6 @@ pub use problem::Problem;
 pub use severity::Severity;
 pub use silence::Silence;
 pub use span::Span;
+pub use time_interval::TimeInterval;
 pub use timeline::TimelineEntry;
 pub use timestamp::Timestamp;

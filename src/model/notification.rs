@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::incident::RootCause;
 use super::problem::{Problem, ProblemState};
-use super::{Impact, IncidentId, IncidentState, Labels, Priority, Severity, Timestamp, Urgency};
+use super::{GroupView, Impact, IncidentId, IncidentState, Labels, Priority, Severity, Timestamp, Urgency};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +100,9 @@ pub struct Notification {
     /// Why this is sent now, one sentence.
     pub reason: String,
     pub incident: IncidentView,
+    /// Where people are told of groups: the group, of which `incident` is a summary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<GroupView>>,
 }
 
 /// The incident as people see it. Lists are cut; the counts are not.

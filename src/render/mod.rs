@@ -10,11 +10,13 @@
 //! document and escaped when it leaves it, so no alert can write markup into anyone's screen.
 
 pub mod dialect;
+pub mod go_template;
 pub mod markup;
 mod sample;
 pub mod template;
 pub mod text;
 
+pub use go_template::GoTemplates;
 pub use markup::Document;
 pub use sample::sample_notification;
 pub use template::Templates;

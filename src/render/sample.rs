@@ -69,6 +69,7 @@ pub fn sample_notification(kind: NotificationKind, now: Timestamp) -> Notificati
         at: now,
         reason: reason.into(),
         incident,
+        group: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod slack;
 mod webhook;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use quote::quote;
 
@@ -22,7 +23,7 @@ use crate::model::delivery::Progress;
 use crate::model::incident::RemoteId;
 use crate::model::{Notification, Timestamp};
 use crate::mutant::{self, Mutant};
-use crate::render::{Document, Language, Templates};
+use crate::render::{Document, GoTemplates, Language, Templates};
 
 /// Every sink there is, by name.
 pub const SINKS: &[&SinkSpec] = &[&email::SPEC, &log::SPEC, &servicenow::SPEC, &slack::SPEC, &webhook::SPEC];
@@ -57,6 +58,8 @@ pub struct Setting {
     pub language: Language,
     /// For links in messages.
     pub public_url: Option<String>,
+    /// What the texts of an `alertmanager.yml` may call.
+    pub go_templates: Arc<GoTemplates>,
 }
 
 /// `count` requests in each `per_ms`, with that many at once.

@@ -14,6 +14,7 @@ pub(super) fn setting() -> Setting {
         sink: "ops/test".into(),
         language: Language::En,
         public_url: Some("https://watchbell.example".into()),
+        go_templates: Default::default(),
     }
 }
 

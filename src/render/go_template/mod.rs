@@ -1,0 +1,12 @@
+//! Go's templates, as far as the fields of an `alertmanager.yml` use them.
+
+/// What is wrong with a template, or went wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    pub message: String,
+}
+
+/// The named templates that texts may call: Alertmanager's own and those of the operator's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GoTemplates;
