@@ -55,6 +55,7 @@ impl Holders<AlertNumber> for Numbered<Timestamp> {
 pub struct Deadlines {
     alerts: Moments<AlertNumber, Numbered<Timestamp>>,
     incidents: Moments<IncidentId>,
+    groups: Moments<IncidentId>,
     silences: Moments<String>,
     maintenances: Moments<String>,
     changes: Option<Timestamp>,
@@ -102,13 +103,26 @@ impl Deadlines {
     }
 
     pub fn next(&self) -> Option<Timestamp> {
-        let Self { alerts, incidents, silences, maintenances, changes } = self;
-        [alerts.next(), incidents.next(), silences.next(), maintenances.next(), *changes].into_iter().flatten().min()
+        let Self { alerts, incidents, groups, silences, maintenances, changes } = self;
+        [alerts.next(), incidents.next(), groups.next(), silences.next(), maintenances.next(), *changes]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// All that are due, earliest first. They stay until their holder sets a new moment.
+    /// Groups are looked at by themselves, once everything else of a step is known.
+    pub fn set_group(&mut self, id: IncidentId, at: Option<Timestamp>) {
+        self.groups.set(id, at);
+    }
+
+    /// The group that has been due for longest.
+    pub fn due_group(&self, now: Timestamp) -> Option<IncidentId> {
+        self.groups.due(now).next().map(|(_, id)| *id)
+    }
+
+    /// All others that are due, earliest first. They stay until their holder sets a new moment.
     pub fn due(&self, now: Timestamp) -> Vec<Deadline> {
-        let Self { alerts, incidents, silences, maintenances, changes } = self;
+        let Self { alerts, incidents, silences, maintenances, changes, .. } = self;
         let forgotten = mutant::is(Mutant::LateDeadlineSkipped).then(|| now - Span::from_mins(10));
         let mut due: Vec<(Timestamp, Deadline)> = Vec::new();
         due.extend(alerts.due(now).map(|(at, number)| (at, Deadline::Alert(*number))));

@@ -76,6 +76,7 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
         fired_at: now,
         last_seen_at: now,
         resolved_at: (!is_firing).then_some(now),
+        ended_at: (!is_firing).then_some(event.at),
         expires_at: event.expires_at,
         opened_by: event.id.into(),
         event_count: 1,
@@ -121,6 +122,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         (true, false) => {
             alert.status = AlertStatus::Resolved;
             alert.resolved_at = Some(now);
+            alert.ended_at = Some(event.at);
             alert.expires_at = None;
             ChangeKind::Resolved
         }
@@ -130,9 +132,15 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
             alert.started_at = event.at;
             alert.fired_at = now;
             alert.resolved_at = None;
+            alert.ended_at = None;
             alert.opened_by = event.id.into();
             alert.surprise = surprise.unwrap_or(0);
             ChangeKind::Fired
+        }
+        (true, true) if event.at < alert.started_at => {
+            // Another sender of the same alert has seen it earlier.
+            alert.started_at = event.at;
+            ChangeKind::Altered
         }
         (true, true) if alert.severity != event.severity || alert.marker != event.marker => ChangeKind::Altered,
         (true, true) => ChangeKind::Repeated,
@@ -160,6 +168,7 @@ fn is_mere_repeat(alert: &Alert, now: Timestamp, event: &Event) -> bool {
     now.since(alert.recorded_at) < REPEAT_RECORDED_EVERY
         && now >= alert.recorded_at
         && alert.is_firing() == is_firing
+        && (!is_firing || event.at >= alert.started_at)
         && (!is_firing && event.marker.is_none()
             || is_firing
                 && alert.severity == event.severity

@@ -15,7 +15,7 @@ use super::effect::Effect;
 use super::input::SendResult;
 use super::policy::LOG_RECEIVER;
 use super::state::State;
-use super::{notify, redrive, self_check, system, timeline, view};
+use super::{dispatch, notify, redrive, self_check, system, timeline, view};
 
 /// The alert that stands for "a sink cannot be reached".
 pub const SINK_ALERT: &str = "Notifications cannot be delivered";
@@ -119,10 +119,13 @@ fn delivered(state: &mut State, now: Timestamp, delivery: Delivery, proof: Strin
         ..delivery
     };
     note_remote(state, &delivery);
-    state.put_delivery(delivery);
+    state.put_delivery(delivery.clone());
     state.emit(Effect::Settle(id));
     timeline::incident(state, now, &incident, TimelineKind::Delivered, &sink, format!("delivered to {sink}: {proof}"));
     system::clear(state, now, SINK_ALERT, &sink);
+    if incident.is_group() {
+        dispatch::delivered(state, now, &delivery);
+    }
 }
 
 /// The incident remembers the remote object, and so does what still waits for the same sink.
@@ -246,7 +249,8 @@ fn fallback_sinks(state: &State, delivery: &Delivery) -> Vec<(String, String)> {
     // What is a stand-in already goes to the log: two broken receivers must not play ping-pong.
     let receiver = match (&delivery.fallback_for, fallback) {
         (None, Some(fallback)) => fallback,
-        (None, None) if root != delivery.receiver => root,
+        // A group's receiver is asked again at the group's next moment; nobody else was to hear of it.
+        (None, None) if root != delivery.receiver && !delivery.incident.is_group() => root,
         _ => LOG_RECEIVER.to_owned(),
     };
     notify::sinks_of(state, &[receiver]).into_iter().filter(|(sink, _)| *sink != delivery.sink).collect()
@@ -256,7 +260,7 @@ fn fallback_sinks(state: &State, delivery: &Delivery) -> Vec<(String, String)> {
 /// nobody may be called after the end.
 pub(super) fn present(state: &mut State, now: Timestamp, delivery: &Delivery) -> Arc<Notification> {
     let late = &delivery.notification;
-    if late.kind.is_final() || late.kind.is_about_problem() {
+    if late.kind.is_final() || late.kind.is_about_problem() || delivery.incident.is_group() {
         return Arc::clone(late);
     }
     let kind = match state.incident(&delivery.incident).map(|incident| incident.state) {

@@ -1,31 +1,72 @@
 //! Inhibition by rule: while a source alert fires, matching targets are muted. The index holds, for each
 //! rule and each combination of `equal` labels, the sources that fire, so that a check costs the same
 //! with ten alerts and with a million.
+//!
+//! As in Alertmanager an alert that matches both sides of a rule is inhibited only by those that do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Matcher;
 use crate::model::alert::{Alert, AlertNumber};
+use crate::model::{Fingerprint, Matcher};
 
-use super::policy::InhibitRule;
+use super::policy::{InhibitRule, NotifyBy, Policy};
 use super::state::State;
 
 #[derive(Clone, Debug, Default)]
 pub struct Inhibitors {
-    sources: BTreeMap<(usize, Vec<String>), BTreeSet<AlertNumber>>,
+    /// By rule and hash of the `equal` labels.
+    sources: BTreeMap<(usize, Fingerprint), Sources>,
 }
 
-pub fn index(inhibitors: &mut Inhibitors, rules: &[InhibitRule], alert: &Alert) {
-    for (rule_index, rule) in rules.iter().enumerate() {
-        if !matches(&rule.source_matchers, alert) {
+#[derive(Clone, Debug, Default)]
+struct Sources {
+    /// Those that are no targets of the same rule.
+    plain: BTreeSet<AlertNumber>,
+    /// Those that are.
+    both: BTreeSet<AlertNumber>,
+}
+
+/// Which labels matchers see of an alert.
+#[derive(Clone, Copy, Debug)]
+pub struct Eyes(NotifyBy);
+
+impl Eyes {
+    pub fn of(policy: &Policy) -> Self {
+        Self(policy.notify_by)
+    }
+
+    /// Where people are told of groups, its labels and nothing else; otherwise also what every alert has.
+    pub fn label<'a>(self, alert: &'a Alert, name: &str) -> Option<&'a str> {
+        match self.0 {
+            NotifyBy::Group => alert.labels.get(name),
+            NotifyBy::Incident => label(alert, name),
+        }
+    }
+
+    fn matches(self, matchers: &[Matcher], alert: &Alert) -> bool {
+        matchers.iter().all(|matcher| matcher.is_match(self.label(alert, &matcher.name)))
+    }
+
+    fn key(self, index: usize, rule: &InhibitRule, alert: &Alert) -> (usize, Fingerprint) {
+        (index, Fingerprint::of(rule.equal.iter().map(|name| self.label(alert, name).unwrap_or(""))))
+    }
+}
+
+pub fn index(inhibitors: &mut Inhibitors, policy: &Policy, alert: &Alert) {
+    let eyes = Eyes::of(policy);
+    for (rule_index, rule) in policy.inhibit_rules.iter().enumerate() {
+        if !eyes.matches(&rule.source_matchers, alert) {
             continue;
         }
-        let key = (rule_index, equal_values(rule, alert));
+        let key = eyes.key(rule_index, rule, alert);
         if alert.is_firing() {
-            inhibitors.sources.entry(key).or_default().insert(alert.number);
-        } else if let Some(numbers) = inhibitors.sources.get_mut(&key) {
-            numbers.remove(&alert.number);
-            if numbers.is_empty() {
+            let sources = inhibitors.sources.entry(key).or_default();
+            let is_target = eyes.matches(&rule.target_matchers, alert);
+            if is_target { &mut sources.both } else { &mut sources.plain }.insert(alert.number);
+        } else if let Some(sources) = inhibitors.sources.get_mut(&key) {
+            sources.plain.remove(&alert.number);
+            sources.both.remove(&alert.number);
+            if sources.plain.is_empty() && sources.both.is_empty() {
                 inhibitors.sources.remove(&key);
             }
         }
@@ -46,26 +87,35 @@ pub fn reindex(state: &mut State, number: AlertNumber) {
 
 /// Why this alert is inhibited, if it is.
 pub fn cause(state: &State, alert: &Alert) -> Option<String> {
-    for (index, rule) in state.policy().inhibit_rules.iter().enumerate() {
-        if !matches(&rule.target_matchers, alert) {
-            continue;
-        }
-        let sources = state.inhibitors.sources.get(&(index, equal_values(rule, alert)));
-        // An alert that is both source and target does not inhibit itself.
-        let source = sources.into_iter().flatten().find(|number| **number != alert.number);
-        if let Some(source) = source.and_then(|number| state.alert(*number)) {
-            return Some(format!("inhibited by {} ({})", source.name, source.id()));
-        }
-    }
-    None
+    source(state, alert).map(|source| format!("inhibited by {} ({})", source.name, source.id()))
 }
 
-fn equal_values(rule: &InhibitRule, alert: &Alert) -> Vec<String> {
-    rule.equal.iter().map(|name| label(alert, name).unwrap_or("").to_owned()).collect()
+/// The alert that inhibits this one, if there is one.
+pub fn source<'a>(state: &'a State, alert: &Alert) -> Option<&'a Alert> {
+    let policy = state.policy();
+    let eyes = Eyes::of(policy);
+    policy.inhibit_rules.iter().enumerate().find_map(|(index, rule)| {
+        if !eyes.matches(&rule.target_matchers, alert) {
+            return None;
+        }
+        let sources = state.inhibitors.sources.get(&eyes.key(index, rule, alert))?;
+        let is_source = eyes.matches(&rule.source_matchers, alert);
+        let both = sources.both.iter().filter(|_| !is_source);
+        let mut candidates = sources.plain.iter().chain(both).filter_map(|number| state.alert(*number));
+        // Equal hashes are taken for nothing more than a hint.
+        let is_equal = |source: &&Alert| {
+            rule.equal
+                .iter()
+                .all(|name| eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or(""))
+        };
+        candidates.find(is_equal)
+    })
 }
 
-fn matches(matchers: &[Matcher], alert: &Alert) -> bool {
-    !matchers.is_empty() && matchers.iter().all(|matcher| matcher.is_match(label(alert, &matcher.name)))
+/// Whether a rule could inhibit it.
+pub fn is_target(state: &State, alert: &Alert) -> bool {
+    let eyes = Eyes::of(state.policy());
+    state.policy().inhibit_rules.iter().any(|rule| eyes.matches(&rule.target_matchers, alert))
 }
 
 /// A label as matchers see it: the alert's own, plus what every alert has.

@@ -18,7 +18,8 @@ use super::fixed::ONE;
 use super::policy::Policy;
 use super::state::State;
 use super::{
-    command, correlate, dedup, flap, notify, problem, root_cause, schedule_alert, sla, split, system, timeline,
+    command, correlate, dedup, dispatch, flap, notify, problem, root_cause, schedule_alert, sla, split, system,
+    timeline,
 };
 
 /// A resolved alert stays in memory this long, so that late repeats of its end are still recognised
@@ -354,7 +355,7 @@ pub fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: Option<&s
 
 /// A deadline of an alert: it expires, settles, or leaves memory.
 pub fn alert_due(state: &mut State, now: Timestamp, number: AlertNumber) {
-    if flap::settle(state, now, number) {
+    if !dispatch::is_on(state) && flap::settle(state, now, number) {
         match state.alert(number).is_some_and(Alert::is_firing) {
             true => correlate::place(state, now, number),
             false => correlate::refile(state, now, number),
@@ -363,6 +364,8 @@ pub fn alert_due(state: &mut State, now: Timestamp, number: AlertNumber) {
     let Some(alert) = state.alert(number) else { return };
     if alert.is_firing() && system::expires_at(state, alert).is_some_and(|at| at <= now) {
         expire(state, now, number);
+    } else if dispatch::is_on(state) {
+        // It leaves with its groups.
     } else if !alert.is_firing() && alert.incident.is_none() && alert_leaves_at(alert, state.policy()) <= now {
         state.evict_alert(number);
         return;
@@ -374,12 +377,15 @@ fn expire(state: &mut State, now: Timestamp, number: AlertNumber) {
     let Some(alert) = state.alert_mut(number) else { return };
     alert.status = crate::model::AlertStatus::Resolved;
     alert.resolved_at = Some(now);
-    alert.expires_at = None;
+    alert.ended_at = alert.expires_at.take();
     let (fingerprint, incident) = (alert.fingerprint, alert.incident);
     let text = format!("{} was not sent again by {} in time and counts as over", alert.name, alert.source);
     timeline::alert(state, now, fingerprint, incident, TimelineKind::AlertResolved, "dedup", text);
     let change = Change { alert: number, kind: ChangeKind::Resolved };
     super::inhibit::reindex(state, number);
+    if dispatch::is_on(state) {
+        return dispatch::follow(state, now, &change);
+    }
     flap::run(state, now, &change);
     correlate::run(state, now, &change);
 }

@@ -16,6 +16,7 @@ pub mod correlate;
 pub mod deadline;
 pub mod dedup;
 pub mod delivery;
+pub mod dispatch;
 pub mod effect;
 pub mod escalate;
 pub mod fixed;
@@ -100,6 +101,10 @@ fn fold(state: &mut State, now: Timestamp, mut event: Event) {
         return;
     }
     normalize::run(state, &mut event);
+    let by_group = dispatch::is_on(state);
+    if by_group {
+        dispatch::complete_labels(&mut event);
+    }
     event.expires_at = event.expires_at.map(|at| state.own_time(at));
     match event.marker {
         Some(Marker::DowntimeStarted) => return maintenance::started(state, now, &event),
@@ -109,6 +114,9 @@ fn fold(state: &mut State, now: Timestamp, mut event: Event) {
     match event.status {
         EventStatus::Firing | EventStatus::Resolved => {
             let change = dedup::run(state, now, event);
+            if by_group {
+                return dispatch::follow(state, now, &change);
+            }
             flap::run(state, now, &change);
             correlate::run(state, now, &change);
         }
@@ -131,6 +139,10 @@ fn tick(state: &mut State, now: Timestamp) {
 /// Everything that follows for the incidents this step has touched, and when they want to be seen again.
 fn settle(state: &mut State, now: Timestamp) {
     state.follow_alerts();
+    // All alerts of this step are in by now, so one that inhibits another has been seen.
+    while let Some(id) = state.deadlines.due_group(now) {
+        dispatch::due(state, now, &id);
+    }
     while let Some(id) = state.touched.pop_first() {
         evaluate(state, now, &id);
         let at = state.incident(&id).and_then(|incident| incident_moment(state, incident));
@@ -183,6 +195,10 @@ pub(crate) fn incident_moment(state: &State, incident: &Incident) -> Option<Time
 /// When an alert next wants to be looked at: it expires, stops flapping, or leaves memory.
 pub(crate) fn alert_moment(state: &State, alert: &Alert) -> Option<Timestamp> {
     let policy = state.policy();
+    if dispatch::is_on(state) {
+        // What is over leaves once that is told.
+        return system::expires_at(state, alert).filter(|_| alert.is_firing());
+    }
     let flap = flap::settles_at(alert, &policy.flap);
     if alert.is_firing() {
         return [system::expires_at(state, alert), flap].into_iter().flatten().min();

@@ -26,6 +26,7 @@ use crate::model::{
 
 use super::changes::RecentChanges;
 use super::deadline::{Deadline, Deadlines};
+use super::dispatch::{self, Book};
 use super::effect::Effect;
 use super::groups::Groups;
 use super::history::History;
@@ -60,6 +61,8 @@ pub struct State {
     pub(super) inhibitors: Inhibitors,
     pub(super) groups: Groups,
     pub(super) deadlines: Deadlines,
+    /// Groups of alerts, where people are told of those.
+    pub(super) book: Book,
     pub(super) routes_decided: route::Decided,
     /// Shared with rows that are on their way to the store, so that taking changes copies nothing.
     pub(super) alerts: Numbered<Arc<Alert>>,
@@ -149,6 +152,7 @@ impl State {
         self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
         self.policy = Arc::new(policy);
         self.rebuild();
+        dispatch::rebuild(self, now);
     }
 
     pub fn alert(&self, number: AlertNumber) -> Option<&Alert> {
@@ -206,6 +210,16 @@ impl State {
     /// The alerts of an incident on the item of this name.
     pub(super) fn alerts_on(&self, id: &IncidentId, item: &str) -> Option<&SmallSet<AlertNumber>> {
         self.groups.members(id)?.on(self.topology.id(item)?)
+    }
+
+    /// Groups of alerts, where people are told of those.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// To be read elsewhere while the state goes on.
+    pub fn shared_alert(&self, number: AlertNumber) -> Option<Arc<Alert>> {
+        self.alerts.get(number).cloned()
     }
 
     pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
@@ -408,7 +422,7 @@ impl State {
     /// Follows an alert in the index of inhibition.
     pub(super) fn index_inhibitor(&mut self, number: AlertNumber) {
         if let Some(alert) = self.alerts.get(number) {
-            inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
+            inhibit::index(&mut self.inhibitors, &self.policy, alert);
         }
     }
 

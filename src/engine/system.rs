@@ -18,7 +18,8 @@ pub const SOURCE: &str = "watchbell";
 /// origin ends it.
 pub const TOPOLOGY_ALERT: &str = "Topology cannot be pulled";
 
-/// After a start, senders that refresh their alerts (Prometheus) get this long before one counts as over.
+/// After a start, senders that refresh their alerts (Prometheus) get at most this long before one counts as over;
+/// those that announce a shorter life get that.
 pub(super) const REFRESH_GRACE: Span = Span::from_mins(5);
 
 /// What was in flight is in doubt, and what expired while we were away may only not have been heard.
@@ -51,7 +52,8 @@ fn grant_refresh(state: &mut State, now: Timestamp) {
 /// which we could not hear it.
 pub(super) fn expires_at(state: &State, alert: &Alert) -> Option<Timestamp> {
     let away_until = state.away_until().filter(|until| alert.last_seen_at < *until);
-    alert.expires_at.map(|at| away_until.map_or(at, |until| at.max(until + REFRESH_GRACE)))
+    let grace = |at: Timestamp| REFRESH_GRACE.min(at.since(alert.last_seen_at)).max(Span::ZERO);
+    alert.expires_at.map(|at| away_until.map_or(at, |until| at.max(until + grace(at))))
 }
 
 /// The wall clock was set, or all of the machine stood still. Waits count our own time and go on; what

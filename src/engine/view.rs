@@ -66,7 +66,7 @@ pub fn incident(state: &State, id: &IncidentId) -> Option<IncidentView> {
         services: incident.services.iter().cloned().collect(),
         configuration_items: incident.configuration_items.iter().take(ITEMS_SHOWN).cloned().collect(),
         configuration_item_count: incident.configuration_item_count,
-        alerts: ranked(state, incident).into_iter().take(ALERTS_SHOWN).map(alert).collect(),
+        alerts: ranked(state, incident).into_iter().take(ALERTS_SHOWN).map(AlertView::of).collect(),
         alert_count: incident.alert_count,
         firing_count: incident.firing_count,
         clocks: incident
@@ -84,21 +84,4 @@ pub fn incident(state: &State, id: &IncidentId) -> Option<IncidentView> {
         merged_into: incident.merged_into,
         url,
     })
-}
-
-fn alert(alert: &Alert) -> AlertView {
-    AlertView {
-        id: alert.id(),
-        source: alert.source.to_string(),
-        name: alert.name.to_string(),
-        summary: alert.summary().to_owned(),
-        severity: alert.severity,
-        status: alert.status,
-        started_at: alert.started_at,
-        configuration_item: alert.configuration_item.as_deref().map(str::to_owned),
-        labels: alert.labels.clone(),
-        annotations: alert.annotations.clone(),
-        runbook_url: alert.annotations.get("runbook_url").map(str::to_owned),
-        url: alert.url.as_deref().map(str::to_owned),
-    }
 }

@@ -70,6 +70,7 @@ pub fn alert(firing: &Firing, number: AlertNumber, at: Timestamp) -> Alert {
         fired_at: at,
         last_seen_at: at,
         resolved_at: None,
+        ended_at: None,
         expires_at: None,
         opened_by: firing.id.as_str().into(),
         event_count: 1,

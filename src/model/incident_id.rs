@@ -6,8 +6,12 @@
 //! scrambled, so that the first few characters tell today's incidents apart.
 //!
 //! ```text
-//! key  = milliseconds since 2024 (41 bits) · hash (9 bits)   ──×ODD mod 2⁵⁰──▶   inc-wrfhkd4vpg
+//! key  = 0 · milliseconds since 2024 (40 bits) · hash (9 bits)   ──×ODD mod 2⁵⁰──▶   inc-wrfhkd4vpg
+//! key  = 1 · hash of route and labels (49 bits)                  ──×ODD mod 2⁵⁰──▶   grp-2e0vfm7kqa
 //! ```
+//!
+//! Where people are told of groups of alerts (`notify_by: group`), a group stands in an incident's place: its
+//! deliveries are filed under an id of the second kind, which is the same whenever the group comes again.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -22,11 +26,14 @@ use super::{Fingerprint, Timestamp};
 pub struct IncidentId(u64);
 
 const PREFIX: &str = "inc-";
+const GROUP_PREFIX: &str = "grp-";
 const CHARS: usize = 10;
 const BITS: u32 = 50;
 const MASK: u64 = (1 << BITS) - 1;
 const HASH_BITS: u32 = 9;
-/// 2024-01-01T00:00:00Z; the milliseconds last until 2093.
+/// Set in the ids of groups.
+const GROUP: u64 = 1 << (BITS - 1);
+/// 2024-01-01T00:00:00Z; the milliseconds last until 2058.
 const SINCE_MS: i64 = 1_704_067_200_000;
 /// An odd number has an inverse modulo a power of two; this one spreads low bits over the high ones.
 const ODD: u64 = 0x2_5b1c_9d3f_4e6b;
@@ -49,10 +56,19 @@ impl IncidentId {
 
     /// The id of what `opening` opened at `at`, after the incident with the highest id so far.
     pub fn next(last: Option<Self>, at: Timestamp, opening: Fingerprint) -> Self {
-        let millis = (at.as_millis() - SINCE_MS).max(0).cast_unsigned() & (MASK >> HASH_BITS);
+        let millis = (at.as_millis() - SINCE_MS).max(0).cast_unsigned() & (MASK >> (HASH_BITS + 1));
         let hash = opening.mixed() & ((1 << HASH_BITS) - 1);
         let by_time = (millis << HASH_BITS | hash).max(1);
         Self(last.map_or(by_time, |last| by_time.max(last.0 + 1)) & MASK)
+    }
+
+    /// The id of a group of alerts; `attempt` tells apart those whose hashes are equal.
+    pub const fn of_group(group: Fingerprint, attempt: u64) -> Self {
+        Self(GROUP | group.mixed().wrapping_add(attempt) & (GROUP - 1))
+    }
+
+    pub const fn is_group(self) -> bool {
+        self.0 & GROUP != 0
     }
 
     /// Rises with the time of opening; what the store files it under.
@@ -72,7 +88,7 @@ impl IncidentId {
 
     fn text(self) -> [u8; PREFIX.len() + CHARS] {
         let scrambled = self.0.wrapping_mul(ODD) & MASK;
-        let mut text = *b"inc-0000000000";
+        let mut text = if self.is_group() { *b"grp-0000000000" } else { *b"inc-0000000000" };
         for (index, char) in text[PREFIX.len()..].iter_mut().enumerate() {
             *char = BASE32[(scrambled >> (BITS as usize - 5 * (index + 1))) as usize & 31];
         }
@@ -101,13 +117,15 @@ impl FromStr for IncidentId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refused = || ParseIncidentIdError(text.escape_debug().take(80).collect());
-        let chars = text.strip_prefix(PREFIX).filter(|chars| chars.len() == CHARS).ok_or_else(refused)?;
+        let chars = text.strip_prefix(PREFIX).or_else(|| text.strip_prefix(GROUP_PREFIX));
+        let chars = chars.filter(|chars| chars.len() == CHARS).ok_or_else(refused)?;
         let mut scrambled = 0;
         for byte in chars.bytes() {
             let digit = BASE32.iter().position(|other| *other == byte).ok_or_else(refused)?;
             scrambled = scrambled << 5 | digit as u64;
         }
-        Ok(Self(scrambled.wrapping_mul(INVERSE) & MASK))
+        let id = Self(scrambled.wrapping_mul(INVERSE) & MASK);
+        if text.starts_with(GROUP_PREFIX) == id.is_group() { Ok(id) } else { Err(refused()) }
     }
 }
 
@@ -134,7 +152,7 @@ impl<'de> Deserialize<'de> for IncidentId {
 /// An id for tests: the same for the same name.
 #[cfg(test)]
 pub(crate) fn sample_id(name: &str) -> IncidentId {
-    IncidentId::from_key(Fingerprint::of([name]).mixed())
+    IncidentId::from_key(Fingerprint::of([name]).mixed() & (GROUP - 1))
 }
 
 #[cfg(test)]

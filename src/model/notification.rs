@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::incident::RootCause;
 use super::problem::{Problem, ProblemState};
-use super::{GroupView, Impact, IncidentId, IncidentState, Labels, Priority, Severity, Timestamp, Urgency};
+use super::{Alert, GroupView, Impact, IncidentId, IncidentState, Labels, Priority, Severity, Timestamp, Urgency};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -170,6 +170,25 @@ pub struct AlertView {
     pub runbook_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+impl AlertView {
+    pub fn of(alert: &Alert) -> Self {
+        Self {
+            id: alert.id(),
+            source: alert.source.to_string(),
+            name: alert.name.to_string(),
+            summary: alert.summary().to_owned(),
+            severity: alert.severity,
+            status: alert.status,
+            started_at: alert.started_at,
+            configuration_item: alert.configuration_item.as_deref().map(str::to_owned),
+            labels: alert.labels.clone(),
+            annotations: alert.annotations.clone(),
+            runbook_url: alert.annotations.get("runbook_url").map(str::to_owned),
+            url: alert.url.as_deref().map(str::to_owned),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

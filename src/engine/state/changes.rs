@@ -74,6 +74,9 @@ pub(in crate::engine) mod fact {
     pub const CHANGE: &str = "change";
     pub const AWAY_UNTIL: &str = "away_until";
     pub const TOPOLOGY: &str = "topology";
+    pub const ALERT_GROUP: &str = "alert_group";
+    pub const TOLD: &str = "told";
+    pub const GROUP_NOTIFICATION: &str = "group_notification";
     pub const TOPOLOGY_VERSION: &str = "topology_version";
 }
 

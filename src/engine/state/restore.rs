@@ -8,7 +8,7 @@ use crate::engine::deadline::{Deadline, Deadlines};
 use crate::engine::groups::Groups;
 use crate::engine::inhibit::{self, Inhibitors};
 use crate::engine::topology::Topology;
-use crate::engine::{alert_moment, changes, incident_moment, normalize};
+use crate::engine::{alert_moment, changes, dispatch, incident_moment, normalize};
 use crate::model::alert::AlertNumber;
 use crate::model::incident::{Routed, Wave};
 use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Timestamp};
@@ -88,6 +88,7 @@ impl State {
         }
         state.deliveries = snapshot.deliveries.into_iter().map(|d| ((d.incident, d.id.clone()), d)).collect();
         state.rebuild();
+        dispatch::rebuild(&mut state, snapshot.last_at);
         Ok(state)
     }
 
@@ -125,6 +126,9 @@ impl State {
                 let id = serde_json::from_value(Value::from(key))?;
                 self.problem_threads.insert(id, serde_json::from_value(value)?);
             }
+            fact::ALERT_GROUP => dispatch::restore(self, value)?,
+            fact::TOLD => dispatch::restore_told(self, key, value)?,
+            fact::GROUP_NOTIFICATION => self.book.notification_count = serde_json::from_value(value)?,
             fact::TOPOLOGY if mutant::is(Mutant::OriginLostOnRestart) => {}
             fact::TOPOLOGY => self.origins.restore(key, value)?,
             fact::TOPOLOGY_VERSION => self.origins.restore_version(value)?,
@@ -157,7 +161,7 @@ impl State {
         let numbers: Vec<AlertNumber> = self.alerts.values().map(|alert| alert.number).collect();
         for number in numbers {
             let Some(alert) = self.alerts.get(number) else { continue };
-            inhibit::index(&mut self.inhibitors, &self.policy.inhibit_rules, alert);
+            inhibit::index(&mut self.inhibitors, &self.policy, alert);
             if let Some(incident) = alert.incident.as_ref().and_then(|id| self.incidents.get(id)) {
                 self.groups.add(&mut self.topology, self.policy.correlation.hops_max, &incident.id, alert);
             }

@@ -7,7 +7,7 @@ mod learning;
 mod problems;
 mod properties;
 mod redrive;
-mod scenario;
+pub(super) mod scenario;
 mod split;
 mod split_by_hand;
 mod storm;

@@ -1,0 +1,209 @@
+//! Who hears of alerts where people are told of groups instead of incidents (`notify_by: group`): Alertmanager's
+//! way, with its times. Each alert belongs to a group on every route that takes it; a group is told of after
+//! `group_wait`, looked at again each `group_interval`, and repeated after `repeat_interval`.
+//!
+//! ```text
+//! alert ─▶ tree (which routes) ─▶ book (which group) ─▶ flush, when it is time ─▶ log (is it news?) ─▶ delivery
+//!                                                        │ inhibited · mute time · silenced
+//!                                                        ▼ told: what is resolved leaves the group
+//! ```
+//!
+//! What decides is durable or follows from what is: the alerts, the log of what was told, when a group began. So a
+//! restart at any moment repeats nothing and forgets nothing.
+
+mod book;
+mod flush;
+mod log;
+mod tree;
+mod view;
+
+pub use book::{AlertGroup, Book};
+pub use flush::muted_by;
+pub use log::{Told, restore as restore_told};
+pub use tree::{GroupRoute, Tree};
+pub use view::{by_labels, order};
+
+use serde_json::Value;
+
+use crate::model::alert::AlertNumber;
+use crate::model::event::Event;
+use crate::model::{Delivery, Fingerprint, IncidentId, Labels, Span, Timestamp};
+
+use super::dedup::{Change, ChangeKind};
+use super::policy::NotifyBy;
+use super::state::{State, fact};
+use super::system::SOURCE;
+
+/// An alert that a rule could inhibit waits this long for the one that does, which may stand in the next request.
+const INHIBITOR_WAIT: Span = Span::from_millis(500);
+
+pub fn is_on(state: &State) -> bool {
+    state.policy().notify_by == NotifyBy::Group
+}
+
+/// Matchers, groups and messages see the labels alone. What other monitors say besides them becomes labels, so that
+/// their alerts can be routed as well.
+pub fn complete_labels(event: &mut Event) {
+    if event.labels.get("alertname").is_some() || event.dedup_key == label_fingerprint(&event.labels).to_string() {
+        return;
+    }
+    event.labels.insert("alertname", &event.name);
+    if event.labels.get("severity").is_none() {
+        event.labels.insert("severity", event.severity.as_str());
+    }
+    if let Some(item) = event.configuration_item.as_ref().filter(|_| event.labels.get("instance").is_none()) {
+        event.labels.insert("instance", item);
+    }
+}
+
+/// Alertmanager's hash of a label set.
+pub fn label_fingerprint(labels: &Labels) -> Fingerprint {
+    Fingerprint::of(labels.iter().flat_map(|(name, value)| [name, value]))
+}
+
+/// Files an alert that has changed.
+pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
+    let Some(alert) = state.alert(change.alert) else { return };
+    match change.kind {
+        ChangeKind::Fired => place(state, now, change.alert),
+        ChangeKind::Resolved | ChangeKind::Repeated | ChangeKind::Altered => {
+            if !alert.is_firing() && !state.book.is_member(change.alert) {
+                // It was over before anybody could be told.
+                return state.evict_alert(change.alert);
+            }
+        }
+    }
+    super::schedule_alert(state, change.alert);
+}
+
+/// Into the groups of all routes that take it.
+fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
+    if state.book.is_member(number) {
+        // It fires again before all were told of its end.
+        return state.book.fires_again(number);
+    }
+    for (route, labels) in homes(state, number) {
+        join(state, now, number, route, labels);
+    }
+}
+
+/// The routes that take an alert, with the labels of its group on each.
+fn homes(state: &State, number: AlertNumber) -> Vec<(usize, Labels)> {
+    let Some(alert) = state.alert(number) else { return Vec::new() };
+    let tree = state.book.tree();
+    let routes =
+        if *alert.source == *SOURCE { vec![Tree::OWN] } else { tree.matching(&state.policy().route, &alert.labels) };
+    routes.into_iter().map(|route| (route, tree.route(route).group_labels(&alert.labels))).collect()
+}
+
+fn join(state: &mut State, now: Timestamp, number: AlertNumber, route: usize, labels: Labels) {
+    if let Some(id) = state.book.find(route, &labels) {
+        state.book.add(&id, number);
+        return;
+    }
+    let Some(started_at) = state.alert(number).map(|alert| alert.started_at) else { return };
+    let group_wait = state.book.tree().route(route).group_wait;
+    // One that has stood for long already has waited.
+    let is_old = state.own_time(started_at) + group_wait < now;
+    let first_at = if is_old { now } else { now + group_wait };
+    let id = state.book.open(route, labels, first_at);
+    state.book.add(&id, number);
+    remember(state, &id);
+    schedule(state, &id);
+}
+
+fn remember(state: &mut State, id: &IncidentId) {
+    let value = state.book.group(id).and_then(|group| serde_json::to_value(group.record()).ok());
+    state.remember(fact::ALERT_GROUP, id.to_string(), value);
+}
+
+fn schedule(state: &mut State, id: &IncidentId) {
+    let at = state.book.group(id).map(|group| group.flush_at);
+    state.deadlines.set_group(*id, at);
+}
+
+/// It is time to look at a group.
+pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
+    if let Some(later) = waits_for_inhibitor(state, now, id) {
+        if let Some(group) = state.book.group_mut(id) {
+            group.postpone(later);
+        }
+        remember(state, id);
+        return schedule(state, id);
+    }
+    let interval = state.book.route_of(id).map(|route| route.group_interval);
+    let Some((group, interval)) = state.book.group_mut(id).zip(interval) else { return schedule(state, id) };
+    group.flushed(now, interval);
+    flush::run(state, now, id);
+    let_go(state, id);
+    schedule(state, id);
+}
+
+/// Until when the first word of a group waits for what may inhibit it.
+fn waits_for_inhibitor(state: &State, now: Timestamp, id: &IncidentId) -> Option<Timestamp> {
+    let group = state.book.group(id)?;
+    if group.flushed_at.is_some() || state.policy().inhibit_rules.is_empty() {
+        return None;
+    }
+    let fresh = group.alerts.iter().filter_map(|number| state.alert(*number)).filter(|alert| alert.is_firing());
+    let fresh = fresh.filter(|alert| alert.fired_at + INHIBITOR_WAIT > now && super::inhibit::is_target(state, alert));
+    fresh.map(|alert| alert.fired_at + INHIBITOR_WAIT).max()
+}
+
+/// What came of a delivery about a group.
+pub fn delivered(state: &mut State, now: Timestamp, delivery: &Delivery) {
+    log::note(state, now, delivery);
+    let_go(state, &delivery.incident);
+}
+
+/// Lets go of what is over and told, and of the group once it is empty.
+fn let_go(state: &mut State, id: &IncidentId) {
+    if state.deliveries_of(id).next().is_some() {
+        return; // Somebody is still to hear of it.
+    }
+    let Some(group) = state.book.group_mut(id) else { return };
+    for number in std::mem::take(&mut group.over) {
+        state.book.remove(id, number);
+        if !state.book.is_member(number) {
+            state.evict_alert(number);
+        }
+    }
+    if state.book.group(id).is_some_and(|group| group.alerts.is_empty()) {
+        state.book.close(id);
+        state.remember(fact::ALERT_GROUP, id.to_string(), None);
+        state.deadlines.set_group(*id, None);
+    }
+}
+
+/// Takes back what a start finds of a group.
+pub(super) fn restore(state: &mut State, value: Value) -> Result<(), serde_json::Error> {
+    state.book.restore(serde_json::from_value(value)?);
+    Ok(())
+}
+
+/// Makes the groups anew from the policy and the alerts; those that there were keep their times.
+pub(super) fn rebuild(state: &mut State, now: Timestamp) {
+    if !is_on(state) {
+        return;
+    }
+    let known = state.book.rebuild(state.shared_policy().as_ref());
+    let numbers: Vec<AlertNumber> = state.alerts().map(|alert| alert.number).collect();
+    for number in numbers {
+        for (route, labels) in homes(state, number) {
+            match state.book.find(route, &labels).or_else(|| state.book.reopen(&known, route, &labels, now)) {
+                Some(id) => state.book.add(&id, number),
+                None => join(state, now, number, route, labels),
+            }
+        }
+    }
+    let groups: Vec<IncidentId> = state.book.groups().map(|group| group.id).collect();
+    for id in groups {
+        schedule(state, &id);
+    }
+    for gone in known.keys().filter(|id| state.book.group(id).is_none()).copied().collect::<Vec<_>>() {
+        state.remember(fact::ALERT_GROUP, gone.to_string(), None);
+    }
+}
+
+#[cfg(test)]
+mod tests;

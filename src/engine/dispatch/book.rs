@@ -1,0 +1,272 @@
+//! Which alerts are in which group. An index: it follows from the alerts, the route tree and when each group began.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::log::Log;
+use super::tree::{GroupRoute, Tree};
+use crate::engine::numbered::Numbered;
+use crate::engine::policy::Policy;
+use crate::model::alert::AlertNumber;
+use crate::model::{Fingerprint, IncidentId, Labels, Span, Timestamp};
+
+#[derive(Clone, Debug)]
+pub struct AlertGroup {
+    /// Its deliveries are filed under it. The same whenever the group comes again.
+    pub id: IncidentId,
+    pub route: usize,
+    route_id: String,
+    pub labels: Labels,
+    pub alerts: BTreeSet<AlertNumber>,
+    /// When it is looked at for the first time; every later time is so many intervals behind.
+    first_at: Timestamp,
+    pub flush_at: Timestamp,
+    pub flushed_at: Option<Timestamp>,
+    /// Those that were over when it was last looked at, and have not fired since: once that is told they leave.
+    pub over: Vec<AlertNumber>,
+    /// Alerts that something muted then, and what.
+    pub muted: BTreeMap<AlertNumber, String>,
+    /// The time intervals that kept people from hearing when it was last looked at.
+    pub muted_by: Vec<String>,
+}
+
+/// What a start needs to know of a group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    id: IncidentId,
+    route: String,
+    labels: Labels,
+    first_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    tree: Tree,
+    groups: BTreeMap<IncidentId, AlertGroup>,
+    by_labels: BTreeMap<(usize, Labels), IncidentId>,
+    of_alert: Numbered<Vec<IncidentId>>,
+    /// From the store, until the groups are made.
+    records: BTreeMap<IncidentId, Record>,
+    pub log: Log,
+    /// Rises with every notification of a group.
+    pub notification_count: u32,
+}
+
+impl AlertGroup {
+    pub fn record(&self) -> Record {
+        let Self { id, route_id, labels, first_at, .. } = self;
+        Record { id: *id, route: route_id.clone(), labels: labels.clone(), first_at: *first_at }
+    }
+
+    /// It is looked at now; the next time is one interval after it was due, or after now when that has passed, too.
+    pub fn flushed(&mut self, now: Timestamp, interval: Span) {
+        self.flushed_at = Some(now);
+        self.flush_at = next_after(self.first_at, interval, now);
+    }
+
+    /// Its first moment comes later.
+    pub fn postpone(&mut self, at: Timestamp) {
+        self.first_at = at;
+        self.flush_at = at;
+    }
+}
+
+/// The first of the group's moments that is later than `now`.
+fn next_after(first_at: Timestamp, interval: Span, now: Timestamp) -> Timestamp {
+    if first_at > now {
+        return first_at;
+    }
+    let interval_ms = interval.as_millis().max(1);
+    let passed = now.since(first_at).as_millis() / interval_ms;
+    first_at + Span::from_millis((passed + 1) * interval_ms)
+}
+
+impl Book {
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub fn group(&self, id: &IncidentId) -> Option<&AlertGroup> {
+        self.groups.get(id)
+    }
+
+    pub fn group_mut(&mut self, id: &IncidentId) -> Option<&mut AlertGroup> {
+        self.groups.get_mut(id)
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = &AlertGroup> {
+        self.groups.values()
+    }
+
+    /// Those whose id is higher, in order.
+    pub fn groups_after(&self, last: Option<IncidentId>) -> impl Iterator<Item = &AlertGroup> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = last.map_or(Unbounded, Excluded);
+        self.groups.range((from, Unbounded)).map(|(_, group)| group)
+    }
+
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    pub fn route_of(&self, id: &IncidentId) -> Option<&GroupRoute> {
+        Some(self.tree.route(self.groups.get(id)?.route))
+    }
+
+    pub fn find(&self, route: usize, labels: &Labels) -> Option<IncidentId> {
+        self.by_labels.get(&(route, labels.clone())).copied()
+    }
+
+    /// The groups of an alert.
+    pub fn of_alert(&self, number: AlertNumber) -> &[IncidentId] {
+        self.of_alert.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn is_member(&self, number: AlertNumber) -> bool {
+        !self.of_alert(number).is_empty()
+    }
+
+    pub fn add(&mut self, id: &IncidentId, number: AlertNumber) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        if group.alerts.insert(number) {
+            match self.of_alert.get_mut(number) {
+                Some(groups) => groups.push(*id),
+                None => drop(self.of_alert.insert(number, vec![*id])),
+            }
+        }
+    }
+
+    pub fn fires_again(&mut self, number: AlertNumber) {
+        for id in self.of_alert.get(number).into_iter().flatten() {
+            if let Some(group) = self.groups.get_mut(id) {
+                group.over.retain(|other| *other != number);
+            }
+        }
+    }
+
+    pub fn remove(&mut self, id: &IncidentId, number: AlertNumber) {
+        if let Some(group) = self.groups.get_mut(id) {
+            group.alerts.remove(&number);
+        }
+        if let Some(groups) = self.of_alert.get_mut(number) {
+            groups.retain(|other| other != id);
+            if groups.is_empty() {
+                self.of_alert.remove(number);
+            }
+        }
+    }
+
+    pub fn open(&mut self, route: usize, labels: Labels, first_at: Timestamp) -> IncidentId {
+        let route_id = self.tree.route(route).id.clone();
+        let id = self.free_id(&route_id, &labels);
+        self.insert(AlertGroup {
+            id,
+            route,
+            route_id,
+            labels,
+            alerts: BTreeSet::new(),
+            first_at,
+            flush_at: first_at,
+            flushed_at: None,
+            over: Vec::new(),
+            muted: BTreeMap::new(),
+            muted_by: Vec::new(),
+        });
+        id
+    }
+
+    fn insert(&mut self, group: AlertGroup) {
+        self.by_labels.insert((group.route, group.labels.clone()), group.id);
+        self.groups.insert(group.id, group);
+    }
+
+    /// The id that route and labels give, unless another group has it.
+    fn free_id(&self, route_id: &str, labels: &Labels) -> IncidentId {
+        let mut attempt = 0;
+        loop {
+            let id = id_of(route_id, labels, attempt);
+            if !self.groups.contains_key(&id) {
+                return id;
+            }
+            attempt += 1;
+        }
+    }
+
+    pub fn close(&mut self, id: &IncidentId) {
+        if let Some(group) = self.groups.remove(id) {
+            self.by_labels.remove(&(group.route, group.labels));
+        }
+    }
+
+    pub fn restore(&mut self, record: Record) {
+        self.records.insert(record.id, record);
+    }
+
+    /// Empties the book for another policy, and tells what it held.
+    pub fn rebuild(&mut self, policy: &Policy) -> BTreeMap<IncidentId, Known> {
+        self.tree = Tree::new(policy);
+        let mut known: BTreeMap<IncidentId, Known> =
+            std::mem::take(&mut self.records).into_iter().map(|(id, record)| (id, Known::Stored(record))).collect();
+        known.extend(std::mem::take(&mut self.groups).into_iter().map(|(id, group)| (id, Known::Here(group))));
+        self.by_labels.clear();
+        self.of_alert = Numbered::default();
+        known
+    }
+
+    /// The group of a route that there was before, with its times.
+    pub fn reopen(
+        &mut self,
+        known: &BTreeMap<IncidentId, Known>,
+        route: usize,
+        labels: &Labels,
+        now: Timestamp,
+    ) -> Option<IncidentId> {
+        let (route_id, interval) = (self.tree.route(route).id.clone(), self.tree.route(route).group_interval);
+        let mut candidates = (0..).map(|attempt| known.get(&id_of(&route_id, labels, attempt)));
+        let known = candidates.find(|known| known.is_none_or(|known| known.is(&route_id, labels)))??;
+        let group = match known {
+            Known::Here(group) => AlertGroup { route, alerts: BTreeSet::new(), ..group.clone() },
+            Known::Stored(record) => {
+                let flush_at = next_after(record.first_at, interval, now);
+                let is_first = flush_at == record.first_at;
+                AlertGroup {
+                    id: record.id,
+                    route,
+                    route_id,
+                    labels: labels.clone(),
+                    alerts: BTreeSet::new(),
+                    first_at: record.first_at,
+                    flush_at,
+                    flushed_at: (!is_first).then(|| flush_at - interval),
+                    over: Vec::new(),
+                    muted: BTreeMap::new(),
+                    muted_by: Vec::new(),
+                }
+            }
+        };
+        let id = group.id;
+        self.insert(group);
+        Some(id)
+    }
+}
+
+fn id_of(route_id: &str, labels: &Labels, attempt: u64) -> IncidentId {
+    let texts = labels.iter().flat_map(|(name, value)| [name, value]);
+    IncidentId::of_group(Fingerprint::of([route_id].into_iter().chain(texts)), attempt)
+}
+
+/// A group that there was.
+#[derive(Clone, Debug)]
+pub enum Known {
+    Here(AlertGroup),
+    Stored(Record),
+}
+
+impl Known {
+    fn is(&self, route: &str, labels: &Labels) -> bool {
+        match self {
+            Self::Here(group) => group.route_id == route && group.labels == *labels,
+            Self::Stored(record) => record.route == route && record.labels == *labels,
+        }
+    }
+}

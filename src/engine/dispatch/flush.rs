@@ -1,0 +1,167 @@
+//! A group's moment: what of it may be heard now, who does not know it yet, and a delivery to each of them.
+
+use std::sync::Arc;
+
+use super::log::{self, Present, Reason};
+use super::{GroupRoute, view};
+use crate::engine::delivery::{self, Origin};
+use crate::engine::effect::{Counter, Effect};
+use crate::engine::state::{State, fact};
+use crate::engine::{inhibit, silence, timeline};
+use crate::model::alert::{Alert, AlertNumber};
+use crate::model::timeline::TimelineKind;
+use crate::model::{AlertStatus, Fingerprint, GroupView, IncidentId, Notification, NotificationKind, Span, Timestamp};
+
+pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
+    let Some(group) = state.book.group(id) else { return };
+    let over: Vec<AlertNumber> =
+        group.alerts.iter().copied().filter(|number| !state.alert(*number).is_some_and(Alert::is_firing)).collect();
+    let muted_by = muted_by(state, now, state.book.tree().route(group.route));
+    let heard = if muted_by.is_empty() { audible(state, now, id) } else { Vec::new() };
+    if let Some(group) = state.book.group_mut(id) {
+        group.over = over;
+        group.muted_by = muted_by;
+    }
+    if !heard.is_empty() {
+        tell(state, now, id, &heard);
+    }
+}
+
+/// The time intervals that keep people from hearing now; as in Alertmanager all of the active ones when it is in none.
+pub fn muted_by(state: &State, now: Timestamp, route: &GroupRoute) -> Vec<String> {
+    let wall = state.wall_time(now);
+    let is_now = |name: &&String| {
+        let intervals = state.policy().time_intervals.get(*name);
+        intervals.is_some_and(|intervals| intervals.iter().any(|interval| interval.contains(wall)))
+    };
+    if !route.active_time_intervals.is_empty() && !route.active_time_intervals.iter().any(|name| is_now(&name)) {
+        return route.active_time_intervals.clone();
+    }
+    route.mute_time_intervals.iter().filter(is_now).cloned().collect()
+}
+
+/// The alerts that nothing mutes, in order. What is muted says why, once.
+fn audible(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertNumber> {
+    let Some(group) = state.book.group(id) else { return Vec::new() };
+    let (mut heard, mut muted) = (Vec::new(), Vec::new());
+    for number in &group.alerts {
+        let Some(alert) = state.alert(*number) else { continue };
+        match inhibit::cause(state, alert).or_else(|| silence::cause(state, now, alert)) {
+            None => heard.push(alert),
+            Some(cause) => muted.push((*number, alert.fingerprint, cause)),
+        }
+    }
+    heard.sort_by(|a, b| view::order(&a.labels, &b.labels));
+    let heard = heard.into_iter().map(|alert| alert.number).collect();
+    let known =
+        std::mem::take(&mut state.book.group_mut(id).map(|group| std::mem::take(&mut group.muted)).unwrap_or_default());
+    let mut causes = std::collections::BTreeMap::new();
+    for (number, fingerprint, cause) in muted {
+        if known.get(&number) != Some(&cause) {
+            timeline::alert(state, now, fingerprint, Some(*id), TimelineKind::AlertMuted, "dispatch", cause.clone());
+            state.emit(Effect::Count(Counter::IncidentMuted));
+        }
+        causes.insert(number, cause);
+    }
+    if let Some(group) = state.book.group_mut(id) {
+        group.muted = causes;
+    }
+    heard
+}
+
+fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber]) {
+    let Some(group) = state.book.group(id) else { return };
+    let route = state.book.tree().route(group.route).clone();
+    let key = view::key(&route.key, &group.labels);
+    let alerts = || heard.iter().filter_map(|number| state.alert(*number));
+    let present = Present::of(alerts().map(|alert| (super::label_fingerprint(&alert.labels), alert.status)));
+    let policy = state.shared_policy();
+    let Some(receiver) = policy.receivers.get(&route.receiver) else { return };
+    let mut made: Vec<(Reason, Arc<Notification>)> = Vec::new();
+    for sink in &receiver.sinks {
+        let hears_ends = !receiver.without_resolved.contains(sink);
+        let log_key = log::key(&key, sink);
+        let Some(reason) = reason(state, now, id, sink, &present, hears_ends, log_key, route.repeat_interval) else {
+            continue;
+        };
+        if present.firing.is_empty() && !hears_ends {
+            // It counts as told, so that the next firing is news to it.
+            log::write(state, now, log_key, present.clone(), route.repeat_interval);
+            continue;
+        }
+        let known = made.iter().find(|(other, _)| *other == reason).map(|(_, notification)| Arc::clone(notification));
+        let notification = known.unwrap_or_else(|| {
+            let notification = notification(state, now, id, &route, &key, heard, reason);
+            made.push((reason, Arc::clone(&notification)));
+            notification
+        });
+        delivery::create(state, now, &notification, sink.clone(), route.receiver.clone(), Origin::default());
+    }
+    for (reason, notification) in made {
+        let text = format!("{}: {}, {} alerts", route.receiver, reason.as_str(), heard.len());
+        timeline::incident(state, now, &notification.incident.id, TimelineKind::Notified, "dispatch", text);
+    }
+}
+
+/// Why this sink is to be told now. What is on its way to it already is not told twice; what was to be told and never
+/// could be is followed by its end.
+fn reason(
+    state: &State,
+    now: Timestamp,
+    id: &IncidentId,
+    sink: &str,
+    present: &Present,
+    hears_ends: bool,
+    log_key: Fingerprint,
+    repeat_interval: Span,
+) -> Option<Reason> {
+    let waiting = state.deliveries_of(id).filter(|delivery| delivery.sink == sink).last();
+    let Some(waiting) = waiting.and_then(|delivery| delivery.notification.group.as_deref()) else {
+        return log::reason(state.book.log.told(log_key), present, hears_ends, repeat_interval, now);
+    };
+    let on_its_way = Present::of_view(waiting);
+    let is_same = on_its_way.firing == present.firing && on_its_way.resolved == present.resolved;
+    if is_same {
+        return None;
+    }
+    let as_told = log::Told::of(now, on_its_way);
+    log::reason(Some(&as_told), present, hears_ends, repeat_interval, now)
+}
+
+fn notification(
+    state: &mut State,
+    now: Timestamp,
+    id: &IncidentId,
+    route: &GroupRoute,
+    key: &str,
+    heard: &[AlertNumber],
+    reason: Reason,
+) -> Arc<Notification> {
+    state.book.notification_count += 1;
+    let number = state.book.notification_count;
+    state.remember(fact::GROUP_NOTIFICATION, "", Some(number.into()));
+    let alerts: Vec<&Alert> = heard.iter().filter_map(|number| state.alert(*number)).collect();
+    let labels = state.book.group(id).map(|group| group.labels.clone()).unwrap_or_default();
+    let group = GroupView {
+        key: key.to_owned(),
+        receiver: route.receiver.clone(),
+        reason: reason.as_str().to_owned(),
+        labels,
+        alerts: alerts.iter().map(|alert| view::alert(alert)).collect(),
+    };
+    let kind = match (group.status(), reason) {
+        (AlertStatus::Resolved, _) => NotificationKind::Resolved,
+        (AlertStatus::Firing, Reason::First) => NotificationKind::Opened,
+        (AlertStatus::Firing, _) => NotificationKind::Repeated,
+    };
+    let incident = view::summary(state, now, *id, &group, &alerts);
+    Arc::new(Notification {
+        id: format!("{id}.{number}"),
+        number,
+        kind,
+        at: now,
+        reason: reason.as_str().to_owned(),
+        incident,
+        group: Some(Box::new(group)),
+    })
+}
