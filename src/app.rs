@@ -129,6 +129,7 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             status: Arc::clone(&status),
             reload: reload.clone(),
+            facade: configuration.facade.clone(),
         });
         let has_tls = configuration.tls.is_some();
         let (stop_listener, mut stopping) = watch::channel(false);
@@ -454,6 +455,7 @@ impl Reloader {
         }
         reach(CrashPoint::Reloaded);
         self.app.replace(sources, api_tokens(&configuration));
+        self.app.show(configuration.facade.clone());
         self.metrics.certificate_expires(expiry(offer.as_ref()));
         self.tls.put(offer);
         self.pullers.apply(&configuration.zabbix).await;

@@ -12,6 +12,7 @@ use super::problem::Problem;
 use crate::engine::input::Role;
 use crate::engine::policy::Policy;
 use crate::error::{Secret, Table};
+use crate::http::Facade;
 use crate::model::Span;
 use crate::render::{GoTemplates, Language};
 use crate::sinks::Rate;
@@ -40,6 +41,8 @@ pub struct Configuration {
     pub heartbeat: Option<HeartbeatSettings>,
     /// Zabbix servers that are asked for their topology, by name.
     pub zabbix: BTreeMap<String, ZabbixSettings>,
+    /// How much of an Alertmanager it is.
+    pub facade: Facade,
     /// What the texts of an `alertmanager.yml` may call.
     pub go_templates: Arc<GoTemplates>,
     pub policy: Policy,

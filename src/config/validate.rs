@@ -15,6 +15,7 @@ use super::yaml::Node;
 use super::{layers, policy, receivers, self_check, sources, tls, zabbix};
 use crate::engine::input::Role;
 use crate::error::{ConfigError, Secret, Table, read_table};
+use crate::http::Facade;
 use crate::model::{Span, Timestamp};
 use crate::render::Language;
 use crate::sinks::Setting;
@@ -137,6 +138,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         self_check,
         heartbeat,
         zabbix: zabbix::read_all(root, &mut context.problems),
+        facade: Facade::default(),
         go_templates: Arc::default(),
         policy,
         warnings: Vec::new(),

@@ -13,6 +13,7 @@
 
 mod book;
 mod flush;
+pub mod listing;
 mod log;
 mod tree;
 mod view;

@@ -66,6 +66,13 @@ impl<V> Numbered<V> {
         Some(value)
     }
 
+    /// Those of this number and higher ones, in order.
+    pub fn values_from(&self, number: u64) -> impl Iterator<Item = &V> {
+        let (first, at) = place(number);
+        let skipped = move |page: u64| if page == first { at } else { 0 };
+        self.pages.range(first..).flat_map(move |(number, page)| page.values[skipped(*number)..].iter().flatten())
+    }
+
     /// In the order of the numbers.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
         self.pages.values().flat_map(|page| page.values.iter().flatten())
@@ -91,6 +98,7 @@ mod tests {
                 prop_assert_eq!(numbered.get_mut(number).copied(), tree.get(&number).copied());
                 prop_assert!(numbered.values().eq(tree.values()));
                 prop_assert!(numbered.values().rev().eq(tree.values().rev()));
+                prop_assert!(numbered.values_from(number).eq(tree.range(number..).map(|(_, value)| value)));
             }
             let pages = tree.keys().map(|number| place(*number).0).collect::<std::collections::BTreeSet<_>>();
             prop_assert_eq!(numbered.pages.len(), pages.len());

@@ -17,6 +17,13 @@ pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
     Some(format!("silenced by {} until {} ({})", silence.created_by, silence.ends_at, silence.comment))
 }
 
+/// All that mute an alert with these labels now, by id.
+pub fn matching<'a, 'l>(state: &'a State, now: Timestamp, label: &dyn Fn(&str) -> Option<&'l str>) -> Vec<&'a Silence> {
+    let is_on = |silence: &&Silence| silence.starts_at <= now && now < silence.ends_at;
+    let matches = |silence: &&Silence| silence.matchers.iter().all(|matcher| matcher.is_match(label(&matcher.name)));
+    state.silences().filter(is_on).filter(matches).collect()
+}
+
 fn is_muting(silence: &Silence, now: Timestamp, alert: &Alert) -> bool {
     silence.starts_at <= now
         && now < silence.ends_at

@@ -163,6 +163,11 @@ impl State {
         self.alerts.values().map(|alert| &**alert)
     }
 
+    /// Those with higher numbers, in order.
+    pub fn alerts_after(&self, last: Option<AlertNumber>) -> impl Iterator<Item = &Alert> {
+        self.alerts.values_from(last.map_or(0, |last| last + 1)).map(|alert| &**alert)
+    }
+
     /// Newest first.
     pub fn recent_alerts(&self) -> impl Iterator<Item = &Alert> {
         self.alerts.values().rev().map(|alert| &**alert)

@@ -136,6 +136,16 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid-body", title, error.to_string()).with_field(error)
     }
 
+    /// Some of the body cannot be read; the rest is taken.
+    pub fn partly(first: ParseError, refused: usize, taken: usize) -> Self {
+        let title = "some of the body does not fit";
+        let detail = match refused {
+            1 => format!("{first}; the other {taken} are taken"),
+            _ => format!("{first}; and {} more; the other {taken} are taken", refused - 1),
+        };
+        Self::new(StatusCode::BAD_REQUEST, "partly-invalid-body", title, detail).with_field(first)
+    }
+
     pub fn invalid_parameter(name: &str, got: &str, expected: impl Into<String>) -> Self {
         let error = ParseError::new(name, got, expected);
         let shown = if got.is_empty() { error.got.clone() } else { format!("`{}`", error.got) };

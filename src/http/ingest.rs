@@ -14,11 +14,11 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use super::App;
 use super::body::{self, DecompressError, Encoding};
 use super::error::Problem;
 use super::live::Endpoint;
 use super::replay::{Claim, Ticket};
+use super::{App, alertmanager};
 use crate::crash_point::{CrashPoint, reach};
 use crate::engine::input::Input;
 use crate::model::Timestamp;
@@ -45,7 +45,7 @@ pub struct Accepted {
 enum AnswerStyle {
     /// `{"accepted":n}`
     Count,
-    /// An empty 200, as Alertmanager answers.
+    /// An empty 200 and errors as Alertmanager answers.
     Empty,
 }
 
@@ -81,7 +81,7 @@ pub async fn by_name(State(app): State<Arc<App>>, path: PathOf<(String, String)>
     responses((status = 200, description = "All alerts are durable"), (status = "4XX", body = super::error::ProblemBody),
         (status = 503, body = super::error::ProblemBody)),
     security((), ("source_token" = []), ("source_password" = [])))]
-pub async fn alertmanager(State(app): State<Arc<App>>, request: Request) -> Response {
+pub async fn post_alerts(State(app): State<Arc<App>>, request: Request) -> Response {
     let endpoint = app.live().source_of_kind(PROMETHEUS);
     receive(&app, endpoint, AnswerStyle::Empty, request).await
 }
@@ -94,7 +94,7 @@ pub async fn alertmanager(State(app): State<Arc<App>>, request: Request) -> Resp
         (status = 503, body = super::error::ProblemBody)),
     security((), ("source_token" = []), ("source_password" = [])))]
 pub async fn alertmanager_prefixed(state: State<Arc<App>>, request: Request) -> Response {
-    alertmanager(state, request).await
+    post_alerts(state, request).await
 }
 
 /// The same for one of several Prometheus sources.
@@ -143,7 +143,10 @@ async fn receive(
                 detail = problem.detail(),
                 "a request was refused"
             );
-            problem.into_response()
+            match style {
+                AnswerStyle::Empty => alertmanager::in_their_shape(problem),
+                AnswerStyle::Count => problem.into_response(),
+            }
         }
     }
 }
@@ -181,6 +184,7 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
         Some(Claim::Full(wait_s)) => return Err(Problem::too_many_signatures(endpoint.overload_status(), wait_s)),
     };
     let content_type = body::content_type(&parts.headers);
+    let whole = raw.clone();
     let parsed = parse(endpoint, encoding, raw, content_type, now).await;
     if let Some(quota) = &endpoint.quota {
         quota.charge(now, parsed.as_ref().map_or(1, Parsed::len));
@@ -196,6 +200,10 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
         Err(Unreadable::Other(problem)) => return Err(problem),
     };
     let count = parsed.len();
+    let refused = match &parsed {
+        Parsed::Partly { refused, .. } => refused.clone(),
+        Parsed::Events(_) | Parsed::Changes(_) => Vec::new(),
+    };
     reach(CrashPoint::BodyRead);
     if count > 0 {
         submit(app, endpoint, parsed, ticket).await.map_err(|error| match error {
@@ -203,7 +211,12 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
             SubmitError::Unavailable(_) => error.into(),
         })?;
     }
-    Ok(Taken::Now(count))
+    let Some(first) = refused.first() else { return Ok(Taken::Now(count)) };
+    endpoint.count_accepted(count);
+    let reason = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let body = whole[..whole.len().min(QUARANTINE_BYTES_MAX)].to_vec();
+    app.quarantine(QuarantineRow { at: now, source: endpoint.name.clone(), reason, body }).await;
+    Err(Problem::partly(first.clone(), refused.len(), count))
 }
 
 /// Hands what was read to the writer, as one input. With a ticket that is seen to its end even when the sender hangs up
@@ -211,7 +224,7 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
 async fn submit(app: &App, endpoint: &Endpoint, parsed: Parsed, ticket: Option<Ticket>) -> Result<(), SubmitError> {
     let (driver, source, count) = (app.driver.clone(), Some(endpoint.name.clone()), parsed.len());
     let input = match parsed {
-        Parsed::Events(events) => Input::Events { events },
+        Parsed::Events(events) | Parsed::Partly { events, .. } => Input::Events { events },
         Parsed::Changes(changes) => Input::Changes { changes },
     };
     let Some(ticket) = ticket else { return driver.submit(input, source).await.map(drop) };
@@ -285,19 +298,4 @@ fn parse_plain(
 ) -> Result<Parsed, Unreadable> {
     let inbound = Inbound { source: &endpoint.name, content_type, body: &body, received_at };
     endpoint.source.parse(&inbound).map_err(|error| Unreadable::Body { error, body })
-}
-
-/// What Alertmanager's clients read before they send; no cluster, no configuration of its kind.
-#[utoipa::path(get, path = "/api/v2/status", operation_id = "alertmanager_status", tag = "alertmanager",
-    responses((status = 200, body = serde_json::Value, description = "Alertmanager's `alertmanagerStatus`")))]
-pub async fn alertmanager_status(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
-    Json(serde_json::json!({
-        "cluster": { "status": "disabled", "peers": [] },
-        "config": { "original": "" },
-        "uptime": app.started_at,
-        "versionInfo": {
-            "version": env!("CARGO_PKG_VERSION"), "revision": "", "branch": "", "buildUser": "", "buildDate": "",
-            "goVersion": "",
-        },
-    }))
 }

@@ -15,7 +15,7 @@ use super::error::Problem;
 use super::quota::Quota;
 use super::replay::Replays;
 use super::strangers::Strangers;
-use super::{ApiToken, ReloadRequest, Setup, SourceInstance, Status};
+use super::{ApiToken, Facade, ReloadRequest, Setup, SourceInstance, Status};
 use crate::clock::Clock;
 use crate::engine::system::SOURCE;
 use crate::model::Timestamp;
@@ -41,6 +41,7 @@ pub struct App {
     pub(super) reload: mpsc::Sender<ReloadRequest>,
     pub(super) strangers: Strangers,
     live: RwLock<Arc<Live>>,
+    facade: RwLock<Arc<Facade>>,
 }
 
 /// Sources and tokens of one configuration.
@@ -79,6 +80,7 @@ impl App {
             reload: setup.reload,
             strangers: Strangers::default(),
             live: RwLock::new(Arc::new(live)),
+            facade: RwLock::new(Arc::new(setup.facade)),
         })
     }
 
@@ -96,6 +98,15 @@ impl App {
             let (app, endpoint) = (Arc::clone(&app), Arc::clone(&endpoint));
             Box::pin(async move { super::ingest::probe(&app, &endpoint, body).await })
         })
+    }
+
+    /// Shows another configuration to Alertmanager's clients.
+    pub fn show(&self, facade: Facade) {
+        *self.facade.write() = Arc::new(facade);
+    }
+
+    pub(super) fn facade(&self) -> Arc<Facade> {
+        self.facade.read().clone()
     }
 
     pub(super) fn live(&self) -> Arc<Live> {

@@ -9,6 +9,7 @@
 //!                                 error (problem+json)
 //! ```
 
+pub mod alertmanager;
 mod api;
 pub mod auth;
 pub mod body;
@@ -23,6 +24,7 @@ mod router;
 pub mod server;
 mod strangers;
 
+pub use alertmanager::Facade;
 pub use error::Problem;
 pub use health::Status;
 pub use live::App;
@@ -57,6 +59,8 @@ pub struct Setup {
     pub metrics: Arc<Metrics>,
     pub status: Arc<Status>,
     pub reload: mpsc::Sender<ReloadRequest>,
+    /// How much of an Alertmanager it is.
+    pub facade: Facade,
 }
 
 /// Asks `app.rs` to load the configuration again.

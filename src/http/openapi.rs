@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
 use super::error::PROBLEM_JSON;
-use super::{health, ingest};
+use super::{alertmanager, health, ingest};
 use crate::model::audit::AuditHash;
 use crate::model::problem::ProblemId;
 use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
@@ -26,10 +26,13 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
     paths(
         ingest::by_kind,
         ingest::by_name,
-        ingest::alertmanager,
+        ingest::post_alerts,
         ingest::alertmanager_prefixed,
         ingest::alertmanager_named,
-        ingest::alertmanager_status,
+        alertmanager::list,
+        alertmanager::groups,
+        alertmanager::receivers,
+        alertmanager::status,
         incidents::list,
         incidents::read,
         incidents::timeline,

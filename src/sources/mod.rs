@@ -62,12 +62,17 @@ pub trait Source: Send + Sync {
 pub enum Parsed {
     Events(Vec<Event>),
     Changes(Vec<Change>),
+    /// Some of a body whose sender would lose all of it over one of them: it never sends the same body again.
+    Partly {
+        events: Vec<Event>,
+        refused: Vec<ParseError>,
+    },
 }
 
 impl Parsed {
     pub fn len(&self) -> usize {
         match self {
-            Self::Events(events) => events.len(),
+            Self::Events(events) | Self::Partly { events, .. } => events.len(),
             Self::Changes(changes) => changes.len(),
         }
     }
@@ -79,7 +84,7 @@ impl Parsed {
     /// The events; none where it holds changes.
     pub fn into_events(self) -> Vec<Event> {
         match self {
-            Self::Events(events) => events,
+            Self::Events(events) | Self::Partly { events, .. } => events,
             Self::Changes(_) => Vec::new(),
         }
     }
@@ -87,7 +92,7 @@ impl Parsed {
     /// The changes; none where it holds events.
     pub fn into_changes(self) -> Vec<Change> {
         match self {
-            Self::Events(_) => Vec::new(),
+            Self::Events(_) | Self::Partly { .. } => Vec::new(),
             Self::Changes(changes) => changes,
         }
     }
@@ -98,7 +103,7 @@ impl Parsed {
     /// Names the first field that is not.
     pub fn check_limits(&self) -> Result<(), ParseError> {
         match self {
-            Self::Events(events) => events.iter().try_for_each(check_limits),
+            Self::Events(events) | Self::Partly { events, .. } => events.iter().try_for_each(check_limits),
             Self::Changes(changes) => changes.iter().try_for_each(check_change_limits),
         }
     }

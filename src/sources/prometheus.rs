@@ -1,7 +1,8 @@
 //! Prometheus, and whatever else speaks Alertmanager's API: the body of `POST /api/v2/alerts`.
 //!
 //! Decides from the two times whether an alert fires: there is no status in the body. It fires until
-//! `endsAt` and is over afterwards; the sender repeats both. Never keeps one from the last request.
+//! `endsAt` and is over afterwards; the sender repeats both. Never keeps one from the last request, and never lets one
+//! that cannot be read take the others with it.
 //!
 //! ```text
 //! [{"labels":{"alertname":"HostDown",…},"annotations":{…},"startsAt":"…","endsAt":"…","generatorURL":"…"}]
@@ -81,11 +82,18 @@ struct Prometheus {
 impl Source for Prometheus {
     fn parse(&self, inbound: &Inbound<'_>) -> Result<Parsed, ParseError> {
         let alerts: Vec<PrometheusAlert<false>> = json::read(json::text(inbound.body)?)?;
-        let mut events = Vec::with_capacity(alerts.len());
+        let (mut events, mut refused) = (Vec::with_capacity(alerts.len()), Vec::new());
         for (index, alert) in alerts.into_iter().enumerate() {
-            events.push(self.event(inbound, alert).map_err(|error| error.inside(&format!("[{index}]")))?);
+            match self.event(inbound, alert) {
+                Ok(event) => events.push(event),
+                Err(error) => refused.push(error.inside(&format!("[{index}]"))),
+            }
         }
-        Ok(events.into())
+        match refused.len() {
+            0 => Ok(events.into()),
+            1 if events.is_empty() => Err(refused.remove(0)),
+            _ => Ok(Parsed::Partly { events, refused }),
+        }
     }
 }
 

@@ -1,0 +1,98 @@
+//! What is listed of alerts and groups: read in parts, so that nobody who is paged waits for a list.
+
+use std::sync::Arc;
+
+use super::{flush, is_on};
+use crate::engine::state::State;
+use crate::engine::system::SOURCE;
+use crate::engine::{inhibit, silence};
+use crate::model::alert::{Alert, AlertNumber};
+use crate::model::{IncidentId, Labels, Timestamp};
+
+/// An alert that fires, with what keeps people from hearing of it now.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub alert: Arc<Alert>,
+    pub receivers: Vec<String>,
+    pub silenced_by: Vec<String>,
+    /// Alertmanager's fingerprint of the alert that inhibits it.
+    pub inhibited_by: Option<String>,
+}
+
+/// Those that fire with higher numbers than `last`, at most `limit` looked at; and the last number looked at, while
+/// there are more.
+pub fn alerts_after(
+    state: &State,
+    now: Timestamp,
+    last: Option<AlertNumber>,
+    limit: usize,
+    is_wanted: impl Fn(&Labels) -> bool,
+) -> (Vec<Listed>, Option<AlertNumber>) {
+    let mut listed = Vec::new();
+    let (mut seen, mut at) = (0, None);
+    for alert in state.alerts_after(last) {
+        if seen == limit {
+            return (listed, at);
+        }
+        seen += 1;
+        at = Some(alert.number);
+        if alert.is_firing() && *alert.source != *SOURCE && is_wanted(&alert.labels) {
+            listed.extend(state.shared_alert(alert.number).map(|shared| list(state, now, shared)));
+        }
+    }
+    (listed, None)
+}
+
+fn list(state: &State, now: Timestamp, alert: Arc<Alert>) -> Listed {
+    let eyes = inhibit::Eyes::of(state.policy());
+    let silences = silence::matching(state, now, &|name| eyes.label(&alert, name));
+    let silenced_by = silences.into_iter().map(|silence| silence.id.clone()).collect();
+    let inhibited_by =
+        inhibit::source(state, &alert).map(|source| super::label_fingerprint(&source.labels).to_string());
+    Listed { receivers: receivers(state, &alert), silenced_by, inhibited_by, alert }
+}
+
+/// Who would hear of it.
+fn receivers(state: &State, alert: &Alert) -> Vec<String> {
+    if !is_on(state) {
+        let incident = alert.incident.as_ref().and_then(|id| state.incident(id));
+        return incident.and_then(|incident| incident.routed.as_ref()).map(|r| r.receivers.clone()).unwrap_or_default();
+    }
+    let groups = state.book.of_alert(alert.number).iter();
+    groups.filter_map(|id| Some(state.book.route_of(id)?.receiver.clone())).collect()
+}
+
+/// A group, with the numbers of its alerts.
+#[derive(Clone, Debug)]
+pub struct ListedGroup {
+    pub labels: Labels,
+    pub receiver: String,
+    pub alerts: Vec<AlertNumber>,
+    /// The times of the week that mute it now.
+    pub muted_by: Vec<String>,
+}
+
+/// Groups with higher ids than `last`, as many as hold `limit` alerts together; and the last id, while there are more.
+pub fn groups_after(
+    state: &State,
+    now: Timestamp,
+    last: Option<IncidentId>,
+    limit: usize,
+) -> (Vec<ListedGroup>, Option<IncidentId>) {
+    let (mut listed, mut seen, mut at) = (Vec::new(), 0, None);
+    for group in state.book.groups_after(last) {
+        if seen >= limit {
+            return (listed, at);
+        }
+        seen += 1 + group.alerts.len();
+        at = Some(group.id);
+        let route = state.book.tree().route(group.route);
+        listed.push(ListedGroup {
+            labels: group.labels.clone(),
+            receiver: route.receiver.clone(),
+            alerts: group.alerts.iter().copied().collect(),
+            muted_by: flush::muted_by(state, now, route),
+        });
+    }
+    (listed, None)
+}
