@@ -47,6 +47,14 @@ const DRAIN_GRACE: Duration = Duration::from_secs(20);
 /// Who asked for a reload by a signal: whoever may send one on this machine.
 const OPERATOR: &str = "operator";
 
+/// Reads the configuration, at each reload again.
+pub type Loader = Box<dyn Fn() -> Result<Configuration, Vec<Problem>> + Send + Sync>;
+
+/// Our own configuration, in these files.
+pub fn files(files: Vec<PathBuf>) -> Loader {
+    Box::new(move || config::load(&files, environment()))
+}
+
 /// A daemon that runs. Dropping it does not stop it; [`Daemon::stop`] does.
 pub struct Daemon {
     pub address: std::net::SocketAddr,
@@ -71,7 +79,7 @@ impl Daemon {
     ///
     /// # Errors
     /// When the store, a sink, a source or the listener cannot be set up.
-    pub async fn start(configuration: Configuration, files: Vec<PathBuf>) -> anyhow::Result<Self> {
+    pub async fn start(configuration: Configuration, loader: Loader) -> anyhow::Result<Self> {
         configuration.warnings.iter().for_each(Problem::log);
         // Bound first: two daemons must not take turns with one store.
         let listener = TcpListener::bind(configuration.listen)
@@ -154,7 +162,7 @@ impl Daemon {
         let mut pullers = Pullers::new(context);
         pullers.apply(&configuration.zabbix).await;
         let reloader = Reloader {
-            files,
+            loader: Arc::new(loader),
             app,
             tls,
             sinks,
@@ -383,7 +391,7 @@ fn limits(configuration: &Configuration) -> http::Limits {
 
 /// Swaps the configuration as a whole, or not at all.
 struct Reloader {
-    files: Vec<PathBuf>,
+    loader: Arc<Loader>,
     app: Arc<http::App>,
     tls: Arc<tls::Listener>,
     sinks: Arc<RwLock<Arc<Sinks>>>,
@@ -434,8 +442,8 @@ impl Reloader {
     }
 
     async fn swap(&mut self) -> Result<String, String> {
-        let files = self.files.clone();
-        let loaded = tokio::task::spawn_blocking(move || config::load(&files, environment()))
+        let loader = Arc::clone(&self.loader);
+        let loaded = tokio::task::spawn_blocking(move || loader())
             .await
             .map_err(|error| format!("reading it failed: {error}"))?;
         let configuration = loaded.map_err(|problems| describe(&problems))?;

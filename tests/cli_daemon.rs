@@ -38,7 +38,7 @@ impl Bell {
         );
         fs::write(&file, text).unwrap();
         let configuration = watchbell::config::load(std::slice::from_ref(&file), environment()).unwrap();
-        let daemon = runtime.block_on(Daemon::start(configuration, vec![file])).unwrap();
+        let daemon = runtime.block_on(Daemon::start(configuration, watchbell::app::files(vec![file]))).unwrap();
         Self { server: format!("http://{}", daemon.address), _daemon: daemon, _runtime: runtime, _home: home }
     }
 

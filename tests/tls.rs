@@ -46,7 +46,7 @@ impl Bell {
         let file = bell.path("watchbell.yaml");
         let configuration = watchbell::config::load(std::slice::from_ref(&file), environment())
             .unwrap_or_else(|problems| panic!("{problems:?}"));
-        bell.daemon = Some(Daemon::start(configuration, vec![file]).await.unwrap());
+        bell.daemon = Some(Daemon::start(configuration, watchbell::app::files(vec![file])).await.unwrap());
         bell
     }
 

@@ -7,6 +7,7 @@
 
 pub mod ack;
 pub mod act;
+pub mod alertmanager;
 pub mod assign;
 pub mod audit;
 pub mod backup;
@@ -55,6 +56,8 @@ pub struct Cli {
 pub enum Command {
     /// Start the daemon
     Run(run::Args),
+    /// Start the daemon in an Alertmanager's place, with its flags and its alertmanager.yml
+    Alertmanager(Box<alertmanager::Args>),
     /// Report every problem of a configuration, each with its line
     Check(check::Args),
     /// List incidents
@@ -119,6 +122,7 @@ pub enum Command {
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Alertmanager(args) => alertmanager::run(&args),
         Command::Check(args) => check::run(args),
         Command::Incidents(args) => incidents::run(&args),
         Command::Explain(args) => explain::run(&args),

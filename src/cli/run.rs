@@ -11,9 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::demo::{self, Show, Stage};
 use super::failure::Failure;
 use super::store;
-use crate::app::{Daemon, environment};
+use crate::app::{self, Daemon, Loader, environment};
 use crate::clock::Clock;
-use crate::config::{self, Configuration};
+use crate::config::{self, Configuration, Problem};
 use crate::telemetry::{DEFAULT_FILTER, LogFormat, init_logging};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -40,25 +40,29 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.demo {
         init_logging(format, demo::LOG_FILTER)?;
         let stage = Stage::new()?;
-        return start(stage.load()?, vec![stage.file()], Some((&stage, &args)));
+        return start(stage.load()?, app::files(vec![stage.file()]), Some((&stage, &args)));
     }
     init_logging(format, DEFAULT_FILTER)?;
-    let configuration = match config::load(&args.config, environment()) {
-        Ok(configuration) => configuration,
-        Err(problems) => {
-            let (warnings, errors): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.is_warning);
-            warnings.iter().chain(&errors).for_each(|problem| problem.log());
-            let plural = if errors.len() == 1 { "" } else { "s" };
-            let failure = Failure::misuse(format!("the configuration has {} error{plural}", errors.len()));
-            return Err(failure.hint("`watchbell check` shows each with its line").into());
-        }
-    };
-    start(configuration, args.config, None)
+    let configuration = config::load(&args.config, environment())
+        .map_err(|problems| refused(&problems, "`watchbell check` shows each with its line"))?;
+    start(configuration, app::files(args.config), None)
 }
 
-fn start(configuration: Configuration, files: Vec<PathBuf>, demo: Option<(&Stage, &Args)>) -> anyhow::Result<ExitCode> {
+/// Logs each problem, and is the failure that comes of them.
+pub(super) fn refused(problems: &[Problem], hint: &'static str) -> Failure {
+    let (warnings, errors): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.is_warning);
+    warnings.iter().chain(&errors).for_each(|problem| problem.log());
+    let plural = if errors.len() == 1 { "" } else { "s" };
+    Failure::misuse(format!("the configuration has {} error{plural}", errors.len())).hint(hint)
+}
+
+pub(super) fn start(
+    configuration: Configuration,
+    loader: Loader,
+    demo: Option<(&Stage, &Args)>,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(configuration, files, demo));
+    let result = runtime.block_on(serve(configuration, loader, demo));
     if result.is_err() {
         // The last connection to close would move the log into the file. After a sync that failed the log
         // itself may not be on the disk, which the next start sees to first.
@@ -69,13 +73,13 @@ fn start(configuration: Configuration, files: Vec<PathBuf>, demo: Option<(&Stage
 
 async fn serve(
     configuration: Configuration,
-    files: Vec<PathBuf>,
+    loader: Loader,
     demo: Option<(&Stage, &Args)>,
 ) -> anyhow::Result<ExitCode> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut daemon = Daemon::start(configuration, files).await.map_err(store::with_way_out)?;
+    let mut daemon = Daemon::start(configuration, loader).await.map_err(store::with_way_out)?;
     let mut show = pin!(show(demo, daemon.address));
     let mut is_showing = demo.is_some();
     let ends_after = demo.is_some_and(|(_, args)| args.exit_after_demo);

@@ -6,6 +6,7 @@
 //! files ─▶ yaml ─▶ layers (merge, ${NAME}, *_file) ─▶ validate ─▶ Configuration | every Problem
 //! ```
 
+pub mod alertmanager;
 mod layers;
 mod load;
 mod nagios;

@@ -128,7 +128,9 @@ pub fn router(app: Arc<App>) -> Router {
         }
         router = router.route(route.path, handler);
     }
-    router.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(app)
+    let prefix = app.facade().route_prefix.trim_end_matches('/').to_owned();
+    let router = router.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(app);
+    if prefix.is_empty() { router } else { Router::new().nest(&prefix, router).fallback(unknown_path) }
 }
 
 #[derive(Clone)]

@@ -6,8 +6,8 @@
 //! scrambled, so that the first few characters tell today's incidents apart.
 //!
 //! ```text
-//! key  = 0 · milliseconds since 2024 (40 bits) · hash (9 bits)   ──×ODD mod 2⁵⁰──▶   inc-wrfhkd4vpg
-//! key  = 1 · hash of route and labels (49 bits)                  ──×ODD mod 2⁵⁰──▶   grp-2e0vfm7kqa
+//! key  = milliseconds since 2024 (41 bits) · hash (9 bits)       ──×ODD mod 2⁵⁰──▶   inc-wrfhkd4vpg
+//! key  = ten ones · hash of route and labels (40 bits)           ──×ODD mod 2⁵⁰──▶   grp-2e0vfm7kqa
 //! ```
 //!
 //! Where people are told of groups of alerts (`notify_by: group`), a group stands in an incident's place: its
@@ -31,9 +31,10 @@ const CHARS: usize = 10;
 const BITS: u32 = 50;
 const MASK: u64 = (1 << BITS) - 1;
 const HASH_BITS: u32 = 9;
-/// Set in the ids of groups.
-const GROUP: u64 = 1 << (BITS - 1);
-/// 2024-01-01T00:00:00Z; the milliseconds last until 2058.
+/// What the keys of groups begin with; the milliseconds of an incident's reach it in 2093.
+const GROUP: u64 = MASK & !GROUP_HASH;
+const GROUP_HASH: u64 = (1 << (BITS - 10)) - 1;
+/// 2024-01-01T00:00:00Z; the milliseconds last until 2093.
 const SINCE_MS: i64 = 1_704_067_200_000;
 /// An odd number has an inverse modulo a power of two; this one spreads low bits over the high ones.
 const ODD: u64 = 0x2_5b1c_9d3f_4e6b;
@@ -56,7 +57,7 @@ impl IncidentId {
 
     /// The id of what `opening` opened at `at`, after the incident with the highest id so far.
     pub fn next(last: Option<Self>, at: Timestamp, opening: Fingerprint) -> Self {
-        let millis = (at.as_millis() - SINCE_MS).max(0).cast_unsigned() & (MASK >> (HASH_BITS + 1));
+        let millis = (at.as_millis() - SINCE_MS).max(0).cast_unsigned() & (MASK >> HASH_BITS);
         let hash = opening.mixed() & ((1 << HASH_BITS) - 1);
         let by_time = (millis << HASH_BITS | hash).max(1);
         Self(last.map_or(by_time, |last| by_time.max(last.0 + 1)) & MASK)
@@ -64,11 +65,11 @@ impl IncidentId {
 
     /// The id of a group of alerts; `attempt` tells apart those whose hashes are equal.
     pub const fn of_group(group: Fingerprint, attempt: u64) -> Self {
-        Self(GROUP | group.mixed().wrapping_add(attempt) & (GROUP - 1))
+        Self(GROUP | group.mixed().wrapping_add(attempt) & GROUP_HASH)
     }
 
     pub const fn is_group(self) -> bool {
-        self.0 & GROUP != 0
+        self.0 & GROUP == GROUP
     }
 
     /// Rises with the time of opening; what the store files it under.
@@ -152,7 +153,7 @@ impl<'de> Deserialize<'de> for IncidentId {
 /// An id for tests: the same for the same name.
 #[cfg(test)]
 pub(crate) fn sample_id(name: &str) -> IncidentId {
-    IncidentId::from_key(Fingerprint::of([name]).mixed() & (GROUP - 1))
+    IncidentId::from_key(Fingerprint::of([name]).mixed())
 }
 
 #[cfg(test)]
@@ -168,6 +169,17 @@ mod tests {
             prop_assert_eq!(id.key(), key);
             prop_assert_eq!(serde_json::from_str::<IncidentId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
         }
+    }
+
+    #[test]
+    fn a_group_has_an_id_of_its_own_kind() {
+        let group = IncidentId::of_group(Fingerprint::of(["{}", "alertname", "x"]), 0);
+        assert!(group.is_group() && group != IncidentId::of_group(Fingerprint::of(["{}", "alertname", "x"]), 1));
+        let text = group.to_string();
+        assert!(text.starts_with("grp-"), "{text}");
+        assert_eq!(text.parse(), Ok(group));
+        assert!(text.replace("grp-", "inc-").parse::<IncidentId>().is_err());
+        assert!(!sample_id("a").is_group());
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Facade {
     pub receivers: Vec<String>,
     /// Let in everybody who reaches the port, as Alertmanager does.
     pub is_open: bool,
+    /// What all paths begin with; `/` or nothing is no prefix.
+    pub route_prefix: String,
 }
 
 /// What Alertmanager's clients read before they send.

@@ -138,6 +138,7 @@ impl World {
             reader: reader.clone(),
             metrics: Arc::new(Metrics::new()),
             status: status.clone(),
+            facade: Default::default(),
             reload,
         });
         Self { router: router(app.clone()), app, clock, status, reader, reloads, gate, state, recorded, answers }

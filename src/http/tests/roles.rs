@@ -1,7 +1,7 @@
 //! Who may do what: the whole table with every role, and the API without any token.
 
 use super::*;
-use crate::http::{Access, ROUTES, document};
+use crate::http::{Access, ROUTES, Route, document};
 
 /// The path with something in each of its parameters.
 fn filled(path: &str) -> String {
@@ -30,11 +30,15 @@ async fn every_route_lets_in_its_role_and_higher_ones_only() {
             let what = format!("{} {} as {token}: {answer:?}", route.method, route.path);
             let status = answer.status.as_u16();
             match (route.access, role) {
-                (Access::Role(_), None) => assert_eq!(status, 401, "{what}"),
-                (Access::Role(needed), Some(role)) if role < needed => assert_eq!(status, 403, "{what}"),
+                (Access::Role(_) | Access::Alertmanager(_), None) => assert_eq!(status, 401, "{what}"),
+                (Access::Role(needed) | Access::Alertmanager(needed), Some(role)) if role < needed => {
+                    assert_eq!(status, 403, "{what}")
+                }
                 (Access::Source, _) => assert_eq!(status, 404, "no source is configured: {what}"),
                 // Readiness and what is not there are not a matter of who asks.
-                (Access::Open | Access::Role(_), _) => assert!(![401, 403, 405, 500].contains(&status), "{what}"),
+                (Access::Open | Access::Role(_) | Access::Alertmanager(_), _) => {
+                    assert!(![401, 403, 405, 500].contains(&status), "{what}")
+                }
             }
         }
     }
@@ -55,7 +59,8 @@ async fn refused_changes_are_audited_and_refused_reads_are_not() {
 #[tokio::test]
 async fn strangers_who_try_to_change_something_are_audited_but_cannot_fill_the_log() {
     let world = World::new([], tokens());
-    for route in ROUTES.iter().filter(|route| matches!(route.access, Access::Role(_)) && route.method != "GET") {
+    let is_guarded = |route: &&Route| matches!(route.access, Access::Role(_) | Access::Alertmanager(_));
+    for route in ROUTES.iter().filter(|route| is_guarded(route) && route.method != "GET") {
         assert_eq!(world.ask("wrong", route.method, &filled(route.path), "").await.status, StatusCode::UNAUTHORIZED);
         let recorded = world.take_recorded();
         let [Recorded::Audit(entry)] = &recorded[..] else { panic!("{recorded:?}") };
@@ -124,7 +129,13 @@ fn the_document_lists_exactly_the_routes_of_the_table() {
     }
     let mut table: Vec<_> = ROUTES
         .iter()
-        .map(|route| (route.path.to_owned(), route.method.to_owned(), matches!(route.access, Access::Role(_))))
+        .map(|route| {
+            (
+                route.path.to_owned(),
+                route.method.to_owned(),
+                matches!(route.access, Access::Role(_) | Access::Alertmanager(_)),
+            )
+        })
         .collect();
     described.sort();
     table.sort();

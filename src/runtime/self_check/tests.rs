@@ -85,6 +85,7 @@ impl World {
             reader: Arc::new(reader.clone()),
             metrics: Arc::clone(&metrics),
             status: Arc::new(Status::default()),
+            facade: Default::default(),
             reload,
         });
         let door = app.probe_door(instance(&check));

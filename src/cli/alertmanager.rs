@@ -1,0 +1,214 @@
+//! `watchbell alertmanager`: the daemon in an Alertmanager's place. Takes its flags and its `alertmanager.yml`, listens
+//! where it would, answers its API, and tells people of groups of alerts in its way and at its times.
+
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{ArgAction, ValueEnum};
+
+use super::failure::Failure;
+use super::run as daemon;
+use crate::app::Loader;
+use crate::config::alertmanager;
+use crate::config::{Configuration, Problem, StoreSettings};
+use crate::model::Span;
+use crate::telemetry::{LogFormat, init_logging};
+
+/// Bytes of a request: Alertmanager sets no limit, and a Prometheus with many rules sends large ones.
+const BODY_BYTES_MAX: usize = 32 << 20;
+/// The file of the store in `--storage.path`.
+const STORE: &str = "watchbell.db";
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Alertmanager's configuration
+    #[arg(long = "config.file", value_name = "FILE", default_value = "alertmanager.yml")]
+    config_file: PathBuf,
+    /// Directory of the store
+    #[arg(long = "storage.path", value_name = "DIR", default_value = "data/")]
+    storage_path: PathBuf,
+    /// How long a silence that has ended stays visible
+    #[arg(long = "data.retention", value_name = "TIME", default_value = "120h")]
+    data_retention: String,
+    /// Address to listen on; `:9093` is every address of this machine
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9093")]
+    listen: Vec<String>,
+    /// Address under which people reach this daemon, for links in messages
+    #[arg(long = "web.external-url", value_name = "URL")]
+    external_url: Option<String>,
+    /// What all paths begin with; without it what the path of the external URL is
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    route_prefix: Option<String>,
+    /// Time for a request; 0 leaves ours
+    #[arg(long = "web.timeout", value_name = "TIME")]
+    web_timeout: Option<String>,
+    /// Only messages at least as severe: debug, info, warn, error
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
+    log_level: Level,
+    /// How messages are written
+    #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt")]
+    log_format: Format,
+    /// Other daemons of a cluster; each tells its receivers by itself here, so run one
+    #[arg(long = "cluster.peer", value_name = "ADDRESS")]
+    cluster_peer: Vec<String>,
+    #[command(flatten)]
+    without_effect: WithoutEffect,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Logfmt,
+    Json,
+}
+
+/// Flags about parts that are not there: taken so that a start script goes on working.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Taken, without effect here")]
+#[rustfmt::skip] // One flag a line reads as the table that it is.
+struct WithoutEffect {
+    #[arg(long = "data.maintenance-interval", value_name = "TIME")] data_maintenance_interval: Option<String>,
+    #[arg(long = "alerts.gc-interval", value_name = "TIME")] alerts_gc_interval: Option<String>,
+    #[arg(long = "dispatch.maintenance-interval", value_name = "TIME")] dispatch_maintenance_interval: Option<String>,
+    #[arg(long = "dispatch.start-delay", value_name = "TIME")] dispatch_start_delay: Option<String>,
+    #[arg(long = "web.get-concurrency", value_name = "COUNT")] web_get_concurrency: Option<String>,
+    #[arg(long = "enable-feature", value_name = "NAMES")] enable_feature: Option<String>,
+    #[arg(long = "auto-gomemlimit.ratio", value_name = "RATIO")] auto_gomemlimit_ratio: Option<String>,
+    #[arg(long = "auto-gomemlimit", action = ArgAction::SetTrue)] auto_gomemlimit: bool,
+    #[arg(long = "log.silences", action = ArgAction::SetTrue)] log_silences: bool,
+    #[arg(long = "cluster.listen-address", value_name = "ADDRESS")] cluster_listen_address: Option<String>,
+    #[arg(long = "cluster.advertise-address", value_name = "ADDRESS")] cluster_advertise_address: Option<String>,
+    #[arg(long = "cluster.peer-name", value_name = "NAME")] cluster_peer_name: Option<String>,
+    #[arg(long = "cluster.peer-timeout", value_name = "TIME")] cluster_peer_timeout: Option<String>,
+    #[arg(long = "cluster.peers-resolve-timeout", value_name = "TIME")] cluster_peers_resolve_timeout: Option<String>,
+    #[arg(long = "cluster.gossip-interval", value_name = "TIME")] cluster_gossip_interval: Option<String>,
+    #[arg(long = "cluster.pushpull-interval", value_name = "TIME")] cluster_pushpull_interval: Option<String>,
+    #[arg(long = "cluster.tcp-timeout", value_name = "TIME")] cluster_tcp_timeout: Option<String>,
+    #[arg(long = "cluster.probe-timeout", value_name = "TIME")] cluster_probe_timeout: Option<String>,
+    #[arg(long = "cluster.probe-interval", value_name = "TIME")] cluster_probe_interval: Option<String>,
+    #[arg(long = "cluster.settle-timeout", value_name = "TIME")] cluster_settle_timeout: Option<String>,
+    #[arg(long = "cluster.reconnect-interval", value_name = "TIME")] cluster_reconnect_interval: Option<String>,
+    #[arg(long = "cluster.reconnect-timeout", value_name = "TIME")] cluster_reconnect_timeout: Option<String>,
+    #[arg(long = "cluster.tls-config", value_name = "FILE")] cluster_tls_config: Option<String>,
+    #[arg(long = "cluster.label", value_name = "LABEL")] cluster_label: Option<String>,
+    #[arg(long = "cluster.allow-insecure-public-advertise-address-discovery", action = ArgAction::SetTrue)] cluster_allow_insecure: bool,
+}
+
+/// # Errors
+/// When the daemon cannot start or had to stop by itself.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let format = match args.log_format {
+        Format::Logfmt => LogFormat::Human,
+        Format::Json => LogFormat::Json,
+    };
+    init_logging(format, args.log_level.filter())?;
+    let settings = Settings::of(args)?;
+    let configuration =
+        settings.load().map_err(|problems| daemon::refused(&problems, "`amtool check-config` reads the same file"))?;
+    if !args.cluster_peer.is_empty() {
+        tracing::warn!(
+            "--cluster.peer: there is no cluster here; every daemon tells its receivers by itself, so run one"
+        );
+    }
+    let loader: Loader = Box::new(move || settings.load());
+    daemon::start(configuration, loader, None)
+}
+
+impl Level {
+    const fn filter(self) -> &'static str {
+        match self {
+            Self::Debug => "watchbell=debug,warn",
+            Self::Info => "watchbell=info,warn",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What the flags say, to be applied each time the file is read.
+struct Settings {
+    file: PathBuf,
+    store: PathBuf,
+    listen: SocketAddr,
+    external_url: String,
+    route_prefix: String,
+    retention: Span,
+    timeout: Option<Span>,
+}
+
+impl Settings {
+    fn of(args: &Args) -> Result<Self, Failure> {
+        let [listen] = args.listen.as_slice() else {
+            return Err(Failure::misuse("`--web.listen-address`: expected one address, got several"));
+        };
+        let listen = address(listen)?;
+        let external_url = match &args.external_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}:{}", host_name(), listen.port()),
+        };
+        let parsed = reqwest::Url::parse(&external_url)
+            .map_err(|error| Failure::misuse(format!("`--web.external-url`: expected an address: {error}")))?;
+        let route_prefix = args.route_prefix.clone().unwrap_or_else(|| parsed.path().to_owned());
+        Ok(Self {
+            file: args.config_file.clone(),
+            store: args.storage_path.join(STORE),
+            listen,
+            external_url,
+            route_prefix: format!("/{}", route_prefix.trim_matches('/')),
+            retention: span("data.retention", &args.data_retention)?,
+            timeout: args.web_timeout.as_deref().map(|text| span("web.timeout", text)).transpose()?,
+        })
+    }
+
+    fn load(&self) -> Result<Configuration, Vec<Problem>> {
+        let loaded = alertmanager::load(&self.file)?;
+        let mut configuration = loaded.configuration;
+        configuration.listen = self.listen;
+        configuration.store = StoreSettings::Sqlite { path: self.store.clone() };
+        configuration.public_url = Some(self.external_url.clone());
+        configuration.policy.public_url = configuration.public_url.clone();
+        configuration.facade.original = loaded.original;
+        configuration.facade.receivers = loaded.receivers;
+        configuration.facade.is_open = true;
+        configuration.facade.route_prefix = self.route_prefix.clone();
+        if let Some(timeout) = self.timeout.filter(|timeout| !timeout.is_zero()) {
+            configuration.limits.request_timeout = timeout;
+        }
+        for source in configuration.sources.values_mut() {
+            source.body_bytes_max = BODY_BYTES_MAX;
+        }
+        Ok(configuration)
+    }
+}
+
+fn span(flag: &str, text: &str) -> Result<Span, Failure> {
+    let read = alertmanager::read_duration(text);
+    read.map_err(|error| Failure::misuse(format!("`--{flag}`: {error}")))
+}
+
+/// `:9093`, `127.0.0.1:9093`, `localhost:9093`.
+fn address(text: &str) -> Result<SocketAddr, Failure> {
+    let refused = |why: String| {
+        Failure::misuse(format!("`--web.listen-address`: expected an address such as `:9093`, got `{text}`{why}"))
+    };
+    if let Some(port) = text.strip_prefix(':') {
+        let port = port.parse().map_err(|_| refused(String::new()))?;
+        return Ok(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port));
+    }
+    let found = text.to_socket_addrs().map_err(|error| refused(format!(": {error}")))?.next();
+    found.ok_or_else(|| refused(String::new()))
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
