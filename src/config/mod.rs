@@ -6,6 +6,7 @@
 //! files ─▶ yaml ─▶ layers (merge, ${NAME}, *_file) ─▶ validate ─▶ Configuration | every Problem
 //! ```
 
+pub mod alertmanager;
 mod layers;
 mod load;
 mod nagios;
@@ -19,10 +20,13 @@ mod route;
 mod schema;
 mod self_check;
 mod sources;
+mod templates;
+mod time_intervals;
 mod tls;
 mod topology;
 mod validate;
 mod yaml;
+mod yaml_text;
 mod zabbix;
 
 pub use load::load;

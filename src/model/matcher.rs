@@ -43,6 +43,16 @@ impl Matcher {
         Self { name: name.into(), value: value.into(), operator: Operator::Equal }
     }
 
+    /// `=`, `!=`, `=~` or `!~`.
+    pub fn operator(&self) -> &'static str {
+        match self.operator {
+            Operator::Equal => "=",
+            Operator::NotEqual => "!=",
+            Operator::Regex(_) => "=~",
+            Operator::NotRegex(_) => "!~",
+        }
+    }
+
     pub fn is_match(&self, actual: Option<&str>) -> bool {
         let actual = actual.unwrap_or("");
         match &self.operator {
@@ -159,18 +169,12 @@ fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 /// Reads back as the same matcher: silences and routes are stored in this form.
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operator = match self.operator {
-            Operator::Equal => "=",
-            Operator::NotEqual => "!=",
-            Operator::Regex(_) => "=~",
-            Operator::NotRegex(_) => "!~",
-        };
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '.' | '-' | '/');
         match self.name.chars().all(is_plain) {
             true => f.write_str(&self.name)?,
             false => write_quoted(f, &self.name)?,
         }
-        f.write_str(operator)?;
+        f.write_str(self.operator())?;
         write_quoted(f, &self.value)
     }
 }

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn prometheus_durations() {
-        for (text, ms) in [("1h30m", 5_400_000), ("100ms", 100), ("0", 0), ("1y1w", 32_140_800_000), ("1m1ms", 60_001)] {
+        for (text, ms) in [("1h30m", 5_400_000), ("100ms", 100), ("0", 0), ("1y1w", 32_140_800_000), ("1m1ms", 60_001)]
+        {
             assert_eq!(prometheus(text).map(Span::as_millis), Some(ms), "{text}");
         }
         for text in ["", "5", "30m1h", "1h1h", "1.5h", "-1s", "1 h", "1us", "99999999999y"] {
@@ -82,7 +83,9 @@ mod tests {
 
     #[test]
     fn go_durations() {
-        for (text, ms) in [("1m30s", 90_000), ("1.5s", 1_500), (".5h", 1_800_000), ("1m0s", 60_000), ("0", 0), ("5us", 0)] {
+        for (text, ms) in
+            [("1m30s", 90_000), ("1.5s", 1_500), (".5h", 1_800_000), ("1m0s", 60_000), ("0", 0), ("5us", 0)]
+        {
             assert_eq!(go(text).map(Span::as_millis), Some(ms), "{text}");
         }
         for text in ["", "5", "1d", ".s", "-1s", "1 s", "s"] {

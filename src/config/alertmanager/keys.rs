@@ -32,10 +32,14 @@ pub(super) enum Kind {
     GoDuration,
     Texts,
     TextMap,
+    /// Regular expressions by the label they are for.
+    Patterns,
     /// Lists of secrets by name.
     SecretsMap,
     /// Whatever YAML can say.
     Any,
+    /// A part that is read on its own, as it was written.
+    Part,
     Map(Keys),
     /// A list of maps.
     Maps(Keys),
@@ -74,7 +78,8 @@ pub(super) fn read(node: &Node, path: &str, keys: Keys, problems: &mut Problems)
 fn report_unknown(name: &str, node: &Node, path: &str, keys: Keys, problems: &mut Problems) {
     let known: Vec<&str> =
         keys.iter().filter(|(_, kind)| !matches!(kind, Kind::Unsupported)).map(|(name, _)| *name).collect();
-    let message = if path.is_empty() { format!("unknown key `{name}`") } else { format!("unknown key `{name}` in `{path}`") };
+    let message =
+        if path.is_empty() { format!("unknown key `{name}`") } else { format!("unknown key `{name}` in `{path}`") };
     problems.error(&node.place, join(path, name), message).hint = unknown_hint(name, &known, "keys");
 }
 
@@ -96,6 +101,7 @@ fn read_value(node: &Node, path: &str, kind: Kind, problems: &mut Problems) -> O
             unsupported(&node.place, path, problems);
             None
         }
+        Kind::Part => Some(node.clone()),
         Kind::Any => as_value(resolved(node).value),
         Kind::Map(keys) => is_map(node, path, problems).then(|| read(node, path, keys, problems)),
         Kind::Maps(keys) => {
@@ -108,7 +114,17 @@ fn read_value(node: &Node, path: &str, kind: Kind, problems: &mut Problems) -> O
         }),
         Kind::TextOr(keys) if matches!(node.value, Value::Map(_)) => Some(read(node, path, keys, problems)),
         Kind::Texts => texts(node, path, problems),
-        Kind::TextMap => map_of(node, path, problems, |node, path, problems| read_value(node, path, Kind::Text, problems)),
+        Kind::TextMap => {
+            map_of(node, path, problems, |node, path, problems| read_value(node, path, Kind::Text, problems))
+        }
+        Kind::Patterns => map_of(node, path, problems, |node, path, problems| {
+            if node.value == Value::Null {
+                let message = format!("`{path}`: expected a regular expression, got nothing");
+                problems.error(&node.place, path, message);
+                return None;
+            }
+            read_value(node, path, Kind::Text, problems)
+        }),
         Kind::SecretsMap => map_of(node, path, problems, texts),
         _ => as_value(read_scalar(node, path, kind, problems)?),
     }
@@ -157,9 +173,7 @@ fn resolved(node: &Node) -> Node {
     let value = match &node.value {
         Value::Plain(text) => scalar(text),
         Value::List(items) => Value::List(items.iter().map(resolved).collect()),
-        Value::Map(entries) => {
-            Value::Map(entries.iter().map(|(name, node)| (name.clone(), resolved(node))).collect())
-        }
+        Value::Map(entries) => Value::Map(entries.iter().map(|(name, node)| (name.clone(), resolved(node))).collect()),
         other => other.clone(),
     };
     Node { place: node.place.clone(), value }

@@ -91,7 +91,21 @@ fn what_is_wrong_is_said() {
         read_times("09:00", "24:01").unwrap_err(),
         check_location("Mars/Olympus").unwrap_err(),
     ];
-    insta::assert_snapshot!(said.map(|error| error.to_string()).join("\n"), @"");
+    insta::assert_snapshot!(said.map(|error| error.to_string()).join("\n"), @r#"
+expected a day such as `monday`, or a range such as `monday:friday` within a week that begins on Sunday, got `friday:monday`
+expected a day such as `monday`, or a range such as `monday:friday` within a week that begins on Sunday, got `mon`
+expected a day such as `monday`, or a range such as `monday:friday` within a week that begins on Sunday, got `monday:tuesday:friday`
+expected days such as `1:5`, or `-3:-1` from the end of the month, 1 to 31, the earlier first, got `0`
+expected days such as `1:5`, or `-3:-1` from the end of the month, 1 to 31, the earlier first, got `-5:5`
+expected days such as `1:5`, or `-3:-1` from the end of the month, 1 to 31, the earlier first, got `31:-28`
+expected a month such as `may` or `5`, or a range such as `may:august` within a year, got `13`
+expected a month such as `may` or `5`, or a range such as `may:august` within a year, got `may:april`
+expected a year, or a range such as `2026:2028`, got `2022:2020`
+expected a time of day such as `09:00`, from `00:00` to `24:00`, got `9:00`
+expected an end after the start, 17:00; what goes over midnight is two ranges, got `09:00`
+expected a time of day such as `09:00`, from `00:00` to `24:00`, got `24:01`
+expected a name of the time zone database such as `Europe/Berlin` or `UTC`, got `Mars/Olympus`
+"#);
 }
 
 /// Any sound interval.
