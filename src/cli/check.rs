@@ -88,20 +88,7 @@ impl Report {
     }
 
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
-        for problem in &self.problems {
-            if problem.is_warning {
-                write!(out, "{}", "warning".yellow().bold())?;
-            } else {
-                write!(out, "{}", "error".red().bold())?;
-            }
-            writeln!(out, ": {}", problem.message)?;
-            if let Some(place) = problem.place() {
-                writeln!(out, "  {} {place}", "-->".blue())?;
-            }
-            if let Some(hint) = &problem.hint {
-                writeln!(out, "  {}: {hint}", "hint".cyan())?;
-            }
-        }
+        write_problems(&self.problems, out)?;
         writeln!(out, "{}", self.summary())
     }
 
@@ -130,6 +117,25 @@ impl Report {
         };
         format!("{subject}: {}", counts.join(", "))
     }
+}
+
+/// Each with its place and the way out.
+pub(super) fn write_problems(problems: &[Problem], out: &mut impl Write) -> std::io::Result<()> {
+    for problem in problems {
+        if problem.is_warning {
+            write!(out, "{}", "warning".yellow().bold())?;
+        } else {
+            write!(out, "{}", "error".red().bold())?;
+        }
+        writeln!(out, ": {}", problem.message)?;
+        if let Some(place) = problem.place() {
+            writeln!(out, "  {} {place}", "-->".blue())?;
+        }
+        if let Some(hint) = &problem.hint {
+            writeln!(out, "  {}: {hint}", "hint".cyan())?;
+        }
+    }
+    Ok(())
 }
 
 fn plural(count: usize, what: &str) -> String {

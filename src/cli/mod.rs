@@ -23,6 +23,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod failure;
 pub mod generate;
+pub mod import;
 pub mod incidents;
 pub mod integrations;
 pub mod learning;
@@ -101,6 +102,8 @@ pub enum Command {
     Send(send::Args),
     /// Judge grouping and root causes on alerts whose failures are known
     Evaluate(evaluate::Args),
+    /// Write the configuration that another system's comes to
+    Import(import::Args),
     /// Try one configured sink with a sample notification
     TestSink(test_sink::Args),
     /// List every source and sink, and how to set each up
@@ -144,6 +147,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => audit::run(&args),
         Command::Send(args) => send::run(args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::TestSink(args) => test_sink::run(args),
         Command::Integrations(args) => integrations::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -15,6 +15,8 @@ use super::yaml::{Node, Value, scalar};
 /// Sections in which `<key>_file` stands for a secret, and values may be secret.
 const SECRET_SECTIONS: [&str; 5] = ["sources", "receivers", "api", "heartbeat", "topology"];
 const VARIABLE_PREFIX: &str = "WATCHBELL__";
+/// Ends of keys whose files anyone may read: certificates, names.
+const PUBLIC: [&str; 5] = ["ca_pem", "ca", "cert", "username", "chat_id"];
 /// Bytes of a file that holds one secret.
 const SECRET_FILE_BYTES_MAX: u64 = 256 * 1_024;
 
@@ -155,7 +157,7 @@ pub(super) fn read_secrets(root: &mut Node, problems: &mut Problems) {
     }
 }
 
-fn read_secrets_below(node: &mut Node, path: &str, problems: &mut Problems) {
+pub(super) fn read_secrets_below(node: &mut Node, path: &str, problems: &mut Problems) {
     match &mut node.value {
         Value::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
@@ -169,6 +171,9 @@ fn read_secrets_below(node: &mut Node, path: &str, problems: &mut Problems) {
                     texts(node).for_each(|text| problems.hide(text));
                 }
                 read_secrets_below(node, &join(path, key), problems);
+                if key == "http_headers" {
+                    read_headers(node, &join(path, key), problems);
+                }
             }
             replace_files(entries, path, problems);
         }
@@ -208,6 +213,30 @@ fn replace_files(entries: &mut [(String, Node)], path: &str, problems: &mut Prob
     }
 }
 
+/// Turns the `files` of Alertmanager's `http_headers` into `secrets`.
+fn read_headers(node: &mut Node, path: &str, problems: &mut Problems) {
+    let Value::Map(headers) = &mut node.value else { return };
+    for (name, header) in headers {
+        let Value::Map(entries) = &mut header.value else { continue };
+        let Some(at) = entries.iter().position(|(key, _)| key == "files") else { continue };
+        let (_, files) = entries.remove(at);
+        let mut secrets: Vec<Node> = Vec::new();
+        for (index, file) in files.items().iter().enumerate() {
+            let full = format!("{path}.{name}.files[{index}]");
+            let value = file.text().map(|text| resolve(text, &file.place));
+            let value = value.and_then(|file_path| read_secret(&file_path, "secret", &full, &file.place, problems));
+            secrets.extend(value.map(|value| {
+                problems.hide(&value);
+                Node { place: file.place.clone(), value: Value::Text(value) }
+            }));
+        }
+        match entries.iter_mut().find(|(key, _)| key == "secrets") {
+            Some((_, Node { value: Value::List(list), .. })) => list.extend(secrets),
+            _ => entries.push(("secrets".to_owned(), Node { place: files.place, value: Value::List(secrets) })),
+        }
+    }
+}
+
 /// A path as it stands in a file starts from that file's folder.
 pub(super) fn resolve(path: &str, place: &Place) -> PathBuf {
     place.folder().map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
@@ -219,8 +248,7 @@ fn read_secret(file: &Path, key: &str, path: &str, place: &Place, problems: &mut
     let text = match std::fs::metadata(file) {
         Ok(metadata) if !is_short(&metadata) => Err(format!("more than {SECRET_FILE_BYTES_MAX} bytes")),
         Ok(metadata) => {
-            // A certificate of an authority is no secret.
-            if is_world_readable(&metadata) && !key.ends_with("ca_pem") {
+            if is_world_readable(&metadata) && !PUBLIC.iter().any(|public| key.ends_with(public)) {
                 let message = format!("`{path}`: anyone on this machine can read `{shown}`");
                 problems.warning(place, path, message).hint = Some(format!("chmod 0640 {shown}"));
             }

@@ -20,10 +20,13 @@ mod route;
 mod schema;
 mod self_check;
 mod sources;
+mod templates;
+mod time_intervals;
 mod tls;
 mod topology;
 mod validate;
 mod yaml;
+mod yaml_text;
 mod zabbix;
 
 pub use load::load;

@@ -9,7 +9,7 @@ use super::read::{entries, items, join, read, require};
 use super::references::Names;
 use super::validate::{check_number, check_span, section};
 use super::yaml::Node;
-use super::{route, topology};
+use super::{route, time_intervals, topology};
 use crate::engine::policy::{
     Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, NotifyBy, Override, Policy, ProblemRule,
     Receiver, Rewrite, Schedule, ServiceRule, Sla,
@@ -23,6 +23,7 @@ pub(super) use crate::model::topology::TIER_MAX;
 pub(super) fn read_all(
     root: &Node,
     receivers: BTreeMap<String, Receiver>,
+    notify_by: NotifyBy,
     names: &Names,
     problems: &mut Problems,
 ) -> Policy {
@@ -34,10 +35,10 @@ pub(super) fn read_all(
         correlation: correlation(root, problems),
         flap: flap(root, problems),
         priority: section(root, "priority", problems),
-        route: route::read_root(root, names, problems),
-        notify_by: NotifyBy::default(),
-        time_intervals: BTreeMap::new(),
-        inhibit_rules: inhibit_rules(root, problems),
+        route: route::read_root(root, notify_by, names, problems),
+        notify_by,
+        time_intervals: time_intervals::read_all(root, problems),
+        inhibit_rules: inhibit_rules(root, notify_by, problems),
         receivers,
         escalation_policies: escalation_policies(root, names, problems),
         schedules: schedules(root, names, problems),
@@ -147,7 +148,21 @@ fn problem_rule(root: &Node, problems: &mut Problems) -> ProblemRule {
     rule
 }
 
-fn inhibit_rules(root: &Node, problems: &mut Problems) -> Vec<InhibitRule> {
+/// What people are told of. Read before the rest, some of which depends on it.
+pub(super) fn notify_by(root: &Node, problems: &mut Problems) -> NotifyBy {
+    let Some(node) = root.get("notify_by") else { return NotifyBy::default() };
+    match node.text() {
+        Some("incident") => NotifyBy::Incident,
+        Some("group") => NotifyBy::Group,
+        _ => {
+            let message = "`notify_by`: expected `incident` or `group`";
+            problems.error(&node.place, "notify_by", message);
+            NotifyBy::default()
+        }
+    }
+}
+
+fn inhibit_rules(root: &Node, notify_by: NotifyBy, problems: &mut Problems) -> Vec<InhibitRule> {
     let mut rules = Vec::new();
     for (index, node) in items(root, "inhibit_rules", "", problems).iter().enumerate() {
         let path = format!("inhibit_rules[{index}]");
@@ -155,14 +170,27 @@ fn inhibit_rules(root: &Node, problems: &mut Problems) -> Vec<InhibitRule> {
         for (key, matchers) in [("source_matchers", &rule.source_matchers), ("target_matchers", &rule.target_matchers)]
         {
             if matchers.is_empty() {
-                let message =
-                    format!("`{path}.{key}`: expected at least one matcher, without any every alert would match");
-                problems.error(node.place_of(key), join(&path, key), message);
+                report_unbounded(node, &path, key, notify_by, problems);
             }
         }
         rules.push(rule);
     }
     rules
+}
+
+/// Without matchers every alert matches; Alertmanager's users may have meant that.
+pub(super) fn report_unbounded(node: &Node, path: &str, key: &str, notify_by: NotifyBy, problems: &mut Problems) {
+    let (place, full) = (node.place_of(key), join(path, key));
+    match notify_by {
+        NotifyBy::Incident => {
+            let message = format!("`{full}`: expected at least one matcher, without any every alert would match");
+            problems.error(place, full, message);
+        }
+        NotifyBy::Group => {
+            let message = format!("`{path}` has no `{key}`, so every alert is meant");
+            problems.warning(place, full, message);
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -207,7 +235,7 @@ fn level(node: &Node, path: &str, index: usize, names: &Names, problems: &mut Pr
 }
 
 /// Checks each name of a list at its own place.
-fn check_list(
+pub(super) fn check_list(
     node: &Node,
     path: &str,
     key: &str,

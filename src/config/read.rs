@@ -107,11 +107,12 @@ pub(super) fn items<'n>(node: &'n Node, key: &str, path: &str, problems: &mut Pr
     }
 }
 
-fn kind_of(node: &Node) -> &'static str {
+pub(super) fn kind_of(node: &Node) -> &'static str {
     match node.value {
         Value::Null | Value::Dropped => "nothing",
         Value::Boolean(_) => "a truth value",
         Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Plain(_) => "a number or a truth value",
         Value::Text(_) => "text",
         Value::List(_) => "a list",
         Value::Map(_) => "a map",

@@ -4,21 +4,22 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::problem::Problems;
+use super::problem::{Place, Problems, is_unseen};
 use super::read::{Reading, entries, is_map, items, join, read, read_with};
 use super::references::Names;
 use super::schema::{SINK_GIVE_UP_AFTER, SINK_TIMEOUT, SinkSettings};
 use super::sources;
 use super::validate::{Context, check_name, check_not_reserved, check_span};
 use super::yaml::{Node, Value};
-use crate::engine::policy::{LOG_RECEIVER, Receiver};
+use crate::engine::policy::{LOG_RECEIVER, NotifyBy, Receiver};
 use crate::error::{Table, read_table};
 use crate::model::Span;
 use crate::render::Language;
 use crate::sinks::{Rate, Setting};
 
 /// Keys of every sink.
-pub(super) const KEYS: [&str; 7] = ["kind", "name", "allow_private", "timeout", "rate", "give_up_after", "language"];
+pub(super) const KEYS: [&str; 8] =
+    ["kind", "name", "allow_private", "timeout", "rate", "give_up_after", "language", "send_resolved"];
 /// Kind of the sink that exists without configuration.
 const LOG_KIND: &str = "log";
 
@@ -39,6 +40,7 @@ struct SinkKeys {
     rate: Option<RateKeys>,
     give_up_after: Option<Span>,
     language: Option<Language>,
+    send_resolved: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -48,28 +50,68 @@ struct RateKeys {
     per: Span,
 }
 
-type Sinks = BTreeMap<String, SinkSettings>;
+pub(super) type Sinks = BTreeMap<String, SinkSettings>;
 
 pub(super) fn read_all(
     root: &Node,
     setting: &Setting,
+    notify_by: NotifyBy,
     names: &Names,
     context: &mut Context<'_>,
 ) -> (BTreeMap<String, Receiver>, Sinks) {
     let (mut receivers, mut sinks) = (BTreeMap::new(), Sinks::new());
     for (name, node) in entries(root, "receivers", &mut context.problems) {
         let path = join("receivers", name);
-        check_name(name, "got the name", &path, &node.place, &mut context.problems);
+        match notify_by {
+            NotifyBy::Incident => check_name(name, "got the name", &path, &node.place, &mut context.problems),
+            NotifyBy::Group => check_any_name(name, &path, &node.place, &mut context.problems),
+        }
         check_not_reserved(name, &path, &node.place, &mut context.problems);
-        receivers.insert(name.clone(), read_one(name, node, &path, setting, names, &mut sinks, context));
+        receivers.insert(name.clone(), read_one(name, node, &path, setting, notify_by, names, &mut sinks, context));
     }
     check_fallback_cycles(root, &receivers, &mut context.problems);
+    add_log(&mut receivers, &mut sinks, setting);
+    (receivers, sinks)
+}
+
+/// The receiver that exists without configuration.
+pub(super) fn add_log(receivers: &mut BTreeMap<String, Receiver>, sinks: &mut Sinks, setting: &Setting) {
     if !receivers.contains_key(LOG_RECEIVER) {
         let sink = format!("{LOG_RECEIVER}/{LOG_KIND}");
         receivers.insert(LOG_RECEIVER.to_owned(), Receiver { sinks: vec![sink.clone()], ..Receiver::default() });
         sinks.insert(sink, log_sink(setting));
     }
-    (receivers, sinks)
+}
+
+/// Characters of a receiver's name where Alertmanager's users have chosen it.
+const ANY_NAME_CHARS_MAX: usize = 256;
+
+/// Alertmanager takes any text for a name.
+pub(super) fn check_any_name(name: &str, path: &str, place: &Place, problems: &mut Problems) {
+    if name.is_empty() || name.chars().count() > ANY_NAME_CHARS_MAX {
+        let message = format!("`{path}`: expected a name of 1 to {ANY_NAME_CHARS_MAX} characters");
+        problems.error(place, path, message);
+    }
+}
+
+/// `ops/slack`, printable whatever the receiver is called, and of that receiver only.
+pub(super) fn sink_name(receiver: &str, short: &str) -> String {
+    let mut name = String::with_capacity(receiver.len() + short.len() + 1);
+    for c in receiver.chars() {
+        match is_unseen(c) || c == '\\' {
+            true => name.extend(c.escape_default()),
+            false => name.push(c),
+        }
+    }
+    format!("{name}/{short}")
+}
+
+/// `slack`, and `slack-2` for the second of a receiver.
+pub(super) fn short_name(kind: &str, of_kind: &mut BTreeMap<String, u32>) -> String {
+    let kind = kind.strip_prefix(ALERTMANAGER_PREFIX).unwrap_or(kind);
+    let count = of_kind.entry(kind.to_owned()).or_default();
+    *count += 1;
+    if *count > 1 { format!("{kind}-{count}") } else { kind.to_owned() }
 }
 
 fn log_sink(setting: &Setting) -> SinkSettings {
@@ -90,6 +132,7 @@ fn read_one(
     node: &Node,
     path: &str,
     setting: &Setting,
+    notify_by: NotifyBy,
     names: &Names,
     sinks: &mut Sinks,
     context: &mut Context<'_>,
@@ -100,7 +143,10 @@ fn read_one(
         names.check_receiver(fallback, node.place_of("fallback"), &join(path, "fallback"), problems);
     }
     let list = items(node, "sinks", path, problems);
-    if list.is_empty() && !node.get("sinks").is_some_and(|node| !matches!(node.value, Value::List(_))) {
+    let given = node.get("sinks").map(|node| &node.value);
+    // A receiver that hears nothing is how one mutes a route in Alertmanager.
+    let is_deliberate = notify_by == NotifyBy::Group && matches!(given, Some(Value::List(_)));
+    if list.is_empty() && !is_deliberate && given.is_none_or(|value| matches!(value, Value::List(_))) {
         let message = format!("`{path}.sinks`: expected at least one sink");
         problems.error(node.place_of("sinks"), join(path, "sinks"), message);
     }
@@ -110,21 +156,18 @@ fn read_one(
     for (index, node) in list.iter().enumerate() {
         let path = format!("{path}.sinks[{index}]");
         let Some((given, kind)) = sink_kind(node, &path, context) else { continue };
-        let count = of_kind.entry(kind.clone()).or_default();
-        *count += 1;
-        let short = match given {
-            Some(given) => given,
-            None if *count > 1 => format!("{kind}-{count}"),
-            None => kind.clone(),
-        };
-        let full = format!("{name}/{short}");
+        let numbered = short_name(&kind, &mut of_kind);
+        let full = sink_name(name, &given.unwrap_or(numbered));
         if receiver.sinks.contains(&full) {
             let message = format!("`{path}`: there is another sink with the name `{full}`");
             context.problems.error(node.place_of("name"), join(&path, "name"), message).hint =
                 Some("give one of them another `name`".to_owned());
         }
         let setting = Setting { sink: full.clone(), ..setting.clone() };
-        if let Some(sink) = sink(node, &path, name, kind, setting, context) {
+        if let Some((sink, is_told_of_ends)) = sink(node, &path, name, kind, setting, context) {
+            if !is_told_of_ends {
+                receiver.without_resolved.push(full.clone());
+            }
             sinks.insert(full.clone(), sink);
         }
         receiver.sinks.push(full);
@@ -146,16 +189,17 @@ fn sink_kind(node: &Node, path: &str, context: &mut Context<'_>) -> Option<(Opti
     Some((given, kind))
 }
 
-fn sink(
+/// Reads one sink, and whether it is told of ends.
+pub(super) fn sink(
     node: &Node,
     path: &str,
     receiver: &str,
     kind: String,
     setting: Setting,
     context: &mut Context<'_>,
-) -> Option<SinkSettings> {
+) -> Option<(SinkSettings, bool)> {
     let problems = &mut context.problems;
-    let (common, own) = node.split(&KEYS);
+    let (common, own) = split(node, &kind);
     let reading = Reading { is_secret: true, other_keys: &KEYS };
     let keys: Option<SinkKeys> = read_with(&common, path, reading, problems, read_table);
     let language = keys.as_ref().and_then(|keys| keys.language).unwrap_or(setting.language);
@@ -168,7 +212,7 @@ fn sink(
     check_span(node, path, "timeout", timeout, Span::from_secs(1), Span::from_mins(10), problems);
     let give_up_after = keys.give_up_after.unwrap_or(SINK_GIVE_UP_AFTER);
     check_span(node, path, "give_up_after", give_up_after, Span::from_secs(1), Span::from_hours(30 * 24), problems);
-    Some(SinkSettings {
+    let settings = SinkSettings {
         kind,
         receiver: receiver.to_owned(),
         table: own.to_table(),
@@ -177,7 +221,24 @@ fn sink(
         rate: keys.rate.and_then(|rate| self::rate(node, path, &rate, problems)),
         give_up_after,
         language,
-    })
+    };
+    Some((settings, keys.send_resolved.unwrap_or(true)))
+}
+
+/// Kinds that have the same keys as the receivers of an `alertmanager.yml`.
+pub(super) const ALERTMANAGER_PREFIX: &str = "alertmanager_";
+
+/// The keys of every sink, and those of its kind. Alertmanager's know some of the former themselves.
+fn split(node: &Node, kind: &str) -> (Node, Node) {
+    let (common, mut own) = node.split(&KEYS);
+    let Some(kind) = kind.strip_prefix(ALERTMANAGER_PREFIX) else { return (common, own) };
+    let has_timeout = ["webhook", "slack", "pagerduty"].contains(&kind);
+    let shared =
+        common.entries().iter().filter(|(name, _)| name == "send_resolved" || name == "timeout" && has_timeout);
+    if let Value::Map(entries) = &mut own.value {
+        entries.extend(shared.cloned());
+    }
+    (common, own)
 }
 
 fn rate(node: &Node, path: &str, keys: &RateKeys, problems: &mut Problems) -> Option<Rate> {

@@ -14,6 +14,7 @@ pub(super) struct Names {
     escalation_policies: Vec<String>,
     schedules: Vec<String>,
     slas: Vec<String>,
+    time_intervals: Vec<String>,
 }
 
 impl Names {
@@ -32,6 +33,19 @@ impl Names {
             escalation_policies: names("escalation_policies"),
             schedules: names("schedules"),
             slas: names("slas"),
+            time_intervals: names("time_intervals"),
+        }
+    }
+
+    /// Those of an `alertmanager.yml`.
+    pub fn of(receivers: Vec<String>, time_intervals: Vec<String>) -> Self {
+        Self {
+            own_receivers: receivers.clone(),
+            receivers,
+            escalation_policies: Vec::new(),
+            schedules: Vec::new(),
+            slas: Vec::new(),
+            time_intervals,
         }
     }
 
@@ -45,6 +59,10 @@ impl Names {
 
     pub fn check_schedule(&self, name: &str, place: &Place, path: &str, problems: &mut Problems) {
         check("schedule", name, &self.schedules, place, path, problems);
+    }
+
+    pub fn check_time_interval(&self, name: &str, place: &Place, path: &str, problems: &mut Problems) {
+        check("time interval", name, &self.time_intervals, place, path, problems);
     }
 
     pub fn check_sla(&self, name: &str, place: &Place, path: &str, problems: &mut Problems) {
@@ -75,6 +93,7 @@ fn section(what: &str) -> &str {
         "escalation policy" => "escalation_policies",
         "schedule" => "schedules",
         "SLA" => "slas",
+        "time interval" => "time_intervals",
         _ => "receivers",
     }
 }

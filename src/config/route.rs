@@ -1,25 +1,37 @@
 //! The `route` tree: each node is read on its own. Decides that the root takes everything, so that no
 //! alert can fall through; never which alert goes where, which is the engine's.
 
+use super::policy::check_list;
 use super::problem::Problems;
 use super::read::{items, join, read};
 use super::references::Names;
 use super::validate::check_span;
 use super::yaml::{Node, Value};
-use crate::engine::policy::{LOG_RECEIVER, Route};
+use crate::engine::policy::{LOG_RECEIVER, NotifyBy, Route};
 use crate::model::Span;
 
 /// Routes below each other.
-const DEPTH_MAX: usize = 16;
+pub(super) const DEPTH_MAX: usize = 16;
 const PATH: &str = "route";
+/// In place of names: alerts of a group have all labels in common.
+const ALL_LABELS: &str = "...";
 
-pub(super) fn read_root(root: &Node, names: &Names, problems: &mut Problems) -> Route {
+pub(super) fn read_root(root: &Node, notify_by: NotifyBy, names: &Names, problems: &mut Problems) -> Route {
     let absent = Node::default();
     let node = root.get(PATH).unwrap_or(&absent);
-    let mut route = read_one(node, PATH, 0, &Inherited::default(), names, problems);
+    let mut route = read_one(node, PATH, 0, &Inherited::of(notify_by), names, problems);
     if !route.matchers.is_empty() {
         let message = "`route.matchers`: the root takes everything, expected matchers only on the routes below it";
         problems.error(node.place_of("matchers"), "route.matchers", message);
+    }
+    for (key, intervals) in
+        [("mute_time_intervals", &route.mute_time_intervals), ("active_time_intervals", &route.active_time_intervals)]
+    {
+        if !intervals.is_empty() {
+            let path = join(PATH, key);
+            let message = format!("`{path}`: the root is there at any time, expected it only on the routes below it");
+            problems.error(node.place_of(key), path, message);
+        }
     }
     if route.receiver.is_none() {
         route.receiver = match names.own_receivers.as_slice() {
@@ -41,13 +53,14 @@ pub(super) fn read_root(root: &Node, names: &Names, problems: &mut Problems) -> 
 /// What a route takes over from its parent.
 #[derive(Clone, Copy)]
 struct Inherited {
+    notify_by: NotifyBy,
     group_interval: Span,
     repeat_interval: Span,
 }
 
-impl Default for Inherited {
-    fn default() -> Self {
-        Self { group_interval: Route::GROUP_INTERVAL, repeat_interval: Route::REPEAT_INTERVAL }
+impl Inherited {
+    fn of(notify_by: NotifyBy) -> Self {
+        Self { notify_by, group_interval: Route::GROUP_INTERVAL, repeat_interval: Route::REPEAT_INTERVAL }
     }
 }
 
@@ -70,6 +83,14 @@ fn read_one(
         let place = node.place_of("escalation_policy");
         names.check_escalation_policy(policy, place, &join(path, "escalation_policy"), problems);
     }
+    for (key, intervals) in
+        [("mute_time_intervals", &route.mute_time_intervals), ("active_time_intervals", &route.active_time_intervals)]
+    {
+        check_list(node, path, key, intervals, problems, |name, place, path, problems| {
+            names.check_time_interval(name, place, path, problems);
+        });
+    }
+    check_group_by(node, path, &route, parent.notify_by, problems);
     let inherited = check_times(node, path, &route, parent, problems);
     let children = items(&children, "routes", path, problems);
     if depth >= DEPTH_MAX && !children.is_empty() {
@@ -85,18 +106,54 @@ fn read_one(
     route
 }
 
+fn check_group_by(node: &Node, path: &str, route: &Route, notify_by: NotifyBy, problems: &mut Problems) {
+    let Some(labels) = &route.group_by else { return };
+    let full = join(path, "group_by");
+    if notify_by == NotifyBy::Incident {
+        let message = format!("`{full}`: what belongs together is an incident here, expected no labels to group by");
+        problems.error(node.place_of("group_by"), &full, message).hint =
+            Some("`notify_by: group` tells people of groups of alerts".to_owned());
+    }
+    check_labels(node, "group_by", &full, labels, problems);
+}
+
+/// Names of labels, each once, or `...` alone.
+pub(super) fn check_labels(node: &Node, key: &str, path: &str, labels: &[String], problems: &mut Problems) {
+    let places = node.get(key).map_or(&[][..], Node::items);
+    for (index, label) in labels.iter().enumerate() {
+        let place = places.get(index).map_or(node.place_of(key), |item| &item.place);
+        let fault = match label.as_str() {
+            "" => "expected the name of a label, got nothing".to_owned(),
+            ALL_LABELS if labels.len() > 1 => format!("`{ALL_LABELS}` is all labels, expected no others beside it"),
+            _ if labels[..index].contains(label) => format!("the label `{label}` comes twice"),
+            _ => continue,
+        };
+        problems.error(place, format!("{path}[{index}]"), format!("`{path}`: {fault}"));
+    }
+}
+
 fn check_times(node: &Node, path: &str, route: &Route, parent: &Inherited, problems: &mut Problems) -> Inherited {
     let (second, minute, day) = (Span::from_secs(1), Span::from_mins(1), Span::from_hours(24));
-    if let Some(wait) = route.group_wait {
-        check_span(node, path, "group_wait", wait, Span::ZERO, Span::from_hours(1), problems);
-    }
-    if let Some(interval) = route.group_interval {
-        check_span(node, path, "group_interval", interval, second, day, problems);
-    }
-    if let Some(interval) = route.repeat_interval {
-        check_span(node, path, "repeat_interval", interval, minute, Span::from_hours(30 * 24), problems);
+    // Whoever comes from Alertmanager may have any times that it takes.
+    let limits = match parent.notify_by {
+        NotifyBy::Incident => [(Span::ZERO, Span::from_hours(1)), (second, day), (minute, Span::from_hours(30 * 24))],
+        NotifyBy::Group => {
+            let (instant, century) = (Span::from_millis(1), Span::from_hours(24 * 36_525));
+            [(Span::ZERO, century), (instant, century), (instant, century)]
+        }
+    };
+    let given = [
+        ("group_wait", route.group_wait),
+        ("group_interval", route.group_interval),
+        ("repeat_interval", route.repeat_interval),
+    ];
+    for ((key, span), (min, max)) in given.into_iter().zip(limits) {
+        if let Some(span) = span {
+            check_span(node, path, key, span, min, max, problems);
+        }
     }
     let inherited = Inherited {
+        notify_by: parent.notify_by,
         group_interval: route.group_interval.unwrap_or(parent.group_interval),
         repeat_interval: route.repeat_interval.unwrap_or(parent.repeat_interval),
     };

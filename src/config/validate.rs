@@ -1,6 +1,6 @@
 //! Whether the configuration as a whole makes sense, section by section, each problem reported.
-//! Decides what absent sections mean; never reads secrets or files other than topology and the listener's
-//! certificate.
+//! Decides what absent sections mean; never reads secrets or files other than topology, templates and the
+//! listener's certificate.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::read::{Reading, is_map, items, join, read, read_with, require, unknow
 use super::references::Names;
 use super::schema::*;
 use super::yaml::Node;
-use super::{layers, policy, receivers, self_check, sources, tls, zabbix};
+use super::{layers, policy, receivers, self_check, sources, templates, tls, zabbix};
 use crate::engine::input::Role;
 use crate::error::{ConfigError, Secret, Table, read_table};
 use crate::http::Facade;
@@ -57,7 +57,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 27] = [
+pub(super) const SECTIONS: [&str; 30] = [
     "api",
     "correlation",
     "default_sla",
@@ -71,6 +71,7 @@ pub(super) const SECTIONS: [&str; 27] = [
     "listen",
     "maintenance",
     "naming",
+    "notify_by",
     "priority",
     "problems",
     "public_url",
@@ -83,6 +84,8 @@ pub(super) const SECTIONS: [&str; 27] = [
     "slas",
     "sources",
     "store",
+    "templates",
+    "time_intervals",
     "tls",
     "topology",
 ];
@@ -108,18 +111,20 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
     let instance = instance(root, general.instance, &mut context.problems);
     let public_url = public_url(root, general.public_url, &mut context.problems);
     let names = Names::collect(root);
+    let notify_by = policy::notify_by(root, &mut context.problems);
+    let go_templates = Arc::new(templates::read_all(root, &mut context.problems));
     let setting = Setting {
         instance: instance.clone(),
         sink: String::new(),
         language: general.language,
         public_url: public_url.clone(),
-        go_templates: Default::default(),
+        go_templates: go_templates.clone(),
     };
-    let (receivers, sinks) = receivers::read_all(root, &setting, &names, context);
+    let (receivers, sinks) = receivers::read_all(root, &setting, notify_by, &names, context);
     let tls = tls::read(root, context);
     let sources = sources::read_all(root, is_loopback, context);
     let api = api(root, is_loopback, &mut context.problems);
-    let mut policy = policy::read_all(root, receivers, &names, &mut context.problems);
+    let mut policy = policy::read_all(root, receivers, notify_by, &names, &mut context.problems);
     policy.public_url = public_url.clone();
     let self_check = self_check::self_check(root, &mut context.problems);
     let heartbeat = self_check::heartbeat(root, self_check.enabled, &mut context.problems);
@@ -139,7 +144,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         heartbeat,
         zabbix: zabbix::read_all(root, &mut context.problems),
         facade: Facade::default(),
-        go_templates: Arc::default(),
+        go_templates,
         policy,
         warnings: Vec::new(),
     })

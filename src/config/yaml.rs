@@ -31,6 +31,8 @@ pub(super) enum Value {
     Boolean(bool),
     Integer(i64),
     Float(f64),
+    /// A number or a truth value as it was written, for readers that ask for it: what it is depends on its key.
+    Plain(String),
     Text(String),
     List(Vec<Node>),
     /// In the order of the file.
@@ -103,6 +105,7 @@ impl Node {
             Value::Boolean(value) => (*value).into(),
             Value::Integer(value) => (*value).into(),
             Value::Float(value) => (*value).into(),
+            Value::Plain(text) => Self { place: Place::BuiltIn, value: scalar(text) }.to_json(),
             Value::Text(value) => value.as_str().into(),
             Value::List(items) => items.iter().filter(|item| item.value != Value::Dropped).map(Self::to_json).collect(),
             Value::Map(_) => serde_json::Value::Object(self.to_table()),
@@ -180,6 +183,8 @@ pub(super) struct YamlReader<'a> {
     path: Arc<Path>,
     anchors: BTreeMap<usize, Node>,
     aliased_nodes: usize,
+    /// Numbers and truth values stay as they are written.
+    is_plain: bool,
     /// What does not stop the reading: keys that come twice.
     pub problems: Vec<Problem>,
 }
@@ -187,7 +192,15 @@ pub(super) struct YamlReader<'a> {
 /// Reads a whole file that holds one document; an empty one is null. With it comes everything that
 /// is wrong; there is no node when the text could not be understood at all.
 pub(super) fn parse(text: &str, path: &Path) -> (Option<Node>, Vec<Problem>) {
-    let mut reader = YamlReader::new(text, path);
+    parse_with(YamlReader::new(text, path))
+}
+
+/// As [`parse`], but numbers and truth values are [`Value::Plain`].
+pub(super) fn parse_plain(text: &str, path: &Path) -> (Option<Node>, Vec<Problem>) {
+    parse_with(YamlReader { is_plain: true, ..YamlReader::new(text, path) })
+}
+
+fn parse_with(mut reader: YamlReader<'_>) -> (Option<Node>, Vec<Problem>) {
     let document = reader.document();
     let mut problems = reader.problems;
     match document {
@@ -207,7 +220,14 @@ impl<'a> YamlReader<'a> {
         // Windows editors put a byte order mark first.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let parser = Parser::new_from_str(text);
-        Self { parser, path: path.into(), anchors: BTreeMap::new(), aliased_nodes: 0, problems: Vec::new() }
+        Self {
+            parser,
+            path: path.into(),
+            anchors: BTreeMap::new(),
+            aliased_nodes: 0,
+            is_plain: false,
+            problems: Vec::new(),
+        }
     }
 
     fn document(&mut self) -> Read<Node> {
@@ -258,7 +278,10 @@ impl<'a> YamlReader<'a> {
         }
         let place = Place::file(&self.path, line);
         let (value, anchor) = match event {
-            Event::Scalar(text, style, anchor, tag) => match resolve(text, style, tag.as_ref()) {
+            Event::Scalar(text, style, anchor, tag) => match resolve(text.clone(), style, tag.as_ref()) {
+                Some(Value::Boolean(_) | Value::Integer(_) | Value::Float(_)) if self.is_plain => {
+                    (Value::Plain(text.into_owned()), anchor)
+                }
                 Some(value) => (value, anchor),
                 None => return Err(self.fault(line, trail, format!("the value of `{trail}` does not fit its tag"))),
             },

@@ -1,6 +1,9 @@
 //! One label matcher in Alertmanager's syntax: `name="value"`, `!=`, `=~`, `!~`; regular expressions
 //! are anchored at both ends, and a label that is absent counts as empty.
 
+mod go_regex;
+mod list;
+
 use regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -40,6 +43,16 @@ impl Matcher {
         Self { name: name.into(), value: value.into(), operator: Operator::Equal }
     }
 
+    /// `=`, `!=`, `=~` or `!~`.
+    pub fn operator(&self) -> &'static str {
+        match self.operator {
+            Operator::Equal => "=",
+            Operator::NotEqual => "!=",
+            Operator::Regex(_) => "=~",
+            Operator::NotRegex(_) => "!~",
+        }
+    }
+
     pub fn is_match(&self, actual: Option<&str>) -> bool {
         let actual = actual.unwrap_or("");
         match &self.operator {
@@ -50,34 +63,25 @@ impl Matcher {
         }
     }
 
-    /// Reads one matcher or several: `a="1"`, `a="1", b=~"x|y"`, `{a="1",b!="2"}`.
-    pub fn parse_all(text: &str) -> Result<Vec<Self>, MatcherError> {
-        let text = text.trim();
-        let inner = match text.strip_prefix('{') {
-            Some(rest) => rest.strip_suffix('}').ok_or_else(|| MatcherError::Syntax(clip(text)))?,
-            None => text,
+    /// # Errors
+    /// When `operator` is a regular one and the value is no pattern.
+    pub fn new(name: String, operator: &str, value: String) -> Result<Self, MatcherError> {
+        let operator = match operator {
+            "=" => Operator::Equal,
+            "!=" => Operator::NotEqual,
+            "=~" => Operator::Regex(anchored(&value)?),
+            _ => Operator::NotRegex(anchored(&value)?),
         };
-        split_commas(inner).into_iter().filter(|part| !part.trim().is_empty()).map(Self::from_str).collect()
+        Ok(Self { name, value, operator })
     }
-}
 
-/// Splits at commas outside quotes.
-fn split_commas(text: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut is_quoted, mut is_escaped) = (Vec::new(), 0, false, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' if is_quoted => is_escaped = true,
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => {
-                parts.push(&text[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
+    /// Reads one matcher or several, as Alertmanager does: `a="1"`, `a="1", b=~"x|y"`, `{a="1",b!="2"}`.
+    ///
+    /// # Errors
+    /// The first one that does not fit.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, MatcherError> {
+        list::read(text.trim())
     }
-    parts.push(&text[start..]);
-    parts
 }
 
 fn clip(text: &str) -> String {
@@ -120,21 +124,16 @@ impl FromStr for Matcher {
         } else {
             rest.to_owned()
         };
-        let operator = match kind {
-            "=" => Operator::Equal,
-            "!=" => Operator::NotEqual,
-            "=~" => Operator::Regex(anchored(&value)?),
-            _ => Operator::NotRegex(anchored(&value)?),
-        };
-        Ok(Self { name, value, operator })
+        Self::new(name, kind, value)
     }
 }
 
 /// The pattern has to stand by itself: `a)|(?:b` would close our group and match a part of a value.
 fn anchored(pattern: &str) -> Result<Regex, MatcherError> {
     let compile = |pattern: &str| regex::RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
-    compile(pattern)
-        .and_then(|_| compile(&format!("^(?:{pattern})$")))
+    let translated = go_regex::translate(pattern);
+    compile(&translated)
+        .and_then(|_| compile(&format!("^(?:{translated})$")))
         .map_err(|error| MatcherError::Regex { pattern: clip(pattern), reason: last_line(&error.to_string()) })
 }
 
@@ -170,18 +169,12 @@ fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 /// Reads back as the same matcher: silences and routes are stored in this form.
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operator = match self.operator {
-            Operator::Equal => "=",
-            Operator::NotEqual => "!=",
-            Operator::Regex(_) => "=~",
-            Operator::NotRegex(_) => "!~",
-        };
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '.' | '-' | '/');
         match self.name.chars().all(is_plain) {
             true => f.write_str(&self.name)?,
             false => write_quoted(f, &self.name)?,
         }
-        f.write_str(operator)?;
+        f.write_str(self.operator())?;
         write_quoted(f, &self.value)
     }
 }

