@@ -12,6 +12,19 @@ use super::layout;
 use super::number;
 use super::value::{IntType, Value};
 
+/// Each letter by itself, as Go does it: `ß` has no large one.
+pub fn upper(text: &str) -> String {
+    let upper = |char: char| {
+        let mut upper = char.to_uppercase();
+        if upper.len() == 1 { upper.next().unwrap_or(char) } else { char }
+    };
+    text.chars().map(upper).collect()
+}
+
+pub fn lower(text: &str) -> String {
+    text.chars().map(|char| char.to_lowercase().next().unwrap_or(char)).collect()
+}
+
 /// The first letter of each word large, all others small.
 pub fn title(text: &str) -> String {
     let mut titled = String::with_capacity(text.len());
@@ -20,11 +33,16 @@ pub fn title(text: &str) -> String {
     while let Some(char) = chars.next() {
         let is_letter = char.is_alphabetic();
         match (is_letter, in_word) {
-            (true, false) => titled.extend(char.to_uppercase()),
+            (true, false) => {
+                let mut upper = char.to_uppercase();
+                titled.extend(upper.next());
+                titled.extend(upper.flat_map(char::to_lowercase));
+            }
             (true, true) => titled.extend(char.to_lowercase()),
             _ => titled.push(char),
         }
-        let joins = matches!(char, '\'' | '’' | '.' | ':' | '·') && chars.peek().is_some_and(|next| next.is_alphabetic());
+        let joins =
+            matches!(char, '\'' | '’' | '.' | ':' | '·') && chars.peek().is_some_and(|next| next.is_alphabetic());
         in_word = is_letter || (in_word && (char == '_' || char.is_numeric() || joins));
     }
     titled
@@ -70,7 +88,7 @@ pub fn dict(arguments: &[Value]) -> Result<Value, Fault> {
     let mut entries: BTreeMap<Arc<str>, Value> = BTreeMap::new();
     for pair in arguments.chunks_exact(2) {
         let Value::Text(name, _) = &pair[0] else {
-            return Err(format!("the names of a `dict` must be texts, got a {}", pair[0].type_name()));
+            return Err(format!("the names of a `dict` must be texts, got {}", pair[0].a_type()));
         };
         entries.insert(name.clone(), pair[1].clone());
     }
@@ -87,9 +105,9 @@ pub fn humanize_duration(value: &Value) -> Result<String, Fault> {
         Value::Int(number, _) => *number as f64,
         Value::Float(number) => *number,
         Value::Text(text, _) => {
-            text.parse().map_err(|_| format!("`humanizeDuration` takes seconds or a span, got `{text}`"))?
+            text.parse().map_err(|_| format!("`humanizeDuration` takes seconds or a span, got the text `{text}`"))?
         }
-        _ => return Err(format!("`humanizeDuration` takes seconds or a span, got a {}", value.type_name())),
+        _ => return Err(format!("`humanizeDuration` takes seconds or a span, got {}", value.a_type())),
     };
     Ok(spoken(seconds))
 }

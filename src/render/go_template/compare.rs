@@ -30,7 +30,7 @@ pub fn equal(one: &Value, other: &Value) -> Result<bool, String> {
         return Ok(one.is_nil() && other.is_nil());
     }
     if let Some(list) = [one, other].into_iter().find(|value| matches!(value, Value::List(_) | Value::Map(_))) {
-        return Err(format!("a {} cannot be compared", list.type_name()));
+        return Err(format!("{} cannot be compared", list.a_type()));
     }
     if kind(one) != kind(other) {
         return Err(unlike(one, other));
@@ -63,7 +63,7 @@ fn unlike(one: &Value, other: &Value) -> String {
         (Kind::Number, Kind::Float) | (Kind::Float, Kind::Number) => "; write whole numbers as `1.0` here",
         _ => "",
     };
-    format!("a {} and a {} cannot be compared{hint}", one.type_name(), other.type_name())
+    format!("{} and {} cannot be compared{hint}", one.a_type(), other.a_type())
 }
 
 /// # Errors
@@ -85,7 +85,7 @@ pub fn length(value: &Value) -> Result<usize, String> {
         Value::Text(text, _) => Ok(text.len()),
         Value::List(list) => Ok(list.items.len()),
         Value::Map(map) => Ok(map.entries.len()),
-        _ => Err(format!("a {} has no length", value.type_name())),
+        _ => Err(format!("{} has no length", value.a_type())),
     }
 }
 
@@ -105,9 +105,9 @@ pub fn index(value: &Value, at: &Value) -> Result<Value, String> {
         (Value::Map(map), Value::Text(name, _)) => {
             Ok(map.entries.get(&**name).cloned().unwrap_or_else(|| map.kind.missing()))
         }
-        (Value::List(_) | Value::Text(..), _) => Err(format!("expected a number as index, got a {}", at.type_name())),
-        (Value::Map(_), _) => Err(format!("expected a text as index, got a {}", at.type_name())),
-        _ => Err(format!("a {} cannot be indexed", value.type_name())),
+        (Value::List(_) | Value::Text(..), _) => Err(format!("expected a number as index, got {}", at.a_type())),
+        (Value::Map(_), _) => Err(format!("expected a text as index, got {}", at.a_type())),
+        _ => Err(format!("{} cannot be indexed", value.a_type())),
     }
 }
 
@@ -116,12 +116,12 @@ pub fn index(value: &Value, at: &Value) -> Result<Value, String> {
 pub fn slice(value: &Value, places: &[Value]) -> Result<Value, String> {
     let length = match value {
         Value::Text(..) | Value::List(_) => length(value)?,
-        _ => return Err(format!("a {} cannot be sliced", value.type_name())),
+        _ => return Err(format!("{} cannot be sliced", value.a_type())),
     };
     let mut bounds = [0, length, length];
     for (bound, place) in bounds.iter_mut().zip(places) {
         let Value::Int(place, _) = place else {
-            return Err(format!("expected a number as index, got a {}", place.type_name()));
+            return Err(format!("expected a number as index, got {}", place.a_type()));
         };
         *bound = usize::try_from(*place)
             .ok()
@@ -134,9 +134,7 @@ pub fn slice(value: &Value, places: &[Value]) -> Result<Value, String> {
     }
     match value {
         Value::Text(..) if places.len() == 3 => Err("a text is sliced with two places, not three".into()),
-        Value::Text(text, kind) => {
-            Ok(Value::Text(String::from_utf8_lossy(&text.as_bytes()[begin..end]).into(), *kind))
-        }
+        Value::Text(text, kind) => Ok(Value::Text(String::from_utf8_lossy(&text.as_bytes()[begin..end]).into(), *kind)),
         Value::List(list) => Value::list(list.kind, list.items[begin..end].to_vec()),
         _ => Ok(Value::Absent),
     }

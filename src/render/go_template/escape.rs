@@ -45,6 +45,18 @@ pub fn markup_kept(text: &str) -> String {
     markup(text).replace("&amp;", "&")
 }
 
+/// Only the words of a piece of markup.
+pub fn without_tags(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('<') {
+        words.push_str(before);
+        rest = behind.split_once('>').map_or("", |(_, behind)| behind);
+    }
+    words.push_str(rest);
+    words
+}
+
 fn replaced(text: &str, replacement: impl Fn(char) -> Option<&'static str>) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

@@ -194,8 +194,12 @@ impl<'a> State<'a> {
         let pipeline = &range.pipeline;
         let over = self.commands(pipeline, dot)?;
         let items: Vec<(Value, Value)> = match &over {
-            Value::List(list) => list.items.iter().cloned().enumerate().map(|(at, item)| (Value::int(at as i64), item)).collect(),
-            Value::Map(map) => map.entries.iter().map(|(name, value)| (Value::text(name.clone()), value.clone())).collect(),
+            Value::List(list) => {
+                list.items.iter().cloned().enumerate().map(|(at, item)| (Value::int(at as i64), item)).collect()
+            }
+            Value::Map(map) => {
+                map.entries.iter().map(|(name, value)| (Value::text(name.clone()), value.clone())).collect()
+            }
             Value::Int(count, _) if pipeline.variables.len() < 2 => {
                 let count = usize::try_from(*count).unwrap_or(0);
                 self.charge(count).map_err(|fault| self.failed(fault, pipeline.place))?;
@@ -203,7 +207,7 @@ impl<'a> State<'a> {
             }
             Value::Absent => Vec::new(),
             _ => {
-                let fault = format!("`range` goes over lists and maps, not over a {}", over.type_name());
+                let fault = format!("`range` goes over lists and maps, not over {}", over.a_type());
                 return Err(self.failed(fault, pipeline.place));
             }
         };
@@ -271,7 +275,8 @@ impl<'a> State<'a> {
         let mut piped = None;
         for command in &pipeline.commands {
             self.charge(1).map_err(|fault| self.failed(fault, command.head.place))?;
-            let value = self.command(command, dot, piped).map_err(|failure| failure.at(self.template, command.head.place))?;
+            let value =
+                self.command(command, dot, piped).map_err(|failure| failure.at(self.template, command.head.place))?;
             // A `nil` that came out of a list or dictionary is nothing from here on.
             piped = Some(if value.is_nil() { Value::Absent } else { value });
         }
@@ -307,7 +312,8 @@ impl<'a> State<'a> {
     fn operand(&mut self, operand: &'a Operand, dot: &Value) -> Running<Value> {
         let mut value = self.term(operand, dot).map_err(|failure| failure.at(self.template, operand.place))?;
         for name in &operand.fields {
-            value = self.member(&value, name, Vec::new()).map_err(|failure| failure.at(self.template, operand.place))?;
+            value =
+                self.member(&value, name, Vec::new()).map_err(|failure| failure.at(self.template, operand.place))?;
         }
         Ok(value)
     }

@@ -43,7 +43,12 @@ impl std::fmt::Debug for Function {
 
 const ANY: usize = usize::MAX;
 
-const fn function(name: &'static str, least: usize, most: usize, run: fn(&mut Call) -> Result<Value, Fault>) -> Function {
+const fn function(
+    name: &'static str,
+    least: usize,
+    most: usize,
+    run: fn(&mut Call) -> Result<Value, Fault>,
+) -> Function {
     Function { name, least, most, run: Run::Call(run) }
 }
 
@@ -60,15 +65,15 @@ static FUNCTIONS: &[Function] = &[
     function("len", 1, 1, |call| Ok(Value::int(compare::length(&call.arguments[0])?))),
     function("index", 1, ANY, index),
     function("slice", 1, 4, |call| compare::slice(&call.arguments[0], &call.arguments[1..])),
-    function("call", 1, ANY, |call| Err(format!("expected a function to call, got a {}", call.arguments[0].type_name()))),
+    function("call", 1, ANY, |call| Err(format!("expected a function to call, got {}", call.arguments[0].a_type()))),
     function("print", 0, ANY, |call| print::sprint(&call.arguments).map(Value::text)),
     function("println", 0, ANY, |call| print::sprintln(&call.arguments).map(Value::text)),
     function("printf", 1, ANY, |call| printf::printf(&call.text(0)?, &call.arguments[1..]).map(Value::text)),
     function("html", 0, ANY, |call| escaped(call, escape::html)),
     function("js", 0, ANY, |call| escaped(call, escape::javascript)),
     function("urlquery", 0, ANY, |call| escaped(call, escape::query)),
-    function("toUpper", 1, 1, |call| call.text(0).map(|text| Value::text(text.to_uppercase()))),
-    function("toLower", 1, 1, |call| call.text(0).map(|text| Value::text(text.to_lowercase()))),
+    function("toUpper", 1, 1, |call| call.text(0).map(|text| Value::text(am::upper(&text)))),
+    function("toLower", 1, 1, |call| call.text(0).map(|text| Value::text(am::lower(&text)))),
     function("title", 1, 1, |call| call.text(0).map(|text| Value::text(am::title(&text)))),
     function("trimSpace", 1, 1, |call| call.text(0).map(|text| Value::text(text.trim()))),
     function("join", 2, 2, |call| am::join(&call.text(0)?, &call.texts(1)?).map(Value::text)),
@@ -109,6 +114,11 @@ pub fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|function| function.name == name)
 }
 
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|function| function.name)
+}
+
 /// For a misspelt name.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let same = |function: &&Function| function.name.eq_ignore_ascii_case(name);
@@ -145,7 +155,7 @@ impl Call<'_> {
             Value::Int(..) | Value::Float(_) | Value::Bool(_) if expected == "a text" => ", make it one with `print`",
             _ => "",
         };
-        Err(format!("argument {} of `{}` must be {expected}, got {}{hint}", at + 1, self.name, article(value)))
+        Err(format!("argument {} of `{}` must be {expected}, got {}{hint}", at + 1, self.name, value.a_type()))
     }
 
     /// # Errors
@@ -187,19 +197,6 @@ impl Call<'_> {
             Value::Int(number, _) => Ok(*number),
             Value::Float(number) if number.fract() == 0.0 => Ok(*number as i64),
             _ => self.wrong(at, "a whole number"),
-        }
-    }
-}
-
-fn article(value: &Value) -> String {
-    match value {
-        Value::Absent | Value::Nil => "nothing".into(),
-        Value::Text(..) => format!("a {}", value.type_name()),
-        Value::Int(number, IntType::Int) => format!("the number {number}"),
-        Value::Float(number) => format!("the number {number}"),
-        Value::Bool(truth) => format!("{truth}"),
-        Value::Int(..) | Value::Time(_) | Value::List(_) | Value::Map(_) | Value::Struct(_) => {
-            format!("a {}", value.type_name())
         }
     }
 }

@@ -44,9 +44,10 @@ impl Time {
     pub fn in_zone(&self, name: &str) -> Result<Self, String> {
         let zone = match name {
             "" | "UTC" | "Local" => Zone::Utc,
-            _ => Zone::Named(TimeZone::get(name).map_err(|_| {
-                format!("expected the name of a time zone such as `Europe/Berlin`, got `{name}`")
-            })?),
+            _ => Zone::Named(
+                TimeZone::get(name)
+                    .map_err(|_| format!("expected the name of a time zone such as `Europe/Berlin`, got `{name}`"))?,
+            ),
         };
         Ok(Self { at: self.at, zone })
     }
@@ -214,7 +215,8 @@ mod tests {
     #[test]
     fn the_end_of_a_month_runs_over() {
         let at: jiff::Timestamp = "2026-01-31T05:00:00Z".parse().unwrap();
-        let text = |years, months, days| Time::utc(at).plus_date(years, months, days).map(|time| time.format("2006-01-02"));
+        let text =
+            |years, months, days| Time::utc(at).plus_date(years, months, days).map(|time| time.format("2006-01-02"));
         assert_eq!(text(0, 1, 0).unwrap(), "2026-03-03");
         assert_eq!(text(-1, -1, 1).unwrap(), "2025-01-01");
         assert!(text(i64::MAX, i64::MAX, i64::MAX).is_err());

@@ -57,8 +57,20 @@ enum Attribute {
 const RAW_ELEMENTS: [&str; 4] = ["script", "style", "title", "textarea"];
 
 const ADDRESS_ATTRIBUTES: [&str; 14] = [
-    "action", "archive", "background", "cite", "classid", "codebase", "data", "formaction", "href", "icon", "longdesc",
-    "manifest", "poster", "usemap",
+    "action",
+    "archive",
+    "background",
+    "cite",
+    "classid",
+    "codebase",
+    "data",
+    "formaction",
+    "href",
+    "icon",
+    "longdesc",
+    "manifest",
+    "poster",
+    "usemap",
 ];
 
 impl Html {
@@ -83,18 +95,24 @@ impl Html {
                 }
                 (State::Text, Some(element)) => {
                     let end = end_of(element, rest);
-                    if end < rest.len() {
-                        self.raw = None;
-                        // Its end tag is an ordinary one.
+                    match element {
+                        "title" | "textarea" => buffer.push_str(&rest[..end].replace('<', "&lt;"))?,
+                        _ => buffer.push_str(&rest[..end])?,
                     }
-                    buffer.push_str(&rest[..end])?;
-                    &rest[end..]
+                    if end < rest.len() {
+                        self.open_tag();
+                        buffer.push('<')?;
+                    }
+                    rest.get(end + 1..).unwrap_or_default()
                 }
                 _ => {
                     let mut chars = rest.chars();
                     if let Some(char) = chars.next() {
+                        let was_text = self.state == State::Text;
                         self.step(char, chars.as_str());
-                        buffer.push(char)?;
+                        // A `<` that opens nothing is text.
+                        let is_text = was_text && self.state == State::Text && !is_doctype(chars.as_str());
+                        buffer.push_str(if char == '<' && is_text { "&lt;" } else { &rest[..char.len_utf8()] })?;
                     }
                     chars.as_str()
                 }
@@ -107,9 +125,9 @@ impl Html {
         let is_space = char.is_ascii_whitespace();
         match self.state {
             State::Text => {
-                if char == '<' && behind.starts_with(|next: char| next.is_ascii_alphabetic() || next == '/') {
-                    self.tag.clear();
-                    self.state = State::TagName;
+                let name = behind.strip_prefix('/').unwrap_or(behind);
+                if char == '<' && name.starts_with(|next: char| next.is_ascii_alphabetic()) {
+                    self.open_tag();
                 }
             }
             State::Comment => {}
@@ -153,6 +171,12 @@ impl Html {
                 _ => {}
             },
         }
+    }
+
+    fn open_tag(&mut self) {
+        self.raw = None;
+        self.tag.clear();
+        self.state = State::TagName;
     }
 
     fn in_tag(&mut self, char: char) {
@@ -219,7 +243,7 @@ impl Html {
         };
         Ok(match quote {
             Quote::None => escape::unquoted(&text),
-            _ if kind == TextType::Html => escape::markup_kept(&text),
+            _ if kind == TextType::Html => escape::markup_kept(&escape::without_tags(&text)),
             _ if last == Some("html") => text,
             _ => escape::markup(&text),
         })
@@ -239,6 +263,13 @@ impl Html {
 }
 
 const NO_SCRIPT: &str = "a value cannot stand in a script: mail programs do not run them";
+
+/// Of what stands behind `<`.
+fn is_doctype(behind: &str) -> bool {
+    behind.get(..DOCTYPE.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(DOCTYPE))
+}
+
+const DOCTYPE: &str = "!doctype";
 
 /// Where the end tag of the element begins.
 fn end_of(element: &str, text: &str) -> usize {

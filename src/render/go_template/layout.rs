@@ -32,9 +32,17 @@ enum Part {
     HalfUpper,
     HalfLower,
     Abbreviation,
-    Offset { z: bool, colons: bool, parts: u8 },
+    Offset {
+        z: bool,
+        colons: bool,
+        parts: u8,
+    },
     /// `.000` prints all digits, `.999` leaves zeros at the end out.
-    Fraction { digits: usize, trims: bool, separator: char },
+    Fraction {
+        digits: usize,
+        trims: bool,
+        separator: char,
+    },
 }
 
 /// Longer ones before those they begin with.
@@ -75,7 +83,17 @@ const PARTS: [(&str, Part); 33] = [
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -251,7 +269,9 @@ pub fn parse(layout: &str, text: &str) -> Result<Time, String> {
         let shown = &rest[before.len()..rest.len() - behind.len()];
         rest = behind;
         left = read.part(part, left).ok_or_else(|| wrong(left, shown))?;
-        if matches!(part, Part::Second | Part::SecondPadded) && !matches!(next(rest), Some(("", Part::Fraction { .. }, _))) {
+        if matches!(part, Part::Second | Part::SecondPadded)
+            && !matches!(next(rest), Some(("", Part::Fraction { .. }, _)))
+        {
             left = read.fraction(left);
         }
     }
@@ -314,14 +334,20 @@ impl Read {
             Part::YearDayPadded => digits(text, 3, 3)?,
             Part::YearDaySpaced => digits(unspaced, 1, 3)?,
             Part::DaySpaced => digits(unspaced, 1, 2)?,
-            Part::YearShort | Part::MonthPadded | Part::DayPadded | Part::MinutePadded | Part::SecondPadded
+            Part::YearShort
+            | Part::MonthPadded
+            | Part::DayPadded
+            | Part::MinutePadded
+            | Part::SecondPadded
             | Part::HourOfHalfPadded => digits(text, 2, 2)?,
             _ => digits(text, 1, 2)?,
         };
         let small = i8::try_from(number).ok();
         match part {
             Part::Year => self.year = i16::try_from(number).ok()?,
-            Part::YearShort => self.year = i16::try_from(if number >= 69 { 1900 + number } else { 2000 + number }).ok()?,
+            Part::YearShort => {
+                self.year = i16::try_from(if number >= 69 { 1900 + number } else { 2000 + number }).ok()?
+            }
             Part::MonthName | Part::MonthShort | Part::Month | Part::MonthPadded => self.month = small?,
             Part::YearDayPadded | Part::YearDaySpaced => self.year_day = Some(number),
             Part::Day | Part::DaySpaced | Part::DayPadded => self.day = small?,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::literal;
+
 /// Where something stands, both from one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -414,7 +416,12 @@ impl<'a> Lexer<'a> {
             'U' => (1, 8, 16),
             '0'..='7' => (0, 3, 8),
             _ => {
-                return self.fail(place, format!("Go knows no escape `\\{letter}`; for a backslash write `\\\\`, or put the text in `` ` ``"));
+                return self.fail(
+                    place,
+                    format!(
+                        "Go knows no escape `\\{letter}`; for a backslash write `\\\\`, or put the text in `` ` ``"
+                    ),
+                );
             }
         };
         self.skip(skipped);
@@ -444,7 +451,7 @@ impl<'a> Lexer<'a> {
             end = at + char.len_utf8();
         }
         let written = self.skip(end);
-        match number(written) {
+        match literal::number(written) {
             Some(kind) => Ok(kind),
             None => self.fail(place, format!("expected a number, got `{written}`")),
         }
@@ -466,30 +473,4 @@ fn trims_right(rest: &str) -> bool {
 
 fn is_word(char: char) -> bool {
     char == '_' || char.is_alphanumeric()
-}
-
-fn number(written: &str) -> Option<Kind> {
-    let (sign, digits) = match written.as_bytes().first()? {
-        b'-' => ("-", &written[1..]),
-        b'+' => ("", &written[1..]),
-        _ => ("", written),
-    };
-    if digits.starts_with('_') || digits.ends_with('_') || digits.contains("__") {
-        return None;
-    }
-    let plain = digits.replace('_', "").to_ascii_lowercase();
-    let (radix, body) = match plain.get(..2) {
-        Some("0x") => (16, &plain[2..]),
-        Some("0b") => (2, &plain[2..]),
-        Some("0o") => (8, &plain[2..]),
-        Some(_) if plain.starts_with('0') && plain.bytes().all(|byte| byte.is_ascii_digit()) => (8, &plain[1..]),
-        _ => (10, &*plain),
-    };
-    let is_digit = |char: char| char.is_digit(radix);
-    if body.starts_with(is_digit) && body.chars().all(is_digit) {
-        return i64::from_str_radix(&format!("{sign}{body}"), radix).ok().map(Kind::Int);
-    }
-    let looks_decimal = plain.starts_with(|char: char| char == '.' || char.is_ascii_digit());
-    let number: f64 = (radix == 10 && looks_decimal).then(|| format!("{sign}{plain}").parse().ok())??;
-    number.is_finite().then_some(Kind::Float(number))
 }

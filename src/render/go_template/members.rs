@@ -40,7 +40,7 @@ fn unknown(receiver: &Value, name: &str) -> Fault {
         (_, false) => format!("; it has {}", known.join(", ")),
         _ => String::new(),
     };
-    format!("a {} has no field or method `{name}`{hint}", receiver.type_name())
+    format!("{} has no field or method `{name}`{hint}", receiver.a_type())
 }
 
 /// Nothing when it has no method of that name.
@@ -80,7 +80,10 @@ fn labels(map: &Map, call: &Call) -> Option<Result<Value, Fault>> {
             let kept = map.entries.iter().filter(|(name, _)| !removed.contains(&&***name));
             Ok(Value::kv(kept.map(|(name, value)| (&**name, as_text(value)))))
         }),
-        "String" => with(call, 0, || super::print::shown(&Value::kv(map.entries.iter().map(|(name, value)| (&**name, as_text(value))))).map(Value::text)),
+        "String" => with(call, 0, || {
+            super::print::shown(&Value::kv(map.entries.iter().map(|(name, value)| (&**name, as_text(value)))))
+                .map(Value::text)
+        }),
         _ => None,
     }
 }
@@ -108,9 +111,7 @@ fn of_list(list: &List, call: &Call) -> Option<Result<Value, Fault>> {
         }),
         (ListType::Pairs, "Names") => with(call, 0, || of_pairs(0)),
         (ListType::Pairs, "Values") => with(call, 0, || of_pairs(1)),
-        (ListType::Pairs, "String") => {
-            with(call, 0, || own_text(&Value::list(ListType::Pairs, list.items.clone())?))
-        }
+        (ListType::Pairs, "String") => with(call, 0, || own_text(&Value::list(ListType::Pairs, list.items.clone())?)),
         (ListType::Strings, "Join") => with(call, 1, || {
             let texts: Vec<&str> = list.items.iter().map(as_text).collect();
             super::alertmanager::join(&call.text(0)?, &texts).map(Value::text)
@@ -122,9 +123,8 @@ fn of_list(list: &List, call: &Call) -> Option<Result<Value, Fault>> {
 fn of_time(time: &Time, call: &Call) -> Option<Result<Value, Fault>> {
     let int = |number: i64| with(call, 0, || Ok(Value::int(number)));
     let long = |number: i128| with(call, 0, || Ok(Value::Int(go_time::clamp(number), IntType::Int64)));
-    let compared = |holds: fn(std::cmp::Ordering) -> bool| {
-        with(call, 1, || Ok(Value::Bool(holds(time.order(call.time(0)?)))))
-    };
+    let compared =
+        |holds: fn(std::cmp::Ordering) -> bool| with(call, 1, || Ok(Value::Bool(holds(time.order(call.time(0)?)))));
     let moved = |time: Time| Ok(Value::Time(time));
     let civil = time.civil();
     match call.name {
@@ -155,7 +155,9 @@ fn of_time(time: &Time, call: &Call) -> Option<Result<Value, Fault>> {
         "Nanosecond" => int(civil.subsec_nanosecond().into()),
         "YearDay" => int(civil.date().day_of_year().into()),
         "Weekday" => with(call, 0, || Ok(Value::Int(civil.weekday().to_sunday_zero_offset().into(), IntType::Weekday))),
-        "In" => Some(Err("`.In` takes a location, which no template can make; use `tz \"Europe/Berlin\" .StartsAt`".into())),
+        "In" => {
+            Some(Err("`.In` takes a location, which no template can make; use `tz \"Europe/Berlin\" .StartsAt`".into()))
+        }
         _ => None,
     }
 }

@@ -22,6 +22,7 @@ mod html;
 mod json;
 mod layout;
 mod lexer;
+mod literal;
 mod members;
 mod number;
 mod parser;

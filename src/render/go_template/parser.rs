@@ -29,7 +29,10 @@ pub fn parse(file: Option<&str>, source: &str) -> Result<Parsed, SyntaxError> {
         match parser.block(&mut body, true)? {
             Ended::Text => break,
             Ended::At(place, keyword) => {
-                return Err(SyntaxError { place, message: format!("this `{keyword}` belongs to no `if`, `with`, `range`, `define` or `block`") });
+                return Err(SyntaxError {
+                    place,
+                    message: format!("this `{keyword}` belongs to no `if`, `with`, `range`, `define` or `block`"),
+                });
             }
         }
     }
@@ -348,14 +351,13 @@ impl Parser {
                 Kind::Close | Kind::RightParenthesis => {}
                 Kind::Pipe if !operands.is_empty() => {
                     self.at += 1;
-                    self.skip_spaces();
-                    if matches!(self.peek().kind, Kind::Close | Kind::RightParenthesis) {
-                        return Self::fail(self.peek().place, "expected a function behind `|`");
-                    }
                     break;
                 }
                 _ if is_last => {
-                    return Self::fail(token.place, format!("expected a value or a function {context}, got {}", token.kind));
+                    return Self::fail(
+                        token.place,
+                        format!("expected a value or a function {context}, got {}", token.kind),
+                    );
                 }
                 other => return Self::fail(behind.place, format!("expected a space before {other}")),
             }
@@ -400,7 +402,10 @@ impl Parser {
         self.at += 1;
         while let Kind::Field(name) = &self.peek().kind {
             if fields.is_empty() && matches!(term, Term::Dot | Term::Nil | Term::Constant(_)) {
-                return Self::fail(self.peek().place, format!("a constant has no field `.{name}`; a space is missing before it"));
+                return Self::fail(
+                    self.peek().place,
+                    format!("a constant has no field `.{name}`; a space is missing before it"),
+                );
             }
             fields.push(name.clone());
             self.at += 1;

@@ -177,7 +177,10 @@ mod tests {
     #[test]
     fn replaces_as_go_does() {
         let replace = |pattern: &str, with: &str, text: &str| Patterns::default().replace_all(pattern, with, text);
-        assert_eq!(replace("(.*):(.*)", "$2-${1}x-$1x-$$-$", "host:90").unwrap(), "90-hostx--$-$-$-$".replace("-$-$-$-$", "-$-$"));
+        assert_eq!(
+            replace("(.*):(.*)", "$2-${1}x-$1x-$$-$", "host:90").unwrap(),
+            "90-hostx--$-$-$-$".replace("-$-$-$-$", "-$-$")
+        );
         assert_eq!(replace("a*", "x", "baac").unwrap(), "xbxcx");
         assert_eq!(replace("(?P<port>[0-9]+)", "<${port}>", "a1b22").unwrap(), "a<1>b<22>");
         assert!(replace("(", "", "").unwrap_err().contains("no regular expression"));

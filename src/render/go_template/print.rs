@@ -177,7 +177,11 @@ fn print_text(buffer: &mut Buffer, text: &str, spec: &Spec) -> Result<(), Fault>
         'q' => pad(buffer, &number::quoted(&text[..end], spec.plus), spec),
         'x' | 'X' => {
             let bytes = text.as_bytes();
-            pad(buffer, &number::hexadecimal(&bytes[..spec.precision.unwrap_or(bytes.len()).min(bytes.len())], spec), spec)
+            pad(
+                buffer,
+                &number::hexadecimal(&bytes[..spec.precision.unwrap_or(bytes.len()).min(bytes.len())], spec),
+                spec,
+            )
         }
         _ => pad(buffer, &text[..end], spec),
     }

@@ -153,6 +153,18 @@ impl Value {
         }
     }
 
+    /// In a sentence: `a string`, `an int`, `the number 5`.
+    pub fn a_type(&self) -> String {
+        match self {
+            Self::Absent | Self::Nil => "nothing".into(),
+            Self::Bool(truth) => truth.to_string(),
+            Self::Int(number, IntType::Int) => format!("the number {number}"),
+            Self::Float(number) => format!("the number {number:?}"),
+            Self::Text(text, TextType::Plain) if text.len() <= QUOTED_BYTES_MAX => format!("the text `{text}`"),
+            _ => format!("a {}", self.type_name()),
+        }
+    }
+
     /// What counts as true for `if`, `with`, `and`, `or` and `not`.
     pub fn is_true(&self) -> bool {
         match self {
@@ -190,6 +202,9 @@ impl Value {
         }
     }
 }
+
+/// A longer text in a message would hide the message.
+const QUOTED_BYTES_MAX: usize = 40;
 
 const TEXT_BYTES_PER_STEP: usize = 64;
 
