@@ -72,7 +72,14 @@ impl Heartbeat {
     }
 
     async fn send(&self) -> Beat {
-        let request = HttpRequest { method: "GET", url: self.url.clone(), headers: Vec::new(), body: Vec::new() };
+        let request = HttpRequest {
+            method: "GET",
+            url: self.url.clone(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            client: None,
+            timeout: None,
+        };
         let answer = self.outbound.send(Request::Http(request), self.allow_private, self.timeout).await;
         match answer.map_err(|error| (error.kind, error.reason))? {
             Response::Http { status: 200..300, .. } => Ok(()),

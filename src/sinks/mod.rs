@@ -4,8 +4,9 @@
 //! alone opens connections, a sink only says what to send. It is a small state machine over
 //! [`Progress`], so that a create can be preceded by a look-up, and an edit followed by a thread
 //! reply, with a crash between any two of them. Adding one is a new file here and two lines below:
-//! its `mod` and its entry in [`SINKS`].
+//! its `mod` and its entry in [`SINKS`]. The receivers of an `alertmanager.yml` have a folder of their own.
 
+mod alertmanager;
 mod email;
 mod log;
 mod quote;
@@ -21,12 +22,13 @@ use quote::quote;
 use crate::error::{ConfigError, ErrorKind, Secret, Table};
 use crate::model::delivery::Progress;
 use crate::model::incident::RemoteId;
-use crate::model::{Notification, Timestamp};
+use crate::model::{Notification, Span, Timestamp};
 use crate::mutant::{self, Mutant};
 use crate::render::{Document, GoTemplates, Language, Templates};
 
 /// Every sink there is, by name.
-pub const SINKS: &[&SinkSpec] = &[&email::SPEC, &log::SPEC, &servicenow::SPEC, &slack::SPEC, &webhook::SPEC];
+pub const SINKS: &[&SinkSpec] =
+    &[&alertmanager::webhook::SPEC, &email::SPEC, &log::SPEC, &servicenow::SPEC, &slack::SPEC, &webhook::SPEC];
 
 pub struct SinkSpec {
     /// The `kind` in the configuration.
@@ -106,6 +108,53 @@ pub struct HttpRequest {
     pub url: Secret<String>,
     pub headers: Vec<(Cow<'static, str>, Secret<String>)>,
     pub body: Vec<u8>,
+    /// How to connect, where it is not the usual way.
+    pub client: Option<Arc<HttpClient>>,
+    /// Less time than the sink has anyway.
+    pub timeout: Option<Span>,
+}
+
+/// How to connect. The usual way follows no redirect, trusts the system's authorities and uses no proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpClient {
+    pub follow_redirects: bool,
+    pub http1_only: bool,
+    pub tls: HttpTls,
+    pub proxy: Option<HttpProxy>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpTls {
+    /// Own certificate authorities, instead of the system's.
+    pub ca_pem: Option<String>,
+    /// Shown to the server, together with `key_pem`.
+    pub certificate_pem: Option<String>,
+    pub key_pem: Option<Secret<String>>,
+    /// The name that the server's certificate must be for, instead of the host's.
+    pub server_name: Option<String>,
+    pub insecure_skip_verify: bool,
+    pub min_version: Option<TlsVersion>,
+    pub max_version: Option<TlsVersion>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpProxy {
+    /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+    Environment,
+    Url {
+        /// May hold a password.
+        url: Secret<String>,
+        /// Hosts that are reached without it, separated by commas.
+        no_proxy: Option<String>,
+        /// For the proxy itself, where it is asked to connect.
+        connect_headers: Vec<(String, Secret<String>)>,
+    },
 }
 
 #[derive(Debug)]
@@ -254,7 +303,7 @@ fn json_request(
         headers.push(("content-type".into(), Secret::new("application/json; charset=utf-8".into())));
     }
     let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-    HttpRequest { method, url, headers, body }
+    HttpRequest { method, url, headers, body, client: None, timeout: None }
 }
 
 /// The answer is not of the kind that this sink's requests get.

@@ -181,7 +181,14 @@ impl Pull {
             _ => body["auth"] = json!(self.token.expose()),
         }
         let url = Secret::new(self.endpoint.clone());
-        Some(HttpRequest { method: "POST", url, headers, body: body.to_string().into_bytes() })
+        Some(HttpRequest {
+            method: "POST",
+            url,
+            headers,
+            body: body.to_string().into_bytes(),
+            client: None,
+            timeout: None,
+        })
     }
 
     /// Takes the answer to the last [`Pull::request`].

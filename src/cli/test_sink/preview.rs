@@ -148,6 +148,8 @@ mod tests {
                 ("authorization".into(), Secret::new("Bearer hunter2-long".into())),
             ],
             body: br#"{"text":"hello hunter2-long"}"#.to_vec(),
+            client: None,
+            timeout: None,
         });
         let mut out = Vec::new();
         Preview::of(&request, &self::table(table)).write(&mut out).unwrap();

@@ -27,7 +27,14 @@ fn scripted(answers: &[&str]) -> (Outbound, Answers) {
 
 fn post(url: String) -> Request {
     let headers = Vec::new();
-    Request::Http(HttpRequest { method: "POST", url: Secret::new(url), headers, body: b"{}".to_vec() })
+    Request::Http(HttpRequest {
+        method: "POST",
+        url: Secret::new(url),
+        headers,
+        body: b"{}".to_vec(),
+        client: None,
+        timeout: None,
+    })
 }
 
 fn mail(host: &str, port: u16) -> Request {

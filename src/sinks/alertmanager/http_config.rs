@@ -1,0 +1,255 @@
+//! The `http_config` of a receiver: which headers every request carries, and how to connect.
+//!
+//! Decides nothing about connections; `runtime/deliver.rs` carries them out. Two things are refused with the name
+//! of the key: OAuth 2, and references to secrets of another system (`*_ref`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use super::super::{HttpClient, HttpProxy, HttpTls, TlsVersion};
+use crate::error::{ConfigError, Secret};
+
+/// As Prometheus writes it.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HttpConfig {
+    basic_auth: Option<BasicAuth>,
+    pub authorization: Option<Authorization>,
+    bearer_token: Option<Secret<String>>,
+    oauth2: Option<serde::de::IgnoredAny>,
+    tls_config: Option<TlsConfig>,
+    follow_redirects: bool,
+    enable_http2: bool,
+    http_headers: BTreeMap<String, Header>,
+    proxy_url: Option<Secret<String>>,
+    no_proxy: Option<String>,
+    proxy_from_environment: bool,
+    proxy_connect_header: BTreeMap<String, Vec<Secret<String>>>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            basic_auth: None,
+            authorization: None,
+            bearer_token: None,
+            oauth2: None,
+            tls_config: None,
+            follow_redirects: true,
+            enable_http2: true,
+            http_headers: BTreeMap::new(),
+            proxy_url: None,
+            no_proxy: None,
+            proxy_from_environment: false,
+            proxy_connect_header: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct BasicAuth {
+    username: String,
+    password: Option<Secret<String>>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Authorization {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    credentials: Option<Secret<String>>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Header {
+    values: Vec<String>,
+    secrets: Vec<Secret<String>>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TlsConfig {
+    ca: Option<String>,
+    cert: Option<String>,
+    key: Option<Secret<String>>,
+    server_name: Option<String>,
+    insecure_skip_verify: bool,
+    min_version: Option<String>,
+    max_version: Option<String>,
+}
+
+/// What is left of it once it is read.
+pub(super) struct Connection {
+    pub client: HttpClient,
+    pub headers: Vec<(String, Secret<String>)>,
+    pub secrets: Vec<Secret<String>>,
+}
+
+/// Headers that `http_headers` may not set, as there.
+const RESERVED_HEADERS: [&str; 16] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "www-authenticate",
+];
+
+impl HttpConfig {
+    pub fn read(self) -> Result<Connection, ConfigError> {
+        let error = |key: &str, message: &str| Err(ConfigError::new(format!("http_config.{key}"), message));
+        if self.oauth2.is_some() {
+            return error("oauth2", "OAuth 2 is not supported; use `authorization` or `basic_auth`");
+        }
+        let ways = [self.basic_auth.is_some(), self.authorization.is_some(), self.bearer_token.is_some()];
+        if ways.into_iter().filter(|is_given| *is_given).count() > 1 {
+            return error(
+                "authorization",
+                "expected one of `basic_auth`, `authorization` and `bearer_token`, got more",
+            );
+        }
+        let (mut headers, mut secrets) = (Vec::new(), Vec::new());
+        if let Some(value) = self.authorization_value(&mut secrets)? {
+            headers.push(("authorization".to_owned(), header_value("http_config.authorization", value)?));
+        }
+        for (name, header) in &self.http_headers {
+            let path = format!("http_config.http_headers.{name}");
+            let name = read_header_name(&path, name)?;
+            secrets.extend(header.secrets.iter().cloned());
+            for value in header.values.iter().map(|value| Secret::new(value.clone())).chain(header.secrets.clone()) {
+                headers.push((name.clone(), header_value(&path, value)?));
+            }
+        }
+        secrets.extend(self.proxy_url.clone());
+        let client = HttpClient {
+            follow_redirects: self.follow_redirects,
+            http1_only: !self.enable_http2,
+            tls: self.tls_config.clone().map(|tls| tls.read("http_config.tls_config")).transpose()?.unwrap_or_default(),
+            proxy: self.proxy()?,
+        };
+        Ok(Connection { client, headers, secrets })
+    }
+
+    fn authorization_value(&self, secrets: &mut Vec<Secret<String>>) -> Result<Option<Secret<String>>, ConfigError> {
+        if let Some(basic) = &self.basic_auth {
+            let password = basic.password.as_ref().map_or("", |password| password.expose());
+            let encoded = STANDARD.encode(format!("{}:{password}", basic.username));
+            secrets.extend(basic.password.clone());
+            secrets.push(Secret::new(encoded.clone()));
+            return Ok(Some(Secret::new(format!("Basic {encoded}"))));
+        }
+        let given = self.authorization.clone().or_else(|| {
+            let credentials = self.bearer_token.clone()?;
+            Some(Authorization { kind: None, credentials: Some(credentials) })
+        });
+        let Some(authorization) = given else { return Ok(None) };
+        let kind = authorization.kind.as_deref().map_or("Bearer", str::trim);
+        if kind.eq_ignore_ascii_case("basic") {
+            let message = "`basic` does not go here, expected `basic_auth` instead";
+            return Err(ConfigError::new("http_config.authorization.type", message));
+        }
+        let Some(credentials) = authorization.credentials else { return Ok(None) };
+        let value = format!("{kind} {}", credentials.expose().trim());
+        secrets.push(credentials);
+        Ok(Some(Secret::new(value)))
+    }
+
+    fn proxy(&self) -> Result<Option<HttpProxy>, ConfigError> {
+        let error = |key: &str, message: &str| Err(ConfigError::new(format!("http_config.{key}"), message));
+        if self.proxy_from_environment {
+            if self.proxy_url.is_some() || self.no_proxy.is_some() {
+                return error("proxy_from_environment", "expected this or `proxy_url` and `no_proxy`, got both");
+            }
+            if !self.proxy_connect_header.is_empty() {
+                return error("proxy_connect_header", "not supported together with `proxy_from_environment`");
+            }
+            return Ok(Some(HttpProxy::Environment));
+        }
+        let Some(url) = &self.proxy_url else {
+            let needs = [
+                ("no_proxy", self.no_proxy.is_some()),
+                ("proxy_connect_header", !self.proxy_connect_header.is_empty()),
+            ];
+            return match needs.into_iter().find(|(_, is_given)| *is_given) {
+                Some((key, _)) => error(key, "expected `proxy_url` beside it"),
+                None => Ok(None),
+            };
+        };
+        match reqwest::Url::parse(url.expose().trim()) {
+            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => {}
+            _ => {
+                return error(
+                    "proxy_url",
+                    "expected an address that begins with `http://` or `https://` (its value is not shown)",
+                );
+            }
+        }
+        let mut connect_headers = Vec::new();
+        for (name, values) in &self.proxy_connect_header {
+            let path = format!("http_config.proxy_connect_header.{name}");
+            if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+                return Err(ConfigError::new(path, "expected a header name such as `X-Team`"));
+            }
+            for value in values {
+                connect_headers.push((name.clone(), header_value(&path, value.clone())?));
+            }
+        }
+        Ok(Some(HttpProxy::Url { url: url.clone(), no_proxy: self.no_proxy.clone(), connect_headers }))
+    }
+}
+
+impl TlsConfig {
+    pub fn read(self, path: &str) -> Result<HttpTls, ConfigError> {
+        if self.cert.is_some() != self.key.is_some() {
+            return Err(ConfigError::new(path, "expected `cert_file` and `key_file` together, got one of them"));
+        }
+        let version = |key: &str, text: Option<String>| match text.as_deref() {
+            None => Ok(None),
+            Some("TLS12") => Ok(Some(TlsVersion::Tls12)),
+            Some("TLS13") => Ok(Some(TlsVersion::Tls13)),
+            Some(other) => {
+                let message = format!("expected `TLS12` or `TLS13`, got `{other}`; older ones are not safe");
+                Err(ConfigError::new(format!("{path}.{key}"), message))
+            }
+        };
+        Ok(HttpTls {
+            ca_pem: self.ca,
+            certificate_pem: self.cert,
+            key_pem: self.key,
+            server_name: self.server_name.filter(|name| !name.is_empty()),
+            insecure_skip_verify: self.insecure_skip_verify,
+            min_version: version("min_version", self.min_version)?,
+            max_version: version("max_version", self.max_version)?,
+        })
+    }
+}
+
+fn read_header_name(path: &str, name: &str) -> Result<String, ConfigError> {
+    let parsed = http::HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| ConfigError::new(path, "expected a header name such as `X-Team`"))?;
+    if RESERVED_HEADERS.contains(&parsed.as_str()) {
+        return Err(ConfigError::new(path, "this header is set in another way"));
+    }
+    Ok(parsed.as_str().to_owned())
+}
+
+fn header_value(path: &str, value: Secret<String>) -> Result<Secret<String>, ConfigError> {
+    match http::HeaderValue::from_str(value.expose()) {
+        Ok(_) => Ok(value),
+        Err(_) => Err(ConfigError::new(path, "expected visible ASCII characters (its value is not shown)")),
+    }
+}
