@@ -360,7 +360,7 @@ impl World {
         let (job, what) = match self.sources[post.source].parse(&inbound) {
             Ok(parsed) => {
                 let (input, is_poison) = match parsed {
-                    Parsed::Events(events) => {
+                    Parsed::Events(events) | Parsed::Partly { events, .. } => {
                         let is_poison = events.iter().any(|event| event.name == POISON);
                         (Input::Events { events }, is_poison)
                     }

@@ -34,6 +34,7 @@ use super::yaml::{self, Node, Value};
 use super::{layers, templates};
 use crate::clock::Clock;
 use crate::engine::policy::{InhibitRule, NotifyBy, Policy, Receiver, Route};
+use crate::http::Facade;
 use crate::model::{Span, TimeInterval};
 use crate::render::Language;
 use crate::sinks::Setting;
@@ -58,6 +59,14 @@ const SOURCE: &str = "prometheus";
 /// Everything that is wrong with it, in the order of its lines.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
     load_with(path, &Kinds::installed())
+}
+
+/// A time as the flags of Prometheus and Alertmanager have it, `120h` or `1d`.
+///
+/// # Errors
+/// When it is none.
+pub fn read_duration(text: &str) -> Result<Span, String> {
+    duration::prometheus(text).ok_or_else(|| format!("expected a time such as `120h` or `1d12h`, got `{text}`"))
 }
 
 /// As [`load`], with the integrations given.
@@ -186,6 +195,7 @@ fn configure(translation: &Translation, context: &mut Context<'_>) -> Configurat
         self_check: SelfCheckSettings::default(),
         heartbeat: None,
         zabbix: BTreeMap::new(),
+        facade: Facade::default(),
         go_templates,
         policy,
         warnings: Vec::new(),

@@ -21,7 +21,8 @@ pub const SPEC: SinkSpec = SinkSpec {
     example: "url: https://hooks.example/alerts/4f1c9be2\n\
               max_alerts: 20\n\
               http_config:\n  authorization:\n    credentials: Tr0ub4dor-horse\n",
-    rate: Rate { count: 50, per_ms: 1_000 },
+    // Alertmanager sets no limit; this one only keeps a mistake from becoming a flood.
+    rate: Rate { count: 10_000, per_ms: 1_000 },
     build,
     #[cfg(test)]
     check: tests::check,
