@@ -3,6 +3,7 @@
 //! and fixed words, never text that a sender chose.
 
 use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -17,6 +18,8 @@ use crate::model::{Priority, Timestamp};
 pub struct Metrics {
     registry: Registry,
     pub ingest_events: IntCounterVec,
+    pub ingest_ends: IntCounterVec,
+    pub ingest_invalid: IntCounterVec,
     pub ingest_requests: IntCounterVec,
     pub ingest_repeated: IntCounterVec,
     pub quarantined: IntCounterVec,
@@ -56,6 +59,8 @@ impl Metrics {
         let r = &registry;
         let metrics = Self {
             ingest_events: counters(r, "watchbell_ingest_events_total", "Events accepted and durable.", &["source", "kind"]),
+            ingest_ends: counters(r, "watchbell_ingest_ends_total", "Ends of alerts among the events accepted.", &["source", "kind"]),
+            ingest_invalid: counters(r, "watchbell_ingest_invalid_total", "Alerts that could not be read in requests of which the rest was taken.", &["source", "kind"]),
             ingest_requests: counters(r, "watchbell_ingest_requests_total", "Requests to a source by the HTTP status they got.", &["source", "status"]),
             ingest_repeated: counters(r, "watchbell_ingest_repeated_total", "Signed requests that came once more and were answered without being taken again.", &["source"]),
             quarantined: counters(r, "watchbell_quarantined_total", "Bodies that could not be read, or inputs the engine failed on.", &["source"]),
@@ -96,6 +101,11 @@ impl Metrics {
             metrics.open_incidents.with_label_values(&[priority.as_str()]).set(0);
         }
         metrics
+    }
+
+    /// All of them, to be shown under other names.
+    pub fn families(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 
     /// Records what a load of the configuration led to, the one at start included.

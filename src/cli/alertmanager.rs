@@ -1,6 +1,7 @@
 //! `watchbell alertmanager`: the daemon in an Alertmanager's place. Takes its flags and its `alertmanager.yml`, listens
 //! where it would, answers its API, and tells people of groups of alerts in its way and at its times.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -178,6 +179,7 @@ impl Settings {
         configuration.facade.original = loaded.original;
         configuration.facade.receivers = loaded.receivers;
         configuration.facade.is_open = true;
+        configuration.facade.integrations = integrations(&configuration);
         configuration.facade.route_prefix = self.route_prefix.clone();
         if let Some(timeout) = self.timeout.filter(|timeout| !timeout.is_zero()) {
             configuration.limits.request_timeout = timeout;
@@ -187,6 +189,12 @@ impl Settings {
         }
         Ok(configuration)
     }
+}
+
+/// Alertmanager's name for the kind of each sink.
+fn integrations(configuration: &Configuration) -> BTreeMap<String, String> {
+    let name = |kind: &str| kind.strip_prefix("alertmanager_").unwrap_or(kind).to_owned();
+    configuration.sinks.iter().map(|(sink, settings)| (sink.clone(), name(&settings.kind))).collect()
 }
 
 fn span(flag: &str, text: &str) -> Result<Span, Failure> {

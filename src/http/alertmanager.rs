@@ -7,10 +7,12 @@
 //! ```
 
 mod alerts;
+mod metrics;
 mod query;
 mod status;
 
 pub use alerts::*;
+pub use metrics::append as append_metrics;
 pub use status::*;
 
 use axum::response::{IntoResponse, Response};

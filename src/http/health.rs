@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{Problem, ProblemBody};
-use super::{App, ReloadRequest};
+use super::{App, ReloadRequest, alertmanager};
 use crate::engine::input::Principal;
 use crate::model::Timestamp;
 
@@ -116,10 +116,13 @@ pub async fn reload(State(app): State<Arc<App>>, Extension(by): Extension<Princi
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "operations",
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let text = app.metrics.render().map_err(|error| {
+    let mut text = app.metrics.render().map_err(|error| {
         tracing::error!(%error, "cannot print the metrics");
         Problem::internal()
     })?;
+    if app.facade().is_open {
+        alertmanager::append_metrics(&app, &mut text).await;
+    }
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }

@@ -204,6 +204,7 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
         Parsed::Partly { refused, .. } => refused.clone(),
         Parsed::Events(_) | Parsed::Changes(_) => Vec::new(),
     };
+    let ends = parsed.count_resolved();
     reach(CrashPoint::BodyRead);
     if count > 0 {
         submit(app, endpoint, parsed, ticket).await.map_err(|error| match error {
@@ -211,7 +212,9 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
             SubmitError::Unavailable(_) => error.into(),
         })?;
     }
+    endpoint.count_resolved(ends);
     let Some(first) = refused.first() else { return Ok(Taken::Now(count)) };
+    endpoint.count_invalid(refused.len());
     endpoint.count_accepted(count);
     let reason = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let body = whole[..whole.len().min(QUARANTINE_BYTES_MAX)].to_vec();

@@ -62,6 +62,8 @@ pub struct Endpoint {
     pub quota: Option<Quota>,
     pub replays: Arc<Replays>,
     events: IntCounter,
+    ends: IntCounter,
+    invalid: IntCounter,
     repeated: IntCounter,
     accepted: IntCounter,
 }
@@ -194,6 +196,8 @@ impl Endpoint {
         Self {
             repeated: metrics.ingest_repeated.with_label_values(&[name.as_str()]),
             events: metrics.ingest_events.with_label_values(&[name.as_str(), instance.kind.name]),
+            ends: metrics.ingest_ends.with_label_values(&[name.as_str(), instance.kind.name]),
+            invalid: metrics.ingest_invalid.with_label_values(&[name.as_str(), instance.kind.name]),
             accepted: metrics.ingest_requests.with_label_values(&[name.as_str(), "200"]),
             auth: SourceAuth::new(instance.auth),
             client_certificate: instance.client_certificate,
@@ -215,6 +219,14 @@ impl Endpoint {
     pub fn count_accepted(&self, events: usize) {
         self.accepted.inc();
         self.events.inc_by(events as u64);
+    }
+
+    pub fn count_resolved(&self, ends: usize) {
+        self.ends.inc_by(ends as u64);
+    }
+
+    pub fn count_invalid(&self, alerts: usize) {
+        self.invalid.inc_by(alerts as u64);
     }
 
     /// Answered 200 a second time.

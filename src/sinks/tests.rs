@@ -114,6 +114,9 @@ fn names_are_unique_and_each_sink_has_its_file() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sinks");
     for entry in std::fs::read_dir(&directory).unwrap() {
         let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension != "rs") {
+            continue;
+        }
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let is_contract = ["alertmanager", "mod", "quote", "tests"].contains(&stem.as_str());
         assert!(is_contract || names.contains(&*stem), "{} is not registered", path.display());

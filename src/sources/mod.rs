@@ -20,7 +20,7 @@ mod prometheus_alert;
 mod zabbix;
 
 use crate::error::{ConfigError, Table};
-use crate::model::event::{self, Event};
+use crate::model::event::{self, Event, EventStatus};
 use crate::model::{Change, ChangeState, Labels, Severity, Span, Timestamp, change};
 use std::collections::BTreeMap;
 
@@ -74,6 +74,16 @@ impl Parsed {
         match self {
             Self::Events(events) | Self::Partly { events, .. } => events.len(),
             Self::Changes(changes) => changes.len(),
+        }
+    }
+
+    /// Ends among the events.
+    pub fn count_resolved(&self) -> usize {
+        match self {
+            Self::Events(events) | Self::Partly { events, .. } => {
+                events.iter().filter(|event| event.status == EventStatus::Resolved).count()
+            }
+            Self::Changes(_) => 0,
         }
     }
 

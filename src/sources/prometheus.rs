@@ -259,11 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn one_that_cannot_be_read_does_not_take_the_others_along() {
+        let body = r#"[{"labels":{"alertname":"A"}},{"labels":{}},{"labels":{"alertname":"B"}},{}]"#;
+        let source = build(&Table::new()).unwrap();
+        let Parsed::Partly { events, refused } = source.parse(&inbound_at("prometheus", body, NOW)).unwrap() else {
+            panic!("some of them are good")
+        };
+        assert_eq!(events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!(refused.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), ["[1].labels", "[3].labels"]);
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         let check = |body: &str| parse_error(&SPEC, body, NOW);
         insta::assert_snapshot!(check("{}"), @"`body`: expected an array, got an object");
         insta::assert_snapshot!(check(r#"["x"]"#), @r#"`[0]`: expected an alert object, got string "x""#);
-        insta::assert_snapshot!(check(r#"[{"labels":{"a":"b"}},{}]"#), @"`[1].labels`: expected an object with at least one label that is not empty, got nothing");
+        insta::assert_snapshot!(check(r#"[{}]"#), @"`[0].labels`: expected an object with at least one label that is not empty, got nothing");
         insta::assert_snapshot!(check(r#"[{"labels":{"a":""}}]"#), @"`[0].labels`: expected an object with at least one label that is not empty, got no label");
         insta::assert_snapshot!(check(r#"[{"labels":{"":"b"}}]"#), @"`[0].labels`: expected names of 1 to 256 bytes, got a name of 0 bytes");
         insta::assert_snapshot!(check(r#"[{"labels":{"a":"b","severity":3}}]"#), @"`[0].labels.severity`: expected a string, got integer `3`");

@@ -96,3 +96,33 @@ pub fn groups_after(
     }
     (listed, None)
 }
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub active: usize,
+    /// Muted when their groups were last looked at.
+    pub suppressed: usize,
+    pub groups: usize,
+    pub silences_active: usize,
+    pub silences_pending: usize,
+    pub silences_expired: usize,
+}
+
+impl Counts {
+    pub fn of(state: &State, now: Timestamp) -> Self {
+        let firing = state.firing_count();
+        let muted: std::collections::BTreeSet<&AlertNumber> =
+            state.book.groups().flat_map(|group| group.muted.keys()).collect();
+        let mut counts = Self { groups: state.book.len(), suppressed: muted.len().min(firing), ..Self::default() };
+        counts.active = firing - counts.suppressed;
+        for silence in state.silences() {
+            match (now < silence.starts_at, now < silence.ends_at) {
+                (true, _) => counts.silences_pending += 1,
+                (false, true) => counts.silences_active += 1,
+                (false, false) => counts.silences_expired += 1,
+            }
+        }
+        counts
+    }
+}

@@ -3,10 +3,16 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::json_answer;
 use crate::http::App;
+
+/// The Alertmanager whose interfaces these are: clients look at it to know what they may ask.
+pub const VERSION: &str = "0.34.0";
+/// Who it really is.
+pub const REVISION: &str = concat!("watchbell-", env!("CARGO_PKG_VERSION"));
 
 /// What the API shows of the configuration: what an `alertmanager.yml` says, or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +23,8 @@ pub struct Facade {
     pub receivers: Vec<String>,
     /// Let in everybody who reaches the port, as Alertmanager does.
     pub is_open: bool,
+    /// The kind of each sink by its name, as Alertmanager calls it: `webhook`.
+    pub integrations: BTreeMap<String, String>,
     /// What all paths begin with; `/` or nothing is no prefix.
     pub route_prefix: String,
 }
@@ -30,8 +38,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Response {
         "config": { "original": app.facade().original },
         "uptime": app.started_at,
         "versionInfo": {
-            "branch": "", "buildDate": "", "buildUser": "", "goVersion": "", "revision": "watchbell",
-            "version": env!("CARGO_PKG_VERSION"),
+            "branch": "", "buildDate": "", "buildUser": "", "goVersion": "", "revision": REVISION, "version": VERSION,
         },
     }))
 }

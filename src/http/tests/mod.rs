@@ -244,6 +244,15 @@ impl Answered {
         assert!(json["type"].as_str().unwrap().starts_with("urn:watchbell:problem:") && json["title"].is_string());
         format!("{} {}", self.status.as_u16(), json["detail"].as_str().unwrap())
     }
+
+    /// The same in Alertmanager's shape: a sentence with 400, else a code and a sentence.
+    pub fn refusal(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        let (status, json) = (self.status.as_u16(), self.json());
+        let said = if status == 400 { &json } else { &json["message"] };
+        assert!(status == 400 || json["code"] == status);
+        format!("{status} {}", said.as_str().unwrap())
+    }
 }
 
 /// Holds two incidents and remembers every query.
