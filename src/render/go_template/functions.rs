@@ -216,6 +216,9 @@ fn order(call: &mut Call, holds: fn(std::cmp::Ordering) -> bool) -> Result<Value
 
 fn index(call: &mut Call) -> Result<Value, Fault> {
     let mut value = call.arguments[0].clone();
+    if value.is_nil() {
+        return Err("there is nothing to index".into());
+    }
     for at in &call.arguments[1..] {
         value = compare::index(&value, at)?;
     }
@@ -223,10 +226,8 @@ fn index(call: &mut Call) -> Result<Value, Fault> {
 }
 
 fn escaped(call: &mut Call, escape: fn(&str) -> String) -> Result<Value, Fault> {
-    let text = match &*call.arguments {
-        [Value::Absent | Value::Nil] => "<no value>".into(),
-        values => print::sprint(values)?,
-    };
+    let shown = |value: &Value| if value.is_nil() { Value::text(print::NO_VALUE) } else { value.clone() };
+    let text = print::sprint(&call.arguments.iter().map(shown).collect::<Vec<_>>())?;
     Ok(Value::text(escape(&text)))
 }
 

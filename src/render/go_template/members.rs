@@ -50,7 +50,9 @@ fn method(receiver: &Value, call: &Call) -> Option<Result<Value, Fault>> {
         Value::List(list) => of_list(list, call),
         Value::Time(time) => of_time(time, call),
         Value::Int(nanos, IntType::Duration) => of_span(*nanos, call),
-        Value::Int(_, IntType::Month | IntType::Weekday) if call.name == "String" => Some(own_text(receiver)),
+        Value::Int(_, IntType::Month | IntType::Weekday) if call.name == "String" => {
+            with(call, 0, || own_text(receiver))
+        }
         _ => None,
     }
 }
