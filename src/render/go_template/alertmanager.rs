@@ -53,12 +53,12 @@ pub fn title(text: &str) -> String {
     titled
 }
 
-/// Whether a mark between two characters is part of a word (Unicode's annex 29).
+/// Whether a mark between two characters is part of a word, as Go's library for texts sees it.
 fn joins(before: char, mark: char, behind: char) -> bool {
     let letters = before.is_alphabetic() && behind.is_alphabetic();
     let digits = before.is_numeric() && behind.is_numeric();
     match mark {
-        '\'' | '.' | '’' => letters || digits,
+        '\'' | '.' | '’' => before.is_alphanumeric() && behind.is_alphanumeric(),
         ':' | '·' => letters,
         ',' | ';' => digits,
         _ => false,
