@@ -121,9 +121,19 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// For a misspelt name.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let same = |function: &&Function| function.name.eq_ignore_ascii_case(name);
-    FUNCTIONS.iter().find(same).map(|function| function.name)
+    near(name, FUNCTIONS.iter().map(|function| function.name))
 }
+
+/// The one of the names that a misspelt one may have meant.
+pub fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name: String = name.chars().take(NAME_CHARS_MAX).collect::<String>().to_lowercase();
+    let distance = |known: &str| strsim::damerau_levenshtein(&name, &known.to_lowercase());
+    let nearest = names.map(|known| (distance(known), known)).min();
+    // Short names are all alike.
+    nearest.filter(|(distance, known)| distance * 3 <= known.len()).map(|(_, known)| known)
+}
+
+const NAME_CHARS_MAX: usize = 64;
 
 impl Function {
     /// # Errors

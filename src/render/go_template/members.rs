@@ -157,9 +157,7 @@ fn of_time(time: &Time, call: &Call) -> Option<Result<Value, Fault>> {
         "Nanosecond" => int(civil.subsec_nanosecond().into()),
         "YearDay" => int(civil.date().day_of_year().into()),
         "Weekday" => with(call, 0, || Ok(Value::Int(civil.weekday().to_sunday_zero_offset().into(), IntType::Weekday))),
-        "In" => {
-            Some(Err("`.In` takes a location, which no template can make; use `tz \"Europe/Berlin\" .StartsAt`".into()))
-        }
+        "In" => with(call, 1, || time.in_zone(&call.text(0)?).map(Value::Time)),
         _ => None,
     }
 }
