@@ -35,9 +35,10 @@ impl Buffer {
     /// # Errors
     /// When it would become too long.
     pub fn push_times(&mut self, char: char, count: usize) -> Result<(), Fault> {
-        for _ in 0..count {
-            self.push(char)?;
+        if self.text.len() + count.saturating_mul(char.len_utf8()) > TEXT_BYTES_MAX {
+            return Err(too_long());
         }
+        self.text.extend(std::iter::repeat_n(char, count));
         Ok(())
     }
 

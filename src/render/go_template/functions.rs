@@ -93,14 +93,14 @@ static FUNCTIONS: &[Function] = &[
         Ok(Value::texts(ListType::StringSlice, texts?))
     }),
     function("routeLabels", 1, 1, |call| Ok(call.data.route_label(&call.text(0)?))),
-    function("date", 2, 2, |call| Ok(Value::text(call.time(1)?.format(&call.text(0)?)))),
+    function("date", 2, 2, |call| Ok(Value::text(call.time(1)?.format(&call.layout(0)?)))),
     function("tz", 2, 2, |call| call.time(1)?.in_zone(&call.text(0)?).map(Value::Time)),
     function("now", 0, 0, |call| Ok(Value::Time(call.data.now.clone()))),
     function("since", 1, 1, |call| Ok(Value::Int(call.data.now.since(call.time(0)?), IntType::Duration))),
     function("toDate", 2, 2, |call| {
-        Ok(Value::Time(am::date(&call.text(0)?, &call.text(1)?).unwrap_or_else(|_| Time::zero())))
+        Ok(Value::Time(am::date(&call.layout(0)?, &call.text(1)?).unwrap_or_else(|_| Time::zero())))
     }),
-    function("mustToDate", 2, 2, |call| am::date(&call.text(0)?, &call.text(1)?).map(Value::Time)),
+    function("mustToDate", 2, 2, |call| am::date(&call.layout(0)?, &call.text(1)?).map(Value::Time)),
     function("humanizeDuration", 1, 1, |call| am::humanize_duration(&call.arguments[0]).map(Value::text)),
     function("toJson", 1, 1, |call| super::json::encode(&call.arguments[0]).map(Value::text)),
     function("base64encode", 1, 1, |call| call.text(0).map(|text| Value::text(am::base64_encode(&text)))),
@@ -158,6 +158,8 @@ pub fn takes(name: &str, least: usize, most: usize, count: usize) -> Result<(), 
     Err(format!("`{name}` takes {expected} argument{plural}, got {count}"))
 }
 
+const LAYOUT_BYTES_MAX: usize = 1_000;
+
 impl Call<'_> {
     fn wrong<T>(&self, at: usize, expected: &str) -> Result<T, Fault> {
         let value = &self.arguments[at];
@@ -174,6 +176,18 @@ impl Call<'_> {
         match &self.arguments[at] {
             Value::Text(text, TextType::Plain) => Ok(text.clone()),
             _ => self.wrong(at, "a text"),
+        }
+    }
+
+    /// How a time is written.
+    ///
+    /// # Errors
+    /// When it is no text, or longer than any that is meant.
+    pub fn layout(&self, at: usize) -> Result<Arc<str>, Fault> {
+        let layout = self.text(at)?;
+        match layout.len() > LAYOUT_BYTES_MAX {
+            true => Err(format!("the layout of a time has at most {LAYOUT_BYTES_MAX} bytes")),
+            false => Ok(layout),
         }
     }
 

@@ -130,7 +130,7 @@ fn of_time(time: &Time, call: &Call) -> Option<Result<Value, Fault>> {
     let moved = |time: Time| Ok(Value::Time(time));
     let civil = time.civil();
     match call.name {
-        "Format" => with(call, 1, || Ok(Value::text(time.format(&call.text(0)?)))),
+        "Format" => with(call, 1, || Ok(Value::text(time.format(&call.layout(0)?)))),
         "String" => with(call, 0, || Ok(Value::text(time.text()))),
         "UTC" | "Local" => with(call, 0, || moved(Time::utc(time.at))),
         "IsZero" => with(call, 0, || Ok(Value::Bool(time.is_zero()))),
