@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -49,6 +50,9 @@ def from_project(integrations):
         "{% set x = range(1000) %}{% for y in x %}{{ y }}{% endfor %}",
     ]:
         seed("template", text)
+    defaults = (ROOT / "src/render/go_template/defaults.tmpl").read_text()
+    for block in re.split(r"(?=\{\{ define )", defaults):
+        seed("go_template", block + "\0HostDown\0db-1\0site\0fra1\0<down> & javascript:out")
     seed("macros", "NOTIFICATIONTYPE=PROBLEM\0HOSTNAME=web1\0HOSTSTATE=DOWN\0NAGIOS_HOSTOUTPUT=away", b"\x03")
     seed("cursor", "aTE3OTUyMzcyMDAwMDAuaW5jLTAx")
     slack = '{"ok":true,"channel":"C024BE91L","ts":"1795237920.000100"}'
@@ -71,6 +75,7 @@ def from_shared(shared):
         seed("encoders", text, bytes([index % 60, index % 32]))
         seed("template", "{{ reason }}\0" + text)
         seed("template", text)
+        seed("go_template", "{{ .CommonLabels.alertname | printf `%q %s` }}\0" + text)
         seed("matcher", text)
         seed("time", text)
         seed("cursor", text)

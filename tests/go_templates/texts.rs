@@ -69,7 +69,7 @@ pub const TEXTS: &[&str] = &[
     "{{ range .Alerts }}{{ .StartsAt.Add 3600000000000 }} {{ .StartsAt.AddDate 0 1 20 }} {{ (.StartsAt.Truncate 3600000000000).Format \"15:04\" }} {{ (.StartsAt.Round 60000000000).Format \"15:04:05\" }} {{ .StartsAt.Equal .EndsAt }} {{ .StartsAt.Before .EndsAt }} {{ .StartsAt.After .EndsAt }}{{ end }}",
     "{{ range .Alerts }}{{ (.EndsAt.Sub .StartsAt).Hours }} {{ (.EndsAt.Sub .StartsAt).Minutes }} {{ ((.EndsAt.Sub .StartsAt).Round 3600000000000).String }} {{ .StartsAt.UTC.String }} {{ .StartsAt.UnixNano }} {{ .StartsAt.Location }}{{ end }}",
     "{{ range .Alerts }}{{ printf \"%v|%s|%q|%10.3s\" .StartsAt .StartsAt (.StartsAt.Sub .StartsAt) .StartsAt.Month }}{{ end }}",
-    "{{ \"foo_bar hELLO it's 1abc foo-bar \u{fc}n\u{ef} a.b x:y 3D a1b \u{df}x a/b\" | title }} {{ toUpper \"stra\u{df}e\" }} {{ toLower \"\u{c4}B\" }}",
+    "{{ \"foo_bar hELLO it's 1abc foo-bar \u{fc}n\u{ef} a.b x:y 3D a1b \u{df}x a/b 12h23m52.911s 1,2a x.1y a1.2b don't.stop o'1a _a 1_a ÉTÉ\" | title }} {{ toUpper \"stra\u{df}e\" }} {{ toLower \"\u{c4}B\" }}",
     "{{ match \"^a.c$\" \"abc\" }} {{ match `\\d+` \"x42\" }} {{ match \"(?i)HOST\" .GroupLabels.alertname }} {{ match `^\\w+$` \"\u{e9}\" }} {{ match `[[:upper:]]` \"aB\" }} {{ match `\\Qa.b\\E` \"a.b\" }}",
     "{{ reReplaceAll \"(.*):(.*)\" \"$2-${1}-$1x-$$-$\" \"host:90\" }} {{ reReplaceAll \"a*\" \"x\" \"baac\" }} {{ reReplaceAll `\\s+` \"_\" \"a  b\tc\" }} {{ reReplaceAll \"(?P<p>[0-9]+)\" \"<${p}>\" \"a1b22\" }}",
     "{{ html \"<a href='x'>\\\"+&\" }} {{ js \"a<b>'\\\"\u{e9}\\n=&\\u2028\" }} {{ urlquery \"a b&c=d/\u{e9}~+\" }} {{ html 1 \"<\" 2 }} {{ urlquery 5 }}",

@@ -25,27 +25,44 @@ pub fn lower(text: &str) -> String {
     text.chars().map(|char| char.to_lowercase().next().unwrap_or(char)).collect()
 }
 
-/// The first letter of each word large, all others small.
+/// The first letter of each word large, all others small. A word goes on behind an apostrophe or the dot of a
+/// number, not behind a hyphen.
 pub fn title(text: &str) -> String {
     let mut titled = String::with_capacity(text.len());
-    let mut in_word = false;
+    let (mut in_word, mut has_letter) = (false, false);
+    let mut before = ' ';
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {
-        let is_letter = char.is_alphabetic();
-        match (is_letter, in_word) {
+        in_word = match char {
+            _ if char.is_alphanumeric() || char == '_' => true,
+            _ => in_word && chars.peek().is_some_and(|behind| joins(before, char, *behind)),
+        };
+        has_letter &= in_word;
+        match (char.is_alphabetic(), has_letter) {
             (true, false) => {
                 let mut upper = char.to_uppercase();
                 titled.extend(upper.next());
                 titled.extend(upper.flat_map(char::to_lowercase));
+                has_letter = true;
             }
             (true, true) => titled.extend(char.to_lowercase()),
             _ => titled.push(char),
         }
-        let joins =
-            matches!(char, '\'' | '’' | '.' | ':' | '·') && chars.peek().is_some_and(|next| next.is_alphabetic());
-        in_word = is_letter || (in_word && (char == '_' || char.is_numeric() || joins));
+        before = char;
     }
     titled
+}
+
+/// Whether a mark between two characters is part of a word, as Go's library for texts sees it.
+fn joins(before: char, mark: char, behind: char) -> bool {
+    let letters = before.is_alphabetic() && behind.is_alphabetic();
+    let digits = before.is_numeric() && behind.is_numeric();
+    match mark {
+        '\'' | '.' | '’' => before.is_alphanumeric() && behind.is_alphanumeric(),
+        ':' | '·' => letters,
+        ',' | ';' => digits,
+        _ => false,
+    }
 }
 
 /// # Errors

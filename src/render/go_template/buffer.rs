@@ -6,6 +6,10 @@ pub const TEXT_BYTES_MAX: usize = 1 << 20;
 /// The reason why a template stops.
 pub type Fault = String;
 
+pub fn too_long() -> Fault {
+    format!("the text grows beyond {TEXT_BYTES_MAX} bytes")
+}
+
 #[derive(Debug, Default)]
 pub struct Buffer {
     text: String,
@@ -16,7 +20,7 @@ impl Buffer {
     /// When it would become too long.
     pub fn push_str(&mut self, text: &str) -> Result<(), Fault> {
         if self.text.len() + text.len() > TEXT_BYTES_MAX {
-            return Err(format!("the text grows beyond {TEXT_BYTES_MAX} bytes"));
+            return Err(too_long());
         }
         self.text.push_str(text);
         Ok(())
@@ -31,9 +35,10 @@ impl Buffer {
     /// # Errors
     /// When it would become too long.
     pub fn push_times(&mut self, char: char, count: usize) -> Result<(), Fault> {
-        for _ in 0..count {
-            self.push(char)?;
+        if self.text.len() + count.saturating_mul(char.len_utf8()) > TEXT_BYTES_MAX {
+            return Err(too_long());
         }
+        self.text.extend(std::iter::repeat_n(char, count));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::buffer::{Buffer, Fault};
+use super::buffer::{Buffer, Fault, TEXT_BYTES_MAX, too_long};
 use super::data::TemplateData;
 use super::functions::{Call, Function, Run};
 use super::html::Html;
@@ -376,6 +376,9 @@ impl<'a> State<'a> {
     ) -> Running<Value> {
         self.charge(1 + arguments.iter().map(Value::weight).sum::<usize>())?;
         let value = run(&mut Call { name, arguments, data: self.data, patterns: &mut self.patterns })?;
+        if matches!(&value, Value::Text(text, _) if text.len() > TEXT_BYTES_MAX) {
+            return Err(too_long().into());
+        }
         let searched = std::mem::take(&mut self.patterns.work);
         self.charge(value.weight() + searched)?;
         Ok(value)

@@ -93,14 +93,14 @@ static FUNCTIONS: &[Function] = &[
         Ok(Value::texts(ListType::StringSlice, texts?))
     }),
     function("routeLabels", 1, 1, |call| Ok(call.data.route_label(&call.text(0)?))),
-    function("date", 2, 2, |call| Ok(Value::text(call.time(1)?.format(&call.text(0)?)))),
+    function("date", 2, 2, |call| Ok(Value::text(call.time(1)?.format(&call.layout(0)?)))),
     function("tz", 2, 2, |call| call.time(1)?.in_zone(&call.text(0)?).map(Value::Time)),
     function("now", 0, 0, |call| Ok(Value::Time(call.data.now.clone()))),
     function("since", 1, 1, |call| Ok(Value::Int(call.data.now.since(call.time(0)?), IntType::Duration))),
     function("toDate", 2, 2, |call| {
-        Ok(Value::Time(am::date(&call.text(0)?, &call.text(1)?).unwrap_or_else(|_| Time::zero())))
+        Ok(Value::Time(am::date(&call.layout(0)?, &call.text(1)?).unwrap_or_else(|_| Time::zero())))
     }),
-    function("mustToDate", 2, 2, |call| am::date(&call.text(0)?, &call.text(1)?).map(Value::Time)),
+    function("mustToDate", 2, 2, |call| am::date(&call.layout(0)?, &call.text(1)?).map(Value::Time)),
     function("humanizeDuration", 1, 1, |call| am::humanize_duration(&call.arguments[0]).map(Value::text)),
     function("toJson", 1, 1, |call| super::json::encode(&call.arguments[0]).map(Value::text)),
     function("base64encode", 1, 1, |call| call.text(0).map(|text| Value::text(am::base64_encode(&text)))),
@@ -121,9 +121,19 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// For a misspelt name.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let same = |function: &&Function| function.name.eq_ignore_ascii_case(name);
-    FUNCTIONS.iter().find(same).map(|function| function.name)
+    near(name, FUNCTIONS.iter().map(|function| function.name))
 }
+
+/// The one of the names that a misspelt one may have meant.
+pub fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name: String = name.chars().take(NAME_CHARS_MAX).collect::<String>().to_lowercase();
+    let distance = |known: &str| strsim::damerau_levenshtein(&name, &known.to_lowercase());
+    let nearest = names.map(|known| (distance(known), known)).min();
+    // Short names are all alike.
+    nearest.filter(|(distance, known)| distance * 3 <= known.len()).map(|(_, known)| known)
+}
+
+const NAME_CHARS_MAX: usize = 64;
 
 impl Function {
     /// # Errors
@@ -148,6 +158,8 @@ pub fn takes(name: &str, least: usize, most: usize, count: usize) -> Result<(), 
     Err(format!("`{name}` takes {expected} argument{plural}, got {count}"))
 }
 
+const LAYOUT_BYTES_MAX: usize = 1_000;
+
 impl Call<'_> {
     fn wrong<T>(&self, at: usize, expected: &str) -> Result<T, Fault> {
         let value = &self.arguments[at];
@@ -164,6 +176,18 @@ impl Call<'_> {
         match &self.arguments[at] {
             Value::Text(text, TextType::Plain) => Ok(text.clone()),
             _ => self.wrong(at, "a text"),
+        }
+    }
+
+    /// How a time is written.
+    ///
+    /// # Errors
+    /// When it is no text, or longer than any that is meant.
+    pub fn layout(&self, at: usize) -> Result<Arc<str>, Fault> {
+        let layout = self.text(at)?;
+        match layout.len() > LAYOUT_BYTES_MAX {
+            true => Err(format!("the layout of a time has at most {LAYOUT_BYTES_MAX} bytes")),
+            false => Ok(layout),
         }
     }
 
@@ -216,6 +240,9 @@ fn order(call: &mut Call, holds: fn(std::cmp::Ordering) -> bool) -> Result<Value
 
 fn index(call: &mut Call) -> Result<Value, Fault> {
     let mut value = call.arguments[0].clone();
+    if value.is_nil() {
+        return Err("there is nothing to index".into());
+    }
     for at in &call.arguments[1..] {
         value = compare::index(&value, at)?;
     }
@@ -223,10 +250,8 @@ fn index(call: &mut Call) -> Result<Value, Fault> {
 }
 
 fn escaped(call: &mut Call, escape: fn(&str) -> String) -> Result<Value, Fault> {
-    let text = match &*call.arguments {
-        [Value::Absent | Value::Nil] => "<no value>".into(),
-        values => print::sprint(values)?,
-    };
+    let shown = |value: &Value| if value.is_nil() { Value::text(print::NO_VALUE) } else { value.clone() };
+    let text = print::sprint(&call.arguments.iter().map(shown).collect::<Vec<_>>())?;
     Ok(Value::text(escape(&text)))
 }
 

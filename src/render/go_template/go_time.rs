@@ -171,7 +171,7 @@ pub fn span_text(nanos: i64) -> String {
 /// `left / per`, without zeros at the end.
 fn decimal(left: u64, per: u64) -> String {
     let digits = per.ilog10() as usize;
-    if left % per == 0 {
+    if left.is_multiple_of(per) {
         return (left / per).to_string();
     }
     let text = format!("{}.{:0digits$}", left / per, left % per);

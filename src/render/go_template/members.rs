@@ -50,7 +50,9 @@ fn method(receiver: &Value, call: &Call) -> Option<Result<Value, Fault>> {
         Value::List(list) => of_list(list, call),
         Value::Time(time) => of_time(time, call),
         Value::Int(nanos, IntType::Duration) => of_span(*nanos, call),
-        Value::Int(_, IntType::Month | IntType::Weekday) if call.name == "String" => Some(own_text(receiver)),
+        Value::Int(_, IntType::Month | IntType::Weekday) if call.name == "String" => {
+            with(call, 0, || own_text(receiver))
+        }
         _ => None,
     }
 }
@@ -128,7 +130,7 @@ fn of_time(time: &Time, call: &Call) -> Option<Result<Value, Fault>> {
     let moved = |time: Time| Ok(Value::Time(time));
     let civil = time.civil();
     match call.name {
-        "Format" => with(call, 1, || Ok(Value::text(time.format(&call.text(0)?)))),
+        "Format" => with(call, 1, || Ok(Value::text(time.format(&call.layout(0)?)))),
         "String" => with(call, 0, || Ok(Value::text(time.text()))),
         "UTC" | "Local" => with(call, 0, || moved(Time::utc(time.at))),
         "IsZero" => with(call, 0, || Ok(Value::Bool(time.is_zero()))),
@@ -155,9 +157,7 @@ fn of_time(time: &Time, call: &Call) -> Option<Result<Value, Fault>> {
         "Nanosecond" => int(civil.subsec_nanosecond().into()),
         "YearDay" => int(civil.date().day_of_year().into()),
         "Weekday" => with(call, 0, || Ok(Value::Int(civil.weekday().to_sunday_zero_offset().into(), IntType::Weekday))),
-        "In" => {
-            Some(Err("`.In` takes a location, which no template can make; use `tz \"Europe/Berlin\" .StartsAt`".into()))
-        }
+        "In" => with(call, 1, || time.in_zone(&call.text(0)?).map(Value::Time)),
         _ => None,
     }
 }

@@ -123,8 +123,8 @@ impl GoTemplates {
     }
 
     fn no_template(&self, name: &str) -> String {
-        let same = self.named.keys().find(|known| known.eq_ignore_ascii_case(name));
-        let hint = same.map_or_else(String::new, |same| format!("; did you mean `{same}`?"));
+        let near = functions::near(name, self.named.keys().map(String::as_str));
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         format!("no template is named `{name}`{hint}")
     }
 
@@ -157,6 +157,9 @@ impl GoTemplates {
     }
 }
 
+/// A message quotes what was given, which may be anything.
+const MESSAGE_CHARS_MAX: usize = 500;
+
 fn refused(file: Option<&str>, error: SyntaxError) -> TemplateError {
     let SyntaxError { place: Place { line, column }, message } = error;
     let place = match (file, line) {
@@ -164,5 +167,6 @@ fn refused(file: Option<&str>, error: SyntaxError) -> TemplateError {
         (None, 0) => String::new(),
         (None, _) => format!("line {line}, column {column}: "),
     };
-    TemplateError { message: format!("{place}{message}") }
+    let end = message.char_indices().nth(MESSAGE_CHARS_MAX).map_or(message.len(), |(at, _)| at);
+    TemplateError { message: format!("{place}{}", &message[..end]) }
 }

@@ -15,7 +15,7 @@ pub fn integer(number: i64, spec: &Spec) -> String {
     };
     if let Some(precision) = spec.precision {
         if precision == 0 && number == 0 {
-            digits.clear();
+            return String::new();
         }
         digits = format!("{}{digits}", "0".repeat(precision.saturating_sub(digits.len())));
     }

@@ -25,16 +25,9 @@ pub fn parse(file: Option<&str>, source: &str) -> Result<Parsed, SyntaxError> {
         defined: BTreeMap::new(),
     };
     let mut body = Vec::new();
-    loop {
-        match parser.block(&mut body, true)? {
-            Ended::Text => break,
-            Ended::At(place, keyword) => {
-                return Err(SyntaxError {
-                    place,
-                    message: format!("this `{keyword}` belongs to no `if`, `with`, `range`, `define` or `block`"),
-                });
-            }
-        }
+    if let Ended::At(place, keyword) = parser.block(&mut body, true)? {
+        let message = format!("this `{keyword}` belongs to no `if`, `with`, `range`, `define` or `block`");
+        return Err(SyntaxError { place, message });
     }
     Ok(Parsed { main: Arc::new(Template { file: parser.file, body }), defined: parser.defined })
 }

@@ -18,6 +18,9 @@ pub struct Patterns {
     pub work: usize,
 }
 
+/// Longer than any that a person writes.
+const PATTERN_TEXT_BYTES_MAX: usize = 8 << 10;
+
 const COMPILE_WORK: usize = 1_000;
 const BYTES_PER_STEP: usize = 8;
 
@@ -25,6 +28,9 @@ impl Patterns {
     fn find(&mut self, pattern: &str, text: &str) -> Result<&Regex, Fault> {
         self.work += 1 + text.len() / BYTES_PER_STEP;
         if !self.compiled.contains_key(pattern) {
+            if pattern.len() > PATTERN_TEXT_BYTES_MAX {
+                return Err(format!("a regular expression has at most {PATTERN_TEXT_BYTES_MAX} bytes"));
+            }
             self.work += COMPILE_WORK + pattern.len();
             let regex = RegexBuilder::new(&translated(pattern)).size_limit(PATTERN_BYTES_MAX).build();
             let regex = regex.map_err(|error| {

@@ -25,6 +25,9 @@ impl Spec {
     }
 }
 
+/// What an action prints for nothing.
+pub const NO_VALUE: &str = "<no value>";
+
 /// As an action prints it.
 ///
 /// # Errors
@@ -32,7 +35,7 @@ impl Spec {
 pub fn shown(value: &Value) -> Result<String, Fault> {
     let mut buffer = Buffer::default();
     match value {
-        Value::Absent | Value::Nil => buffer.push_str("<no value>")?,
+        Value::Absent | Value::Nil => buffer.push_str(NO_VALUE)?,
         _ => print(&mut buffer, value, &Spec::plain())?,
     }
     Ok(buffer.into_text())
@@ -76,11 +79,15 @@ pub fn print(buffer: &mut Buffer, value: &Value, spec: &Spec) -> Result<(), Faul
         return print_text(buffer, name, &Spec { verb: 's', ..*spec });
     }
     if matches!(spec.verb, 'v' | 's' | 'x' | 'X' | 'q')
-        && !(spec.sharp && spec.verb == 'v')
-        && let Some(text) = own_text(value)
+        && let Some(text) = if spec.sharp && spec.verb == 'v' { go_syntax(value) } else { own_text(value) }
     {
-        return print_text(buffer, &text, spec);
+        return print_text(buffer, &text, &Spec { sharp: spec.sharp && spec.verb != 'v', ..*spec });
     }
+    print_plainly(buffer, value, spec)
+}
+
+/// Without asking the type how it prints.
+fn print_plainly(buffer: &mut Buffer, value: &Value, spec: &Spec) -> Result<(), Fault> {
     match (value, spec.verb) {
         (Value::Absent | Value::Nil, 'v') => pad(buffer, "<nil>", spec),
         (Value::Absent | Value::Nil, verb) => buffer.push_str(&format!("%!{verb}(<nil>)")),
@@ -99,12 +106,27 @@ pub fn print(buffer: &mut Buffer, value: &Value, spec: &Spec) -> Result<(), Faul
         (Value::Map(map), _) => print_map(buffer, map, spec),
         (Value::Struct(object), _) => print_struct(buffer, object, spec),
         (Value::Time(time), 'v') => buffer.push_str(&time.text()),
+        // A verb that does not fit.
         _ => {
             buffer.push_str(&format!("%!{}({}=", spec.verb, value.type_name()))?;
-            print(buffer, value, &Spec { verb: 'v', sharp: false, ..*spec })?;
+            print_plainly(buffer, value, &Spec { verb: 'v', sharp: false, ..*spec })?;
             buffer.push(')')
         }
     }
+}
+
+/// Of the one type that says itself what `%#v` prints.
+fn go_syntax(value: &Value) -> Option<String> {
+    let Value::Time(time) = value else { return None };
+    let civil = time.civil();
+    let month = month_name(civil.month().into()).unwrap_or_default();
+    let zone = match time.zone_name() {
+        name if name == "UTC" => "time.UTC".to_owned(),
+        name => format!("time.Location({})", number::quoted(&name, false)),
+    };
+    let (year, day) = (civil.year(), civil.day());
+    let clock = format!("{}, {}, {}, {}", civil.hour(), civil.minute(), civil.second(), civil.subsec_nanosecond());
+    Some(format!("time.Date({year}, time.{month}, {day}, {clock}, {zone})"))
 }
 
 /// Of types that say themselves how they print.

@@ -18,6 +18,9 @@ fn nothing_runs_or_grows_without_end() {
         ),
         (r#"{{ range $i := 100000 }}{{ match (printf "a{%d}" $i) "b" }}{{ end }}"#, ""),
         (r#"{{ range 100000 }}{{ print (printf "%1000000d" 1) "" }}{{ end }}"#, "1048576 bytes"),
+        (r#"{{ $x := `\\` }}{{ range 100 }}{{ $x = js $x }}{{ end }}"#, "1048576 bytes"),
+        (r#"{{ now.Format (printf "%1001d" 1) }}"#, "1000 bytes"),
+        (r#"{{ match (printf "%10000d" 1) "x" }}"#, "8192 bytes"),
         (r#"{{ $x := list }}{{ range 100000 }}{{ $x = append $x (printf "%1000000d" 1) }}{{ end }}"#, "1000000 steps"),
     ];
     for (source, expected) in endless {

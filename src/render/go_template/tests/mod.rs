@@ -329,6 +329,24 @@ fn files_replace_the_defaults_but_not_with_nothing() {
 }
 
 #[test]
+fn the_documented_template_works() {
+    let page = include_str!("../../../../docs/go-templates.md");
+    let source = page.split("```gotemplate\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let mut templates = GoTemplates::default();
+    templates.add("team.tmpl", source).unwrap();
+    let text = r#"{{ template "team.title" . }}{{ template "team.text" . }}"#;
+    templates.check(text).unwrap();
+    insta::assert_snapshot!(templates.text(text, &data()).unwrap(), @r"
+    [FIRING] HostDown
+    *db-1* for 1h 1m 2s: <down> & out
+    Labels: site=fra1
+    ");
+    for function in functions::names().filter(|name| *name != "call") {
+        assert!(page.contains(&format!("`{function}`")), "docs/go-templates.md does not name `{function}`");
+    }
+}
+
+#[test]
 fn errors_say_where_and_what() {
     let mut texts: Vec<String> = [
         "{{ .Status",
@@ -363,6 +381,9 @@ fn errors_say_where_and_what() {
     texts.push(templates.add("slack.tmpl", "{{ define \"a\" }}\n  {{ nope }}{{ end }}").unwrap_err().to_string());
     templates.add("slack.tmpl", "{{ define \"a\" }}\n  {{ .x.y }}{{ template \"gone\" }}{{ end }}").unwrap();
     texts.push(templates.check("{{ template \"a\" }}").unwrap_err().to_string());
+    texts.push(templates.check("{{ template \"slack.default.titel\" . }}").unwrap_err().to_string());
+    texts.push(templates.check("{{ humanize 5 | toUper }}").unwrap_err().to_string());
+    texts.push(templates.check("{{ 5 | toUper }}").unwrap_err().to_string());
     texts.push(templates.text("{{ template \"a\" . }}", &data()).unwrap_err().to_string());
     insta::assert_snapshot!(texts.join("\n"), @r##"
     {{ .Status
@@ -416,6 +437,9 @@ fn errors_say_where_and_what() {
         line 1, column 4: `break` outside of `range`
     slack.tmpl:2:6: there is no function `nope`
     slack.tmpl:2:16: no template is named `gone`
+    line 1, column 4: no template is named `slack.default.titel`; did you mean `slack.default.title`?
+    line 1, column 4: there is no function `humanize`
+    line 1, column 8: there is no function `toUper`; did you mean `toUpper`?
     slack.tmpl:2:6: a template.Data has no field or method `x`; it has Receiver, Status, Alerts, NotificationReason, GroupLabels, CommonLabels, CommonAnnotations, RouteLabels, ExternalURL
     "##);
 }
