@@ -1,5 +1,6 @@
 //! Configurations in, sentences out: each test is a small file and exactly what is said about it.
 
+mod alertmanager;
 mod examples;
 mod layering;
 mod secrets;

@@ -361,5 +361,25 @@ receivers:
         token: rocket-token-1
         token_id: rocket-id-1
 "#);
-    insta::assert_snapshot!(exported.inline_secrets.join("\n"), @"");
+    insta::assert_snapshot!(exported.inline_secrets.join("\n"), @r#"
+receivers.chat.sinks[1].api_url
+receivers.chat.sinks[2].app_token
+receivers.pager.sinks[1].service_key
+receivers.pager.sinks[2].api_key
+receivers.pager.sinks[3].api_key
+receivers.pager.sinks[4].url
+receivers.pager.sinks[6].url
+receivers.pager.sinks[6].http_config.oauth2.client_secret
+receivers.Ops team / nights.sinks[1].auth_password
+receivers.Ops team / nights.sinks[2].http_config.authorization.credentials
+receivers.Ops team / nights.sinks[2].bot_token
+receivers.Ops team / nights.sinks[4].webhook_url
+receivers.Ops team / nights.sinks[6].webhook_url
+receivers.Ops team / nights.sinks[7].http_config.authorization.credentials
+receivers.everything.sinks[0].user_key
+receivers.everything.sinks[1].sigv4.secret_key
+receivers.everything.sinks[2].api_secret
+receivers.everything.sinks[4].token
+receivers.everything.sinks[4].token_id
+"#);
 }
