@@ -109,7 +109,7 @@ fn read_one(
 fn check_group_by(node: &Node, path: &str, route: &Route, notify_by: NotifyBy, problems: &mut Problems) {
     let Some(labels) = &route.group_by else { return };
     let full = join(path, "group_by");
-    if notify_by == NotifyBy::Incident {
+    if notify_by == NotifyBy::Incident && !labels.is_empty() {
         let message = format!("`{full}`: what belongs together is an incident here, expected no labels to group by");
         problems.error(node.place_of("group_by"), &full, message).hint =
             Some("`notify_by: group` tells people of groups of alerts".to_owned());

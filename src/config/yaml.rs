@@ -282,6 +282,9 @@ impl<'a> YamlReader<'a> {
                 Some(Value::Boolean(_) | Value::Integer(_) | Value::Float(_)) if self.is_plain => {
                     (Value::Plain(text.into_owned()), anchor)
                 }
+                Some(Value::Text(text)) if self.is_plain && style == ScalarStyle::Plain && is_old_truth(&text) => {
+                    (Value::Plain(text), anchor)
+                }
                 Some(value) => (value, anchor),
                 None => return Err(self.fault(line, trail, format!("the value of `{trail}` does not fit its tag"))),
             },
@@ -377,6 +380,11 @@ impl<'a> YamlReader<'a> {
             _ => Err(self.fault(line, trail, "`<<` takes a map or a list of maps")),
         }
     }
+}
+
+/// What YAML 1.1 took for a truth value besides `true` and `false`.
+fn is_old_truth(text: &str) -> bool {
+    ["yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str())
 }
 
 fn line_number(number: usize) -> u32 {

@@ -216,7 +216,28 @@ mod tests {
             ("empty", map(Vec::new())),
             ("maps", node(Value::List(vec![map(vec![("a", text("")), ("b", map(vec![("c", text("d"))]))])]))),
         ]);
-        insta::assert_snapshot!(write(&tree), @"");
+        insta::assert_snapshot!(write(&tree), @r#"
+# What it is.
+# Two lines.
+kind: slack
+'yes': 'no'
+every: 1h30m
+number: '0123'
+channel: '#it''s'
+url: https://a.example/b?c=d
+text: |
+  {{ range .Alerts }}
+    {{ .Labels }}
+  {{ end }}
+bell: "a\U00000007\tb"
+list: [a, '...', 5]
+none: []
+empty: {}
+maps:
+  - a: ''
+    b:
+      c: d
+"#);
     }
 
     fn tree() -> impl Strategy<Value = Value> {

@@ -82,9 +82,6 @@ pub(super) fn has(node: &Node, key: &str) -> bool {
 pub(super) const SLACK_APP_URL: &str = "https://slack.com/api/chat.postMessage";
 
 pub(super) fn integration(kind: &str, entry: &mut Entry<'_>) {
-    if let Some(node) = entry.node.get("http_config") {
-        http::check(node, &join(entry.path, "http_config"), entry.problems);
-    }
     match kind {
         "webhook" => entry.secret("url", true),
         "email" => email(entry),

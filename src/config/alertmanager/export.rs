@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use super::super::problem::{Place, Problem, Problems};
+use super::super::problem::{Place, Problem};
 use super::super::validate::Kinds;
 use super::super::yaml::{Node, Value};
 use super::super::yaml_text::{self, COMMENT};
-use super::{TranslatedReceiver, Translation, integrations, read};
+use super::{Files, TranslatedReceiver, Translation, integrations, judge};
 use crate::engine::policy::{InhibitRule, Route};
 use crate::model::time_interval::{months_text, numbers_text, time_text, weekdays_text};
 use crate::model::{Matcher, Span, TimeInterval};
@@ -32,10 +32,7 @@ pub fn export(path: &Path) -> Result<Exported, Vec<Problem>> {
 }
 
 pub(in super::super) fn export_with(path: &Path, kinds: &Kinds) -> Result<Exported, Vec<Problem>> {
-    let loaded = super::load_with(path, kinds)?;
-    let mut problems = Problems::default();
-    // It could be read a moment ago.
-    let Some(translation) = read(path, &mut problems) else { return Err(problems.into_vec()) };
+    let (translation, configuration) = judge(path, kinds, Files::Wanted)?;
     let mut inline_secrets = Vec::new();
     for receiver in &translation.receivers {
         for (index, sink) in receiver.sinks.iter().enumerate() {
@@ -47,7 +44,7 @@ pub(in super::super) fn export_with(path: &Path, kinds: &Kinds) -> Result<Export
     }
     Ok(Exported {
         yaml: write(path, &translation),
-        warnings: loaded.configuration.warnings,
+        warnings: configuration.warnings,
         inline_secrets,
         receivers: translation.receivers.len(),
         sinks: translation.receivers.iter().map(|receiver| receiver.sinks.len()).sum(),

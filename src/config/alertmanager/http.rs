@@ -3,7 +3,7 @@
 
 use super::super::problem::Problems;
 use super::super::read::join;
-use super::super::yaml::Node;
+use super::super::yaml::{Node, Value};
 use super::check::Entry;
 
 pub(super) fn check(node: &Node, path: &str, problems: &mut Problems) {
@@ -39,6 +39,19 @@ pub(super) fn check(node: &Node, path: &str, problems: &mut Problems) {
         check_tls(node, &join(path, "tls_config"), problems);
     }
     check_headers(node, path, problems);
+}
+
+/// `bearer_token` is the older way to say `authorization`.
+pub(super) fn fold_bearer(node: &mut Node) {
+    let place = node.place.clone();
+    let Value::Map(entries) = &mut node.value else { return };
+    for (key, meant) in [("bearer_token", "credentials"), ("bearer_token_file", "credentials_file")] {
+        if let Some(at) = entries.iter().position(|(name, _)| name == key) {
+            let (_, token) = entries.remove(at);
+            let value = Value::Map(vec![(meant.to_owned(), token)]);
+            entries.push(("authorization".to_owned(), Node { place: place.clone(), value }));
+        }
+    }
 }
 
 fn oauth2(node: &Node, path: &str, problems: &mut Problems) {

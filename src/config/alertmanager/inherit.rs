@@ -56,7 +56,16 @@ pub(super) fn global(root: &Node, problems: &mut Problems) -> Node {
             check(value, &join("global", key), problems);
         }
     }
+    if let Some(http) = node.get_mut("http_config") {
+        http::fold_bearer(http);
+    }
     let Value::Map(entries) = &mut node.value else { return node };
+    // What has been reported once is not handed down to be reported again.
+    let twice: Vec<String> = SECRETS.iter().map(|key| format!("{key}_file")).collect();
+    let given: Vec<String> = entries.iter().map(|(name, _)| name.clone()).collect();
+    entries.retain(|(name, _)| {
+        !twice.contains(name) || !name.strip_suffix("_file").is_some_and(|key| given.iter().any(|name| name == key))
+    });
     for (name, value) in DEFAULTS {
         if !entries.iter().any(|(given, _)| given == name) {
             entries.push((name.to_owned(), built_in(Value::Text(value.to_owned()))));

@@ -7,7 +7,7 @@ use super::super::validate::check_not_reserved;
 use super::super::yaml::{Node, Value};
 use super::check::{Entry, has};
 use super::keys::{Keys, Kind};
-use super::{TranslatedReceiver, TranslatedSink, check, duration, inherit, keys, tables};
+use super::{TranslatedReceiver, TranslatedSink, check, duration, http, inherit, keys, tables};
 use crate::model::Span;
 
 pub(super) struct Integration {
@@ -115,6 +115,10 @@ fn sink(
     }
     let mut own = keys::read(node, &path, integration.keys, problems);
     drop_absent(&mut own);
+    if let Some(node) = own.get_mut("http_config") {
+        http::check(node, &join(&path, "http_config"), problems);
+        http::fold_bearer(node);
+    }
     check::integration(integration.kind, &mut Entry::new(&own, &path, problems));
     inherit::apply(integration.kind, &mut own, global, &path, problems);
     let is_faulty = problems.len() > before;

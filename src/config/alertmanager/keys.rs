@@ -171,7 +171,7 @@ fn map_of(
 /// A value with its scalars as YAML alone would read them.
 fn resolved(node: &Node) -> Node {
     let value = match &node.value {
-        Value::Plain(text) => scalar(text),
+        Value::Plain(text) => truth(text).map_or_else(|| scalar(text), Value::Boolean),
         Value::List(items) => Value::List(items.iter().map(resolved).collect()),
         Value::Map(entries) => Value::Map(entries.iter().map(|(name, node)| (name.clone(), resolved(node))).collect()),
         other => other.clone(),

@@ -71,20 +71,35 @@ pub fn read_duration(text: &str) -> Result<Span, String> {
 
 /// As [`load`], with the integrations given.
 pub(super) fn load_with(path: &Path, kinds: &Kinds) -> Result<Loaded, Vec<Problem>> {
+    let (translation, configuration) = judge(path, kinds, Files::Needed)?;
+    Ok(Loaded {
+        configuration,
+        original: translation.original,
+        receivers: translation.receivers.into_iter().map(|receiver| receiver.name).collect(),
+    })
+}
+
+/// The files that secrets stand in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Files {
+    Needed,
+    /// Whoever takes a file over may not be who runs it.
+    Wanted,
+}
+
+fn judge(path: &Path, kinds: &Kinds, files: Files) -> Result<(Translation, Configuration), Vec<Problem>> {
     let mut problems = Problems::default();
     let translation = read(path, &mut problems);
     let environment = BTreeMap::new();
     let now = Clock::System.now();
     let mut context = Context { environment: &environment, kinds, is_root: false, now, has_files: true, problems };
-    let configuration = translation.as_ref().map(|translation| configure(translation, &mut context));
+    let configuration = translation.as_ref().map(|translation| configure(translation, files, &mut context));
     let has_errors = context.problems.has_errors();
     let problems = context.problems.into_vec();
     match (translation, configuration) {
-        (Some(translation), Some(configuration)) if !has_errors => Ok(Loaded {
-            configuration: Configuration { warnings: problems, ..configuration },
-            original: translation.original,
-            receivers: translation.receivers.into_iter().map(|receiver| receiver.name).collect(),
-        }),
+        (Some(translation), Some(configuration)) if !has_errors => {
+            Ok((translation, Configuration { warnings: problems, ..configuration }))
+        }
         _ => Err(problems),
     }
 }
@@ -154,7 +169,7 @@ fn translate(root: &Node, problems: &mut Problems) -> Translation {
     }
 }
 
-fn configure(translation: &Translation, context: &mut Context<'_>) -> Configuration {
+fn configure(translation: &Translation, files: Files, context: &mut Context<'_>) -> Configuration {
     let go_templates = Arc::new(templates::read_all(&translation.templates, &mut context.problems));
     let setting = Setting {
         instance: INSTANCE.to_owned(),
@@ -163,7 +178,7 @@ fn configure(translation: &Translation, context: &mut Context<'_>) -> Configurat
         public_url: None,
         go_templates: go_templates.clone(),
     };
-    let (receivers, sinks) = build_receivers(translation, &setting, context);
+    let (receivers, sinks) = build_receivers(translation, files, &setting, context);
     let source = SourceSettings {
         kind: SOURCE.to_owned(),
         auth: Auth::None,
@@ -204,6 +219,7 @@ fn configure(translation: &Translation, context: &mut Context<'_>) -> Configurat
 
 fn build_receivers(
     translation: &Translation,
+    files: Files,
     setting: &Setting,
     context: &mut Context<'_>,
 ) -> (BTreeMap<String, Receiver>, Sinks) {
@@ -214,7 +230,7 @@ fn build_receivers(
         for sink in &translated.sinks {
             let name = receivers::sink_name(&translated.name, &receivers::short_name(sink.kind, &mut of_kind));
             receiver.sinks.push(name.clone());
-            if sink.is_faulty {
+            if sink.is_faulty || files == Files::Wanted && warn_unreadable(sink, &mut context.problems) {
                 continue;
             }
             let mut node = sink.node.clone();
@@ -232,6 +248,32 @@ fn build_receivers(
     }
     receivers::add_log(&mut receivers, &mut sinks, setting);
     (receivers, sinks)
+}
+
+/// Says that a sink is not judged, since its files are not here.
+fn warn_unreadable(sink: &TranslatedSink, problems: &mut Problems) -> bool {
+    let unreadable = files(&sink.node).into_iter().find_map(|node| {
+        let file = layers::resolve(node.text()?, &node.place);
+        let error = std::fs::File::open(&file).err()?;
+        Some((node, file, error))
+    });
+    let Some((node, file, error)) = unreadable else { return false };
+    let message = format!("`{}` is not checked: cannot read `{}`: {error}", sink.path, file.display());
+    problems.warning(&node.place, &sink.path, message);
+    true
+}
+
+/// The values that name files.
+fn files(node: &Node) -> Vec<&Node> {
+    let entries = node.entries().iter();
+    entries
+        .flat_map(|(name, node)| match &node.value {
+            Value::Map(_) => files(node),
+            Value::List(items) if name == "files" => items.iter().collect(),
+            Value::Text(_) if name.ends_with("_file") => vec![node],
+            _ => Vec::new(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

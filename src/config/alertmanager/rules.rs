@@ -189,9 +189,9 @@ fn inhibit_rule(node: &Node, path: &str, problems: &mut Problems) -> InhibitRule
     let mut side = |side: &str| {
         let keys = ["match", "match_re", "matchers"].map(|key| format!("{side}_{key}"));
         let [equal, pattern, list] = &keys;
-        let before = problems.len();
         let matchers = matchers(&entry, path, [equal, pattern, list], problems);
-        if matchers.is_empty() && problems.len() == before {
+        let is_empty = |key: &String| node.get(key).is_none_or(|node| node.entries().len() + node.items().len() == 0);
+        if keys.iter().all(is_empty) {
             report_unbounded(&entry, path, list, NotifyBy::Group, problems);
         }
         matchers

@@ -1,5 +1,6 @@
 //! Configurations in, sentences out: each test is a small file and exactly what is said about it.
 
+mod alertmanager;
 mod examples;
 mod layering;
 mod secrets;
@@ -123,7 +124,7 @@ impl Scene {
     }
 }
 
-fn set_mode(path: &Path, mode: u32) {
+pub(super) fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -156,7 +156,15 @@ fn read_older(text: &str) -> Reading {
     if parts.last().is_some_and(|last| last.trim().is_empty()) {
         parts.pop();
     }
-    parts.into_iter().map(read_older_one).collect()
+    parts.into_iter().map(|part| read_older_one(part).map_err(|error| of_whole(error, text))).collect()
+}
+
+/// A part that is empty would say nothing about where to look.
+fn of_whole(error: MatcherError, text: &str) -> MatcherError {
+    match error {
+        MatcherError::Syntax(_) => syntax(text),
+        other => other,
+    }
 }
 
 /// Splits at commas outside quotes.
