@@ -10,10 +10,12 @@
 //! Alertmanager tries again after 5xx and what each vendor adds to that; after 408, 425 and 429 it fails and
 //! begins anew at the next group interval. Here a delivery that failed is over, so these are tried again.
 
+mod aws_signature;
 pub(super) mod discord;
 pub(super) mod email;
 mod group;
 mod http_config;
+pub(super) mod jira;
 pub(super) mod msteams;
 pub(super) mod msteamsv2;
 pub(super) mod opsgenie;
@@ -21,6 +23,7 @@ pub(super) mod pagerduty;
 pub(super) mod pushover;
 pub(super) mod rocketchat;
 pub(super) mod slack;
+pub(super) mod sns;
 mod structured;
 pub(super) mod telegram;
 mod template;
@@ -43,6 +46,7 @@ use super::{
 use crate::error::{ConfigError, ErrorKind, Secret};
 use crate::model::{AlertStatus, GroupView, NotificationKind, Timestamp};
 use crate::render::go_template::TemplateData;
+use crate::render::text;
 use http_config::HttpConfig;
 use template::{Template, Texts};
 
@@ -223,9 +227,6 @@ fn truncate_bytes(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max {
         return Cow::Borrowed(text);
     }
-    let mut end = max.saturating_sub(TRUNCATION_MARK.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Cow::Owned(format!("{}{TRUNCATION_MARK}", &text[..end]))
+    let head = text::head_bytes(text, max.saturating_sub(TRUNCATION_MARK.len()));
+    Cow::Owned(format!("{head}{TRUNCATION_MARK}"))
 }
