@@ -138,12 +138,14 @@ fn one_place_makes_outbound_calls() {
 }
 
 /// Files that several integrations of a folder share; they are no integration themselves.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 12] = [
+    "aws_signature",
     "deployment",
     "fields",
     "group",
     "http_config",
     "json",
+    "mail",
     "monitor_macros",
     "prometheus_alert",
     "quote",

@@ -171,11 +171,17 @@ pub fn excerpt_of_paragraphs(text: &str, chars_max: usize) -> String {
 /// megabytes costs no more than a short one.
 fn head(text: &str, chars_max: usize) -> (&str, usize) {
     const BYTES_PER_CHAR: usize = 16;
-    let mut end = text.len().min(chars_max.saturating_mul(BYTES_PER_CHAR));
+    let head = head_bytes(text, chars_max.saturating_mul(BYTES_PER_CHAR));
+    (head, text[head.len()..].chars().count())
+}
+
+/// So much of the beginning as fits into `bytes`; whole characters.
+pub fn head_bytes(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    (&text[..end], text[end..].chars().count())
+    &text[..end]
 }
 
 /// `text` and `missing` more characters that were left out before.

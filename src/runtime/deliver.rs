@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Identity, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use super::guard::{self, GuardError, Resolver};
 use crate::crash_point::{CrashPoint, reach};
 use crate::error::ErrorKind;
-use crate::sinks::{HttpRequest, MailRequest, MailSecurity, MailServer, RESPONSE_BYTES_MAX, Request, Response};
+use crate::sinks::{
+    HttpRequest, MailRequest, MailSecurity, MailServer, RESPONSE_BYTES_MAX, Request, Response, TlsVersion,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections kept to one host, and for how long: shorter than the usual server's patience.
@@ -252,12 +254,23 @@ async fn finish_mail(
 fn transport(server: &MailServer, address: std::net::IpAddr) -> Result<AsyncSmtpTransport<Tokio1Executor>, SendError> {
     let invalid = |reason: String| SendError::unsent(ErrorKind::Invalid, reason);
     let tls = || {
+        let setting = &server.tls;
         // The certificate must be for the name the operator wrote, whatever address that has today.
-        let mut parameters = TlsParameters::builder(server.host.clone());
-        if let Some(pem) = &server.ca_pem {
+        let name = setting.server_name.as_ref().unwrap_or(&server.host);
+        let mut parameters =
+            TlsParameters::builder(name.clone()).dangerous_accept_invalid_certs(setting.insecure_skip_verify);
+        if let Some(pem) = &setting.ca_pem {
             let certificate = Certificate::from_pem(pem.as_bytes())
-                .map_err(|error| invalid(format!("`ca_pem` is not a PEM certificate: {error}")))?;
+                .map_err(|error| invalid(format!("the authority is not a PEM certificate: {error}")))?;
             parameters = parameters.add_root_certificate(certificate);
+        }
+        if let (Some(certificate), Some(key)) = (&setting.certificate_pem, &setting.key_pem) {
+            let identity = Identity::from_pem(certificate.as_bytes(), key.expose().as_bytes())
+                .map_err(|_| invalid("the client certificate or its key is not PEM".into()))?;
+            parameters = parameters.identify_with(identity);
+        }
+        if setting.min_version == Some(TlsVersion::Tls13) {
+            parameters = parameters.set_min_tls_version(lettre::transport::smtp::client::TlsVersion::Tlsv13);
         }
         parameters.build().map_err(|error| invalid(format!("TLS cannot be set up: {error}")))
     };

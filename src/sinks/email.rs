@@ -4,17 +4,15 @@
 //! edited, so quiet updates are not sent. The Message-ID derives from the delivery: a message that is
 //! sent again after a lost connection has the same one, and most receivers then show it once.
 
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, MultiPartKind, SinglePart};
+use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, Message, MultiPart, MultiPartKind};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::{
     Attempt, MailRequest, MailSecurity, MailServer, Outcome, Rate, RenderError, Request, Response, Setting, Sink,
-    SinkSpec, document, foreign_response, quote,
+    SinkSpec, TlsSetting, document, mail, quote,
 };
-use crate::error::{ConfigError, ErrorKind, Secret, Table, read_table};
+use crate::error::{ConfigError, Secret, Table, read_table};
 use crate::model::NotificationKind;
 use crate::render::text::{self, Unit};
 use crate::render::{Document, Templates, dialect};
@@ -118,7 +116,7 @@ fn build(table: &Table, setting: &Setting) -> Result<Box<dyn Sink>, ConfigError>
         security: keys.security,
         user: keys.user,
         password: keys.password,
-        ca_pem: keys.ca_pem,
+        tls: TlsSetting { ca_pem: keys.ca_pem, ..TlsSetting::default() },
         hello: keys.hello,
     };
     let templates = Templates::new(keys.title_template.as_deref(), keys.template.as_deref())?;
@@ -147,7 +145,7 @@ impl Email {
     }
 
     fn message_id(&self, delivery: &str) -> String {
-        format!("<{}@{}>", message_id_local(delivery), self.from.email.domain())
+        format!("<{}@{}>", mail::message_id_local(delivery), self.from.email.domain())
     }
 
     fn message(&self, attempt: &Attempt<'_>) -> Result<Vec<u8>, RenderError> {
@@ -157,11 +155,11 @@ impl Email {
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(text::one_line(&thread.subject))
-            .date(UNIX_EPOCH + Duration::from_millis(attempt.now.as_millis().max(0).unsigned_abs()))
+            .date(mail::date(attempt.now))
             .message_id(Some(message_id.clone()))
             // No holiday notices in answer to an alert (RFC 3834, and what Exchange listens to).
-            .raw_header(header("Auto-Submitted", "auto-generated"))
-            .raw_header(header("X-Auto-Response-Suppress", "All"));
+            .raw_header(mail::header("Auto-Submitted", "auto-generated"))
+            .raw_header(mail::header("X-Auto-Response-Suppress", "All"));
         for mailbox in &self.to {
             builder = builder.to(mailbox.clone());
         }
@@ -171,9 +169,9 @@ impl Email {
         }
         let parts = MultiPart::builder()
             .kind(MultiPartKind::Alternative)
-            .boundary(boundary(attempt.delivery))
-            .singlepart(part(ContentType::TEXT_PLAIN, dialect::plain(&document)))
-            .singlepart(part(ContentType::TEXT_HTML, dialect::html(&document)));
+            .boundary(mail::boundary(attempt.delivery))
+            .singlepart(mail::part(ContentType::TEXT_PLAIN, dialect::plain(&document)))
+            .singlepart(mail::part(ContentType::TEXT_HTML, dialect::html(&document)));
         let message = builder.multipart(parts).map_err(|error| RenderError(error.to_string()))?;
         Ok(message.formatted())
     }
@@ -193,60 +191,15 @@ impl Sink for Email {
     }
 
     fn outcome(&self, attempt: &Attempt<'_>, response: &Response) -> Outcome {
-        let Response::Mail { code, text, refused } = response else { return foreign_response() };
         let secret = self.server.password.as_ref().map_or("", |password| password.expose());
-        let answer = format!("{code} {}", quote(text, &[secret]));
-        match code {
-            200..=299 => {
-                let mut proof = answer;
-                for (recipient, why) in refused {
-                    proof.push_str(&format!("; refused for {}: {}", quote(recipient, &[]), quote(why, &[secret])));
-                }
-                let document = document(&self.setting, &self.templates, attempt.notification);
-                let remote = serde_json::to_string(&self.thread(attempt, &document)).ok();
-                Outcome::Delivered { remote, proof }
-            }
-            450..=452 => retry(ErrorKind::RateLimited, answer, false),
-            400..=499 => retry(ErrorKind::Unreachable, answer, false),
-            530 | 534 | 535 | 538 => Outcome::Rejected { kind: ErrorKind::Auth, reason: answer },
-            500..=599 => Outcome::Rejected { kind: ErrorKind::Rejected, reason: answer },
-            _ => retry(ErrorKind::Unreachable, format!("unexpected reply {answer}"), true),
+        let mut outcome = mail::outcome(response, &[secret]);
+        if let Outcome::Delivered { remote, .. } = &mut outcome {
+            let document = document(&self.setting, &self.templates, attempt.notification);
+            *remote = serde_json::to_string(&self.thread(attempt, &document)).ok();
         }
+        outcome
     }
-}
-
-fn retry(kind: ErrorKind, reason: String, is_ambiguous: bool) -> Outcome {
-    Outcome::Retry { after_ms: None, kind, reason, is_ambiguous }
-}
-
-fn header(name: &'static str, value: &str) -> HeaderValue {
-    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
-}
-
-fn part(content_type: ContentType, text: String) -> SinglePart {
-    SinglePart::builder().header(content_type).header(ContentTransferEncoding::QuotedPrintable).body(text)
-}
-
-/// The same for every try. Quoted-printable text never holds `=_`, so no alert can contain it.
-fn boundary(delivery: &str) -> String {
-    let hash = Sha256::digest(delivery.as_bytes());
-    let hex: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("=_wb_{hex}")
-}
-
-/// The delivery's id as the left side of a Message-ID (RFC 5322, dot-atom).
-fn message_id_local(delivery: &str) -> String {
-    let mut local = String::with_capacity(delivery.len());
-    for (at, byte) in delivery.bytes().enumerate() {
-        let is_inner_dot = byte == b'.' && at > 0 && at + 1 < delivery.len() && !local.ends_with('.');
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/') || is_inner_dot {
-            local.push(char::from(byte));
-        } else {
-            local.push_str(&format!("={byte:02X}"));
-        }
-    }
-    local
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,6 +9,7 @@
 mod alertmanager;
 mod email;
 mod log;
+mod mail;
 mod quote;
 mod servicenow;
 mod slack;
@@ -119,12 +120,12 @@ pub struct HttpRequest {
 pub struct HttpClient {
     pub follow_redirects: bool,
     pub http1_only: bool,
-    pub tls: HttpTls,
+    pub tls: TlsSetting,
     pub proxy: Option<HttpProxy>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HttpTls {
+pub struct TlsSetting {
     /// Own certificate authorities, instead of the system's.
     pub ca_pem: Option<String>,
     /// Shown to the server, together with `key_pem`.
@@ -175,8 +176,7 @@ pub struct MailServer {
     pub security: MailSecurity,
     pub user: Option<String>,
     pub password: Option<Secret<String>>,
-    /// PEM file of an own certificate authority.
-    pub ca_pem: Option<String>,
+    pub tls: TlsSetting,
     /// Name in EHLO.
     pub hello: Option<String>,
 }

@@ -44,7 +44,7 @@ fn mail(host: &str, port: u16) -> Request {
         security: MailSecurity::None,
         user: None,
         password: None,
-        ca_pem: None,
+        tls: Default::default(),
         hello: None,
     };
     let (from, to) = ("bell@example.org".to_owned(), vec!["ops@example.org".to_owned()]);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::super::{HttpClient, HttpProxy, HttpTls, TlsVersion};
+use super::super::{HttpClient, HttpProxy, TlsSetting, TlsVersion};
 use crate::error::{ConfigError, Secret};
 
 /// As Prometheus writes it.
@@ -16,7 +16,7 @@ use crate::error::{ConfigError, Secret};
 #[serde(default, deny_unknown_fields)]
 pub(super) struct HttpConfig {
     basic_auth: Option<BasicAuth>,
-    pub authorization: Option<Authorization>,
+    authorization: Option<Authorization>,
     bearer_token: Option<Secret<String>>,
     oauth2: Option<serde::de::IgnoredAny>,
     tls_config: Option<TlsConfig>,
@@ -57,7 +57,7 @@ struct BasicAuth {
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Authorization {
+struct Authorization {
     #[serde(rename = "type")]
     kind: Option<String>,
     credentials: Option<Secret<String>>,
@@ -110,6 +110,20 @@ const RESERVED_HEADERS: [&str; 16] = [
 ];
 
 impl HttpConfig {
+    pub fn is_authorized(&self) -> bool {
+        self.authorization.is_some()
+    }
+
+    /// With the token that the receiver has in a key of its own.
+    pub fn authorize(&mut self, token: Secret<String>) -> Result<(), ConfigError> {
+        if self.authorization.is_some() {
+            let message = "expected this or the receiver's own token, got both";
+            return Err(ConfigError::new("http_config.authorization", message));
+        }
+        self.authorization = Some(Authorization { kind: None, credentials: Some(token) });
+        Ok(())
+    }
+
     pub fn read(self) -> Result<Connection, ConfigError> {
         let error = |key: &str, message: &str| Err(ConfigError::new(format!("http_config.{key}"), message));
         if self.oauth2.is_some() {
@@ -213,7 +227,7 @@ impl HttpConfig {
 }
 
 impl TlsConfig {
-    pub fn read(self, path: &str) -> Result<HttpTls, ConfigError> {
+    pub fn read(self, path: &str) -> Result<TlsSetting, ConfigError> {
         if self.cert.is_some() != self.key.is_some() {
             return Err(ConfigError::new(path, "expected `cert_file` and `key_file` together, got one of them"));
         }
@@ -226,7 +240,7 @@ impl TlsConfig {
                 Err(ConfigError::new(format!("{path}.{key}"), message))
             }
         };
-        Ok(HttpTls {
+        Ok(TlsSetting {
             ca_pem: self.ca,
             certificate_pem: self.cert,
             key_pem: self.key,

@@ -10,16 +10,33 @@
 //! Alertmanager tries again after 5xx and what each vendor adds to that; after 408, 425 and 429 it fails and
 //! begins anew at the next group interval. Here a delivery that failed is over, so these are tried again.
 
+mod aws_signature;
+pub(super) mod discord;
+pub(super) mod email;
 mod group;
 mod http_config;
+pub(super) mod jira;
+pub(super) mod msteams;
+pub(super) mod msteamsv2;
+pub(super) mod opsgenie;
+pub(super) mod pagerduty;
+pub(super) mod pushover;
+pub(super) mod rocketchat;
+pub(super) mod slack;
+pub(super) mod sns;
 mod structured;
+pub(super) mod telegram;
 mod template;
+pub(super) mod victorops;
+pub(super) mod webex;
 pub(super) mod webhook;
+pub(super) mod wechat;
 
 #[cfg(test)]
 pub(super) mod tests;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -29,8 +46,9 @@ use super::{
 use crate::error::{ConfigError, ErrorKind, Secret};
 use crate::model::{AlertStatus, GroupView, NotificationKind, Timestamp};
 use crate::render::go_template::TemplateData;
+use crate::render::text;
 use http_config::HttpConfig;
-use template::Texts;
+use template::{Template, Texts};
 
 /// Marks where a text was cut.
 const TRUNCATION_MARK: &str = "…";
@@ -55,6 +73,11 @@ impl Receiver {
             headers: connection.headers,
             secrets: connection.secrets,
         })
+    }
+
+    /// A text of the configuration, or the one that Alertmanager has in its place.
+    fn template(&self, key: &str, text: Option<String>, default: &str) -> Result<Template, ConfigError> {
+        Template::new(&self.setting, key, text.unwrap_or_else(|| default.to_owned()))
     }
 
     fn hide(&mut self, secret: &Secret<String>) {
@@ -102,6 +125,12 @@ impl Receiver {
             vec![("content-type".into(), Secret::new(content_type.into()))];
         headers.extend(self.headers.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())));
         HttpRequest { method, url, headers, body, client: Some(self.client.clone()), timeout: None }
+    }
+
+    fn get(&self, url: Secret<String>) -> HttpRequest {
+        let mut request = self.request("GET", url, "", Vec::new());
+        request.headers.retain(|(name, _)| name != "content-type");
+        request
     }
 
     fn json(
@@ -157,6 +186,11 @@ fn delivered(response: &Response) -> Outcome {
     Outcome::Delivered { remote: None, proof }
 }
 
+/// What stands for the group in systems that limit the length of such keys.
+fn key_hash(key: &str) -> String {
+    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn default_true() -> bool {
     true
 }
@@ -193,9 +227,6 @@ fn truncate_bytes(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max {
         return Cow::Borrowed(text);
     }
-    let mut end = max.saturating_sub(TRUNCATION_MARK.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Cow::Owned(format!("{}{TRUNCATION_MARK}", &text[..end]))
+    let head = text::head_bytes(text, max.saturating_sub(TRUNCATION_MARK.len()));
+    Cow::Owned(format!("{head}{TRUNCATION_MARK}"))
 }

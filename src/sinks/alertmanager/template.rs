@@ -21,9 +21,11 @@ impl Template {
             .map_err(|error| ConfigError::new(&key, format!("not a template: {error}")))?;
         Ok(Self { key, source })
     }
+}
 
-    pub fn is_empty(&self) -> bool {
-        self.source.is_empty()
+impl AsRef<str> for Template {
+    fn as_ref(&self) -> &str {
+        &self.source
     }
 }
 

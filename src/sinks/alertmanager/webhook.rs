@@ -264,11 +264,11 @@ mod tests {
     fn a_payload_of_ones_own_takes_its_place() {
         let yaml = format!("{URL}payload:\n  kind: page\n  tags: [a, '7']\n  nested: {{ on: 'yes', left: 3 }}\n");
         insta::assert_snapshot!(sent(&SPEC, &yaml, &firing()), @r#"
-        POST https://hooks.example/alerts
-        content-type: application/json
+    POST https://hooks.example/alerts
+    content-type: application/json
 
-        {"kind":"page","nested":{"left":3,"on":true},"tags":["a",7]}
-        "#);
+    {"kind":"page","nested":{"left":3,"on":true},"tags":["a",7]}
+    "#);
     }
 
     #[test]

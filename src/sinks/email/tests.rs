@@ -1,6 +1,7 @@
 //! Headers, threading and answers of the mail sink.
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::model::Notification;
 use crate::model::delivery::Progress;
 use crate::render::{hostile, sample_notification};
@@ -147,7 +148,7 @@ fn answers() {
 
 #[test]
 fn message_ids_are_dot_atoms_and_unique() {
-    let ids = ["inc-1.2.ops/email", "inc-1.2.ops email", ".x..y.", "é", "a=20b"].map(message_id_local);
+    let ids = ["inc-1.2.ops/email", "inc-1.2.ops email", ".x..y.", "é", "a=20b"].map(mail::message_id_local);
     assert_eq!(ids[1], "inc-1.2.ops=20email");
     assert_eq!(ids[2], "=2Ex.=2Ey=2E");
     assert_eq!(ids[4], "a=3D20b");
