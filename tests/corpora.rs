@@ -109,8 +109,10 @@ fn texts() -> BTreeSet<String> {
 fn check(what: &str, request: &Request) {
     match request {
         Request::Http(request) => {
+            let is_json =
+                request.headers.iter().any(|(name, value)| name == "content-type" && value.expose().contains("json"));
             let body = serde_json::from_slice::<serde_json::Value>(&request.body);
-            assert!(body.is_ok(), "{what}: {body:?}");
+            assert!(body.is_ok() || !is_json, "{what}: {body:?}");
         }
         Request::Mail(request) => assert!(request.message.is_ascii(), "{what}"),
         Request::Line(text) => {

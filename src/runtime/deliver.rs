@@ -1,7 +1,10 @@
 //! All outbound calls: HTTP, SMTP, and lines to the terminal. Nothing else opens a connection.
 //!
-//! It never follows redirects, never uses a proxy, never reads more than it was told to, never goes to a private
-//! address unless whoever asks is allowed to, and says of every failure whether the request may have taken effect.
+//! It follows no redirect and uses no proxy unless the request asks for it, never reads more than it was told to, never
+//! goes to a private address unless whoever asks is allowed to, and says of every failure whether the request may have
+//! taken effect.
+
+mod client;
 
 use std::io::Write;
 use std::pin::Pin;
@@ -19,11 +22,9 @@ use crate::error::ErrorKind;
 use crate::sinks::{
     HttpRequest, MailRequest, MailSecurity, MailServer, RESPONSE_BYTES_MAX, Request, Response, TlsVersion,
 };
+use client::OwnClients;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle connections kept to one host, and for how long: shorter than the usual server's patience.
-const IDLE_PER_HOST_MAX: usize = 32;
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request that did not get an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +63,7 @@ impl Transport for Outbound {
 pub struct Outbound {
     guarded: reqwest::Client,
     unguarded: reqwest::Client,
+    own: OwnClients,
     resolver: Resolver,
 }
 
@@ -74,19 +76,18 @@ impl Outbound {
 
     fn resolving_by(resolver: Resolver) -> Result<Self, reqwest::Error> {
         install_tls();
-        let builder = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                // A proxy would connect for us to where the guard forbids; HTTP_PROXY and the like are not ours.
-                .no_proxy()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-                .pool_idle_timeout(IDLE_TIMEOUT)
-                .tcp_nodelay(true)
-                .user_agent(concat!("watchbell/", env!("CARGO_PKG_VERSION")))
-        };
-        let guarded = builder().dns_resolver(std::sync::Arc::new(resolver.clone())).build()?;
-        Ok(Self { guarded, unguarded: builder().build()?, resolver })
+        let guarded = client::builder(Some(&resolver)).build()?;
+        let unguarded = client::builder(None).build()?;
+        Ok(Self { guarded, unguarded, own: OwnClients::default(), resolver })
+    }
+
+    /// The usual client, or the one that connects as the request asks.
+    fn client(&self, request: &HttpRequest, allow_private: bool) -> Result<reqwest::Client, SendError> {
+        match &request.client {
+            Some(setting) => self.own.get(setting, (!allow_private).then_some(&self.resolver)),
+            None if allow_private => Ok(self.unguarded.clone()),
+            None => Ok(self.guarded.clone()),
+        }
     }
 
     /// Sends one request and reads its answer, within `timeout` in all.
@@ -128,7 +129,11 @@ impl Outbound {
         }
         let method =
             reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|error| invalid(error.to_string()))?;
-        let client = if allow_private { &self.unguarded } else { &self.guarded };
+        let client = self.client(&request, allow_private)?;
+        let timeout = match request.timeout {
+            Some(less) if !less.is_zero() => timeout.min(less.to_std()),
+            _ => timeout,
+        };
         let mut call = client.request(method, url).timeout(timeout).body(request.body);
         for (name, value) in &request.headers {
             call = call.header(name.as_ref(), value.expose());

@@ -28,8 +28,29 @@ use crate::mutant::{self, Mutant};
 use crate::render::{Document, GoTemplates, Language, Templates};
 
 /// Every sink there is, by name.
-pub const SINKS: &[&SinkSpec] =
-    &[&alertmanager::webhook::SPEC, &email::SPEC, &log::SPEC, &servicenow::SPEC, &slack::SPEC, &webhook::SPEC];
+pub const SINKS: &[&SinkSpec] = &[
+    &alertmanager::discord::SPEC,
+    &alertmanager::email::SPEC,
+    &alertmanager::jira::SPEC,
+    &alertmanager::msteams::SPEC,
+    &alertmanager::msteamsv2::SPEC,
+    &alertmanager::opsgenie::SPEC,
+    &alertmanager::pagerduty::SPEC,
+    &alertmanager::pushover::SPEC,
+    &alertmanager::rocketchat::SPEC,
+    &alertmanager::slack::SPEC,
+    &alertmanager::sns::SPEC,
+    &alertmanager::telegram::SPEC,
+    &alertmanager::victorops::SPEC,
+    &alertmanager::webex::SPEC,
+    &alertmanager::webhook::SPEC,
+    &alertmanager::wechat::SPEC,
+    &email::SPEC,
+    &log::SPEC,
+    &servicenow::SPEC,
+    &slack::SPEC,
+    &webhook::SPEC,
+];
 
 pub struct SinkSpec {
     /// The `kind` in the configuration.

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::error::Secret;
 
@@ -143,4 +145,25 @@ async fn a_redirect_is_an_answer_and_no_way() {
     }
     answering.await.unwrap();
     assert!(!inside.was_reached().await);
+}
+
+#[tokio::test]
+async fn a_redirect_is_followed_only_where_it_is_asked_for() {
+    let server = MockServer::start().await;
+    let to = |status: u16, target: &str| ResponseTemplate::new(status).insert_header("location", target);
+    Mock::given(path("/moved")).respond_with(to(307, "/there")).mount(&server).await;
+    Mock::given(path("/round")).respond_with(to(307, "/round")).mount(&server).await;
+    Mock::given(path("/there")).respond_with(ResponseTemplate::new(204)).mount(&server).await;
+    let outbound = Outbound::new().unwrap();
+    let follow = Arc::new(crate::sinks::HttpClient { follow_redirects: true, ..Default::default() });
+    for (route, client, expected) in
+        [("/moved", None, 307), ("/moved", Some(follow.clone()), 204), ("/round", Some(follow.clone()), 307)]
+    {
+        let Request::Http(request) = post(format!("{}{route}", server.uri())) else { panic!() };
+        let request = Request::Http(HttpRequest { client, ..request });
+        match outbound.send(request, true, LONG).await.unwrap() {
+            Response::Http { status, .. } => assert_eq!(status, expected, "{route}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The `http_config` of a receiver: which headers every request carries, and how to connect.
 //!
 //! Decides nothing about connections; `runtime/deliver.rs` carries them out. Two things are refused with the name
-//! of the key: OAuth 2, and references to secrets of another system (`*_ref`).
+//! of the key: OAuth 2, and a `server_name` of its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -147,6 +147,12 @@ impl HttpConfig {
             for value in header.values.iter().map(|value| Secret::new(value.clone())).chain(header.secrets.clone()) {
                 headers.push((name.clone(), header_value(&path, value)?));
             }
+        }
+        if self.tls_config.as_ref().is_some_and(|tls| tls.server_name.as_ref().is_some_and(|name| !name.is_empty())) {
+            return error(
+                "tls_config.server_name",
+                "not supported over HTTP; the certificate must be for the address's host",
+            );
         }
         secrets.extend(self.proxy_url.clone());
         let client = HttpClient {
