@@ -277,3 +277,35 @@ fn macros_come_from_the_environment_of_nagios() {
     let nothing = run(&["send", "nagios", "--url", &source.url, "--spool", spool.to_str().unwrap()]);
     assert!(nothing.starts_with("exit code 2\n--- stdout\n--- stderr\nerror: no notification came: "), "{nothing}");
 }
+
+#[test]
+fn an_alertmanager_yml_is_taken_over_and_nothing_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("alertmanager.yml"), folder.path().join("watchbell.yaml"));
+    fs::write(&file, "route: { receiver: r, group_by: [alertname] }\nreceivers: [{ name: r }]\n").unwrap();
+    let (file, out) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let counts = "note: 1 receiver with 0 sinks";
+    let check = format!("{counts}; `watchbell check --config {out}` judges it\n");
+    assert_eq!(run(&["import", "alertmanager", file, "-o", out]), ran(0, "", &check));
+    let made = fs::read_to_string(out).unwrap();
+    assert_eq!(run(&["import", "alertmanager", file]), ran(0, &made, &format!("{counts}\n")));
+    let judged = run(&["check", "--config", out]);
+    assert!(judged.starts_with("exit code 0") && judged.contains("ok: 1 source, 2 receivers, 1 sink"), "{judged}");
+    let again = run(&["import", "alertmanager", file, "-o", out]);
+    assert!(again.starts_with("exit code 2") && again.contains("is there already"), "{again}");
+}
+
+#[test]
+fn an_alertmanager_yml_that_does_not_fit_is_refused_with_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("alertmanager.yml");
+    fs::write(&file, "route: { receiver: a }\nreceivers:\n- { name: r, mattermost_configs: [] }\n").unwrap();
+    let file = file.to_str().unwrap();
+    let said = run(&["import", "alertmanager", file]);
+    assert!(said.starts_with("exit code 2\n--- stdout\n--- stderr\nerror: unknown receiver `a`"), "{said}");
+    assert!(said.contains("alertmanager.yml:1\n") && said.contains("alertmanager.yml:3\n"), "{said}");
+    let output = watchbell(&["import", "alertmanager", file, "--json"]).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), said["problems"].as_array().unwrap().len()), (Some(2), 2));
+    assert!(said["yaml"].is_null());
+}

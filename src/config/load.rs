@@ -10,6 +10,7 @@ use super::schema::Configuration;
 use super::validate::{Context, Kinds, validate};
 use super::yaml::{self, Node};
 use crate::clock::Clock;
+use crate::engine::policy::NotifyBy;
 use crate::model::Timestamp;
 
 /// Reads the configuration: built-in values < `files` in their order < `WATCHBELL__…` variables.
@@ -47,7 +48,8 @@ pub(super) fn load_with(
     }
     layers::apply_environment(&mut root, environment, &mut problems);
     layers::read_secrets(&mut root, &mut problems);
-    let mut context = Context { environment, kinds, is_root, now, has_files: !files.is_empty(), problems };
+    let notify_by = NotifyBy::default();
+    let mut context = Context { environment, kinds, is_root, now, has_files: !files.is_empty(), notify_by, problems };
     // A file that could not be read would make everything else look wrong too.
     let is_readable = !context.problems.has_unreadable();
     let configuration = if is_readable { validate(&root, &mut context) } else { None };

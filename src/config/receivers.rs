@@ -55,19 +55,18 @@ pub(super) type Sinks = BTreeMap<String, SinkSettings>;
 pub(super) fn read_all(
     root: &Node,
     setting: &Setting,
-    notify_by: NotifyBy,
     names: &Names,
     context: &mut Context<'_>,
 ) -> (BTreeMap<String, Receiver>, Sinks) {
     let (mut receivers, mut sinks) = (BTreeMap::new(), Sinks::new());
     for (name, node) in entries(root, "receivers", &mut context.problems) {
         let path = join("receivers", name);
-        match notify_by {
+        match context.notify_by {
             NotifyBy::Incident => check_name(name, "got the name", &path, &node.place, &mut context.problems),
             NotifyBy::Group => check_any_name(name, &path, &node.place, &mut context.problems),
         }
         check_not_reserved(name, &path, &node.place, &mut context.problems);
-        receivers.insert(name.clone(), read_one(name, node, &path, setting, notify_by, names, &mut sinks, context));
+        receivers.insert(name.clone(), read_one(name, node, &path, setting, names, &mut sinks, context));
     }
     check_fallback_cycles(root, &receivers, &mut context.problems);
     add_log(&mut receivers, &mut sinks, setting);
@@ -132,7 +131,6 @@ fn read_one(
     node: &Node,
     path: &str,
     setting: &Setting,
-    notify_by: NotifyBy,
     names: &Names,
     sinks: &mut Sinks,
     context: &mut Context<'_>,
@@ -145,7 +143,7 @@ fn read_one(
     let list = items(node, "sinks", path, problems);
     let given = node.get("sinks").map(|node| &node.value);
     // A receiver that hears nothing is how one mutes a route in Alertmanager.
-    let is_deliberate = notify_by == NotifyBy::Group && matches!(given, Some(Value::List(_)));
+    let is_deliberate = context.notify_by == NotifyBy::Group && matches!(given, Some(Value::List(_)));
     if list.is_empty() && !is_deliberate && given.is_none_or(|value| matches!(value, Value::List(_))) {
         let message = format!("`{path}.sinks`: expected at least one sink");
         problems.error(node.place_of("sinks"), join(path, "sinks"), message);

@@ -14,6 +14,7 @@ use super::schema::*;
 use super::yaml::Node;
 use super::{layers, policy, receivers, self_check, sources, templates, tls, zabbix};
 use crate::engine::input::Role;
+use crate::engine::policy::NotifyBy;
 use crate::error::{ConfigError, Secret, Table, read_table};
 use crate::http::Facade;
 use crate::model::{Span, Timestamp};
@@ -53,6 +54,8 @@ pub(super) struct Context<'a> {
     pub is_root: bool,
     pub now: Timestamp,
     pub has_files: bool,
+    /// Some names and limits depend on it.
+    pub notify_by: NotifyBy,
     pub problems: Problems,
 }
 
@@ -111,7 +114,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
     let instance = instance(root, general.instance, &mut context.problems);
     let public_url = public_url(root, general.public_url, &mut context.problems);
     let names = Names::collect(root);
-    let notify_by = policy::notify_by(root, &mut context.problems);
+    context.notify_by = policy::notify_by(root, &mut context.problems);
     let go_templates = Arc::new(templates::read_all(root, &mut context.problems));
     let setting = Setting {
         instance: instance.clone(),
@@ -120,11 +123,11 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         public_url: public_url.clone(),
         go_templates: go_templates.clone(),
     };
-    let (receivers, sinks) = receivers::read_all(root, &setting, notify_by, &names, context);
+    let (receivers, sinks) = receivers::read_all(root, &setting, &names, context);
     let tls = tls::read(root, context);
     let sources = sources::read_all(root, is_loopback, context);
     let api = api(root, is_loopback, &mut context.problems);
-    let mut policy = policy::read_all(root, receivers, notify_by, &names, &mut context.problems);
+    let mut policy = policy::read_all(root, receivers, context.notify_by, &names, &mut context.problems);
     policy.public_url = public_url.clone();
     let self_check = self_check::self_check(root, &mut context.problems);
     let heartbeat = self_check::heartbeat(root, self_check.enabled, &mut context.problems);

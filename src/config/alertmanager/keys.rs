@@ -84,7 +84,7 @@ fn report_unknown(name: &str, node: &Node, path: &str, keys: Keys, problems: &mu
 }
 
 /// Reports a key that Alertmanager has and Watchbell has not.
-pub(super) fn unsupported<'p>(place: &Place, path: &str, problems: &'p mut Problems) {
+pub(super) fn unsupported(place: &Place, path: &str, problems: &mut Problems) {
     let message = format!("`{path}`: Watchbell does not support this key of Alertmanager's");
     problems.error(place, path, message).hint =
         Some("take it out, or leave what needs it to an Alertmanager beside Watchbell".to_owned());

@@ -92,7 +92,9 @@ fn judge(path: &Path, kinds: &Kinds, files: Files) -> Result<(Translation, Confi
     let translation = read(path, &mut problems);
     let environment = BTreeMap::new();
     let now = Clock::System.now();
-    let mut context = Context { environment: &environment, kinds, is_root: false, now, has_files: true, problems };
+    let notify_by = NotifyBy::Group;
+    let mut context =
+        Context { environment: &environment, kinds, is_root: false, now, has_files: true, notify_by, problems };
     let configuration = translation.as_ref().map(|translation| configure(translation, files, &mut context));
     let has_errors = context.problems.has_errors();
     let problems = context.problems.into_vec();

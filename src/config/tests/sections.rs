@@ -42,52 +42,52 @@ receivers:
   nothing:
 route: { receiver: opps }
 ";
-    assert_snapshot!(said(yaml), @r#"
-error: `listen`: expected an address and a port such as `127.0.0.1:9494`, got `localhost:9494`
-  --> watchbell.yaml:1
-  hint: for this machine only: `127.0.0.1:9494`
-error: unknown key `sorces`
-  --> watchbell.yaml:2
-  hint: did you mean `sources`?
-error: `instance`: got the name `two words`, expected 1 to 64 letters, digits, dots, hyphens and underscores
-  --> watchbell.yaml:3
-error: `public_url`: expected a URL such as `https://watchbell.example.org`, got `watchbell.example.org`
-  --> watchbell.yaml:4
-error: unknown source `zabix` in `sources.a.kind`
-  --> watchbell.yaml:11
-  hint: did you mean `zabbix`? `watchbell integrations` lists all sources
-error: unknown value `bad` in `sources.b.severities.page`
-  --> watchbell.yaml:12
-  hint: known values: `critical`, `major`, `minor`, `warning`, `info`
-error: `sources.b.body_bytes_max`: expected 1 to 33554432 bytes, got 99999999
-  --> watchbell.yaml:12
-error: `sources.c/d`: got the name `c/d`, expected 1 to 64 letters, digits, dots, hyphens and underscores
-  --> watchbell.yaml:13
-error: unknown key `tokn` in `sources.c/d`
-  --> watchbell.yaml:13
-  hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_sha256`, `tokens`, `user`
-error: missing key `password` in `sources.c/d`
-  --> watchbell.yaml:13
-error: unknown key `falback` in `receivers.ops`
-  --> watchbell.yaml:15
-  hint: did you mean `fallback`? known keys: `fallback`, `loud_per_minute_max`, `sinks`
-error: unknown key `chanel` in `receivers.ops.sinks[0]`
-  --> watchbell.yaml:15
-  hint: did you mean `channel`? known keys: `allow_private`, `channel`, `give_up_after`, `kind`, `language`, `mentions`, `name`, `rate`, `send_resolved`, `timeout`, `token`
-error: `receivers.ops.sinks[0].mentions.a`: expected text, got a number
-  --> watchbell.yaml:15
-error: `receivers.ops.sinks[0].mentions.b`: expected text, got a number
-  --> watchbell.yaml:15
-error: `receivers.ops.sinks[0].timeout`: expected 1s to 10m, got 0s
-  --> watchbell.yaml:15
-error: `receivers.empty.sinks`: expected at least one sink
-  --> watchbell.yaml:16
-error: `receivers.nothing.sinks`: expected at least one sink
-  --> watchbell.yaml:17
-error: unknown receiver `opps` in `route.receiver`
-  --> watchbell.yaml:18
-  hint: did you mean `ops`?
-"#);
+    assert_snapshot!(said(yaml), @"
+    error: `listen`: expected an address and a port such as `127.0.0.1:9494`, got `localhost:9494`
+      --> watchbell.yaml:1
+      hint: for this machine only: `127.0.0.1:9494`
+    error: unknown key `sorces`
+      --> watchbell.yaml:2
+      hint: did you mean `sources`?
+    error: `instance`: got the name `two words`, expected 1 to 64 letters, digits, dots, hyphens and underscores
+      --> watchbell.yaml:3
+    error: `public_url`: expected a URL such as `https://watchbell.example.org`, got `watchbell.example.org`
+      --> watchbell.yaml:4
+    error: unknown source `zabix` in `sources.a.kind`
+      --> watchbell.yaml:11
+      hint: did you mean `zabbix`? `watchbell integrations` lists all sources
+    error: unknown value `bad` in `sources.b.severities.page`
+      --> watchbell.yaml:12
+      hint: known values: `critical`, `major`, `minor`, `warning`, `info`
+    error: `sources.b.body_bytes_max`: expected 1 to 33554432 bytes, got 99999999
+      --> watchbell.yaml:12
+    error: `sources.c/d`: got the name `c/d`, expected 1 to 64 letters, digits, dots, hyphens and underscores
+      --> watchbell.yaml:13
+    error: unknown key `tokn` in `sources.c/d`
+      --> watchbell.yaml:13
+      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_sha256`, `tokens`, `user`
+    error: missing key `password` in `sources.c/d`
+      --> watchbell.yaml:13
+    error: unknown key `falback` in `receivers.ops`
+      --> watchbell.yaml:15
+      hint: did you mean `fallback`? known keys: `fallback`, `loud_per_minute_max`, `sinks`
+    error: unknown key `chanel` in `receivers.ops.sinks[0]`
+      --> watchbell.yaml:15
+      hint: did you mean `channel`? known keys: `allow_private`, `channel`, `give_up_after`, `kind`, `language`, `mentions`, `name`, `rate`, `send_resolved`, `timeout`, `token`
+    error: `receivers.ops.sinks[0].mentions.a`: expected text, got a number
+      --> watchbell.yaml:15
+    error: `receivers.ops.sinks[0].mentions.b`: expected text, got a number
+      --> watchbell.yaml:15
+    error: `receivers.ops.sinks[0].timeout`: expected 1s to 10m, got 0s
+      --> watchbell.yaml:15
+    error: `receivers.empty.sinks`: expected at least one sink
+      --> watchbell.yaml:16
+    error: `receivers.nothing.sinks`: expected at least one sink
+      --> watchbell.yaml:17
+    error: unknown receiver `opps` in `route.receiver`
+      --> watchbell.yaml:18
+      hint: did you mean `ops`?
+    ");
 }
 
 #[test]

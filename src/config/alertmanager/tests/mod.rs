@@ -5,8 +5,6 @@ mod foreign;
 mod problems;
 mod receiver_problems;
 
-use std::path::Path;
-
 use super::export::export_with;
 use super::*;
 use crate::config::load::load_with as load_ours;
