@@ -15,7 +15,7 @@ use watchbell::engine::state::{Snapshot, State};
 use watchbell::engine::{next_deadline, step};
 use watchbell::model::delivery::Progress;
 use watchbell::model::event::{EventStatus, Marker};
-use watchbell::model::{Change, ChangeKind, ChangeState, Delivery, Event, Labels, Severity, Span, Timestamp};
+use watchbell::model::{Change, ChangeKind, ChangeState, Delivery, Event, Labels, Severity, SilenceDraft, Span, Timestamp};
 
 use crate::rows::Rows;
 use crate::{NOW, folder};
@@ -321,7 +321,9 @@ impl World {
             Happening::Silence { matchers, minutes } => {
                 let matchers = watchbell::model::Matcher::parse_all(matchers).ok()?;
                 let ends_at = self.now + Span::from_mins(i64::from(*minutes));
-                Command::Silence { matchers, starts_at: self.now, ends_at, comment: "moving".into() }
+                let comment = "moving".into();
+                let draft = SilenceDraft { matchers, starts_at: self.now, ends_at, comment, ..SilenceDraft::default() };
+                Command::Silence(Box::new(draft))
             }
             Happening::ExpireSilence { silence } => {
                 let silence =

@@ -176,6 +176,7 @@ impl Settings {
         configuration.store = StoreSettings::Sqlite { path: self.store.clone() };
         configuration.public_url = Some(self.external_url.clone());
         configuration.policy.public_url = configuration.public_url.clone();
+        configuration.policy.silence_retention = self.retention;
         configuration.facade.original = loaded.original;
         configuration.facade.receivers = loaded.receivers;
         configuration.facade.is_open = true;

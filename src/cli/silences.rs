@@ -53,7 +53,7 @@ fn rows(silences: &[Silence], now: Timestamp) -> Vec<Vec<String>> {
         let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
         rows.push(vec![
             output::line(&silence.id),
-            if silence.starts_at <= now { "active" } else { "planned" }.to_owned(),
+            silence.state_at(now).as_str().to_owned(),
             output::age(silence.ends_at, now),
             output::clipped(&silence.created_by, 32),
             output::clipped(&matchers.join(", "), 64),
@@ -79,6 +79,7 @@ fn next_step(args: &Args, silences: &[Silence], is_cut: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SilenceState;
 
     #[test]
     fn a_silence_is_one_line_whatever_was_typed() {
@@ -90,6 +91,13 @@ mod tests {
             ends_at: at("2026-11-21T07:00:00Z"),
             created_by: "ada".into(),
             comment: comment.into(),
+            updated_at: at(starts_at),
+            state: SilenceState::Active,
+            owner: None,
+            covers_dependants: false,
+            recurrence: None,
+            expire_when_quiet: None,
+            quiet_check_at: None,
         };
         let silences = [
             silence("sil-b", "2026-11-21T06:00:00Z", "firmware"),
@@ -99,7 +107,7 @@ mod tests {
         output::table(&mut out, &rows(&silences, at("2026-11-21T05:30:00Z"))).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
         ID     STATE    ENDS IN  BY   MATCHERS                  COMMENT
-        sil-b  planned  1h 30m   ada  team="ops", site!="fra1"  firmware
+        sil-b  pending  1h 30m   ada  team="ops", site!="fra1"  firmware
         sil-a  active   1h 30m   ada  team="ops", site!="fra1"  move [31mit
         "#);
     }

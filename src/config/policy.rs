@@ -12,7 +12,7 @@ use super::yaml::Node;
 use super::{route, time_intervals, topology};
 use crate::engine::policy::{
     Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, NotifyBy, Override, Policy, ProblemRule,
-    Receiver, Rewrite, Schedule, ServiceRule, Sla,
+    Receiver, Rewrite, SILENCE_RETENTION, Schedule, ServiceRule, SilenceRule, Sla,
 };
 use crate::model::silence::Maintenance;
 use crate::model::{Span, Timestamp};
@@ -46,6 +46,8 @@ pub(super) fn read_all(
         default_sla: default_sla(root, names, problems),
         problems: problem_rule(root, problems),
         maintenance: maintenance(root, problems),
+        silences: SilenceRule::default(),
+        silence_retention: SILENCE_RETENTION,
     }
 }
 

@@ -1,9 +1,8 @@
 //! What people ask for. Every command is checked against the asker's role, answered, and audited.
 
 use crate::model::audit::AuditEntry;
-use crate::model::silence::Silence;
 use crate::model::timeline::TimelineKind;
-use crate::model::{Fingerprint, Incident, IncidentId, IncidentState, Timestamp};
+use crate::model::{Incident, IncidentId, IncidentState, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
@@ -57,9 +56,7 @@ fn describe(command: &Command) -> (&'static str, String) {
         Command::ConfirmRootCause { incident, .. } => ("incident.confirm_root_cause", incident.clone()),
         Command::SplitIncident { incident, .. } => ("incident.split", incident.clone()),
         Command::ForgetConfirmation { incident } => ("learning.forget", incident.clone()),
-        Command::Silence { matchers, .. } => {
-            ("silence.create", matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        }
+        Command::Silence(draft) => silence::request::describe(draft),
         Command::ExpireSilence { silence } => ("silence.expire", silence.clone()),
         Command::Problem(command) => problem::work::describe(command),
         Command::Redrive { delivery } => ("delivery.redrive", delivery.id.clone()),
@@ -96,20 +93,8 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
             by_hand::run(state, now, &by.name, &id, &alerts, into.as_deref())
         }
         (Command::ForgetConfirmation { incident }, _) => signature::forget(state, &incident),
-        (Command::Silence { matchers, starts_at, ends_at, comment }, _) => {
-            let text: Vec<String> = matchers.iter().map(ToString::to_string).collect();
-            let id = format!("sil-{}", Fingerprint::of([by.name.as_str(), &text.join(","), &now.to_string()]).short());
-            let (starts_at, ends_at) = (state.own_time(starts_at), state.own_time(ends_at));
-            let silence = Silence { id, matchers, starts_at, ends_at, created_by: by.name.clone(), comment };
-            create_silence(state, now, silence)
-        }
-        (Command::ExpireSilence { silence: id }, _) => {
-            if !state.silences().any(|silence| silence.id == id) {
-                return Reply::NotFound(id);
-            }
-            silence::ended(state, now, &id);
-            Reply::Done(id)
-        }
+        (Command::Silence(draft), _) => silence::request::put(state, now, by, *draft),
+        (Command::ExpireSilence { silence: id }, _) => silence::request::expire(state, now, by, &id),
         (Command::Problem(command), _) => problem::work::run(state, now, &by.name, command),
         (Command::Redrive { delivery }, _) => redrive::run(state, now, &by.name, *delivery),
         (Command::PutTopology { origin, topology }, _) => origins::put(state, now, &by.name, origin, *topology),
@@ -245,20 +230,4 @@ fn confirm_root_cause(state: &mut State, now: Timestamp, id: &IncidentId, by: &s
     lifecycle::retitle(state, id);
     timeline::incident(state, now, id, TimelineKind::RootCause, by, text);
     Reply::Done(id.to_string())
-}
-
-fn create_silence(state: &mut State, now: Timestamp, silence: Silence) -> Reply {
-    if silence.matchers.is_empty() || silence.matchers.iter().all(|matcher| matcher.is_match(None)) {
-        return Reply::Refused("a silence needs a matcher that does not match everything".to_owned());
-    }
-    if silence.ends_at <= silence.starts_at || silence.ends_at <= now {
-        return Reply::Refused(format!("the silence would end at {}, before it begins or now", silence.ends_at));
-    }
-    let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
-    let text =
-        format!("{} mutes {} until {}: {}", silence.created_by, matchers.join(", "), silence.ends_at, silence.comment);
-    timeline::system(state, now, TimelineKind::Silence, &silence.created_by, text);
-    let id = silence.id.clone();
-    state.put_silence(silence);
-    Reply::Done(id)
 }

@@ -10,7 +10,7 @@ use super::fixed::ONE;
 use super::history::Seen;
 use super::schedule_alert;
 use super::state::State;
-use super::{inhibit, root_cause};
+use super::{dispatch, inhibit, root_cause};
 
 /// What an event did to its alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,8 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     let service = state.texts.share_some(event.service.as_deref());
     let url = state.texts.share_some(event.url.as_deref());
     let own_time = state.own_time(event.at);
+    // In an Alertmanager's place an end is an end, however long ago it is said to be.
+    let takes_any_end = dispatch::is_on(state);
     // The caller has found it under this number.
     let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };
     let was_firing = alert.is_firing();
@@ -118,7 +120,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         (false, false) => ChangeKind::Repeated,
         // The end of an earlier firing, delivered once more. A source that does not believe a monitor's time says when
         // it was received.
-        (true, false) if own_time < alert.started_at && event.at < event.received_at => ChangeKind::Repeated,
+        (true, false) if !takes_any_end && own_time < alert.started_at && event.at < event.received_at => {
+            ChangeKind::Repeated
+        }
         (true, false) => {
             alert.status = AlertStatus::Resolved;
             alert.resolved_at = Some(now);

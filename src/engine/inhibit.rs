@@ -10,6 +10,7 @@ use crate::model::alert::{Alert, AlertNumber};
 use crate::model::{Fingerprint, Matcher};
 
 use super::policy::{InhibitRule, NotifyBy, Policy};
+use super::silence::ITEM;
 use super::state::State;
 
 #[derive(Clone, Debug, Default)]
@@ -41,6 +42,12 @@ impl Eyes {
             NotifyBy::Group => alert.labels.get(name),
             NotifyBy::Incident => label(alert, name),
         }
+    }
+
+    /// The same, and the item for silences that are about an item and what depends on it.
+    pub fn of_silences<'a>(self, alert: &'a Alert, name: &str) -> Option<&'a str> {
+        let item = || alert.configuration_item.as_deref().filter(|_| name == ITEM);
+        self.label(alert, name).or_else(item)
     }
 
     fn matches(self, matchers: &[Matcher], alert: &Alert) -> bool {

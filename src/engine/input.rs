@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::delivery::{DeliveryId, Progress};
 use crate::model::topology::TopologyFile;
-use crate::model::{Change, Delivery, Event, Fingerprint, Matcher, Span, Timestamp};
+use crate::model::{Change, Delivery, Event, Fingerprint, SilenceDraft, Span, Timestamp};
 
 use super::policy::Policy;
 
@@ -107,12 +107,8 @@ pub enum Command {
     ForgetConfirmation {
         incident: String,
     },
-    Silence {
-        matchers: Vec<Matcher>,
-        starts_at: Timestamp,
-        ends_at: Timestamp,
-        comment: String,
-    },
+    /// A new silence, or with the id of one a change to it.
+    Silence(Box<SilenceDraft>),
     ExpireSilence {
         silence: String,
     },

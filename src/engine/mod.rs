@@ -129,7 +129,7 @@ fn tick(state: &mut State, now: Timestamp) {
         match deadline {
             Deadline::Alert(number) => lifecycle::alert_due(state, now, number),
             Deadline::Incident(id) => drop(state.touched.insert(id)),
-            Deadline::Silence(id) => silence::ended(state, now, &id),
+            Deadline::Silence(id) => silence::due(state, now, &id),
             Deadline::Maintenance(id) => maintenance::over(state, now, &id),
             Deadline::Changes => changes::forget(state, now),
         }

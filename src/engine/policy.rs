@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use super::input::Role;
 use crate::model::priority::PriorityMatrix;
 use crate::model::silence::Maintenance;
 use crate::model::topology::TopologyFile;
@@ -36,6 +37,12 @@ pub struct Policy {
     pub default_sla: Option<String>,
     pub problems: ProblemRule,
     pub maintenance: Vec<Maintenance>,
+    /// What silences are allowed to be.
+    #[serde(default)]
+    pub silences: SilenceRule,
+    /// How long a silence can still be seen once it is over.
+    #[serde(default = "silence_retention")]
+    pub silence_retention: Span,
 }
 
 /// What people are told of: incidents with their cause, or groups of alerts as Alertmanager makes them.
@@ -306,6 +313,33 @@ impl Default for ProblemRule {
     }
 }
 
+/// Who may do what with silences, and how large they may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SilenceRule {
+    /// Who may change or end what somebody else has silenced.
+    pub others: Role,
+    /// From its begin to its end; of one that recurs, of each occurrence.
+    pub duration_max: Option<Span>,
+    /// Those that are not over, all together.
+    pub count_max: Option<u32>,
+    /// Whoever silences says why.
+    pub comment_required: bool,
+}
+
+impl Default for SilenceRule {
+    fn default() -> Self {
+        Self { others: Role::Responder, duration_max: None, count_max: None, comment_required: true }
+    }
+}
+
+/// As Alertmanager's `--data.retention`.
+pub const SILENCE_RETENTION: Span = Span::from_hours(120);
+
+const fn silence_retention() -> Span {
+    SILENCE_RETENTION
+}
+
 /// Name of the receiver that exists without any configuration.
 pub const LOG_RECEIVER: &str = "log";
 
@@ -332,6 +366,8 @@ impl Default for Policy {
             default_sla: None,
             problems: ProblemRule::default(),
             maintenance: Vec::new(),
+            silences: SilenceRule::default(),
+            silence_retention: SILENCE_RETENTION,
         }
     }
 }

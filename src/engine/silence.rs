@@ -1,43 +1,112 @@
-//! Silences: what an operator mutes for a time, and what happens when that time is over. Muting is decided
-//! again at every moment somebody would be told; it never changes what is.
+//! Silences: what an operator mutes for a time, and what happens when that time begins and when it is over. Muting is
+//! decided again at every moment somebody would be told; it never changes what is.
+//!
+//! ```text
+//! pending ─starts_at─▶ active ─ends_at, or by hand─▶ expired ─retention─▶ forgotten
+//! ```
+//!
+//! What may be asked for is decided in `silence/request.rs`; `silence/index.rs` keeps it cheap.
+
+mod index;
+pub mod request;
+
+pub use index::Index;
 
 use crate::model::alert::Alert;
-use crate::model::silence::Silence;
+use crate::model::silence::{Silence, SilenceState};
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, IncidentState, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
+use super::policy::Policy;
 use super::state::State;
 use super::{inhibit, timeline};
 
-/// Why a silence mutes this alert now, if one does.
+/// The label that `covers_dependants` is about.
+pub const ITEM: &str = "configuration_item";
+
+/// Why a silence mutes this alert now, if one does: of several the one that lasts longest.
 pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
-    let silence = state.silences().find(|silence| is_muting(silence, now, alert))?;
-    Some(format!("silenced by {} until {} ({})", silence.created_by, silence.ends_at, silence.comment))
+    let muting = matching(state, now, &|name| inhibit::Eyes::of(state.policy()).of_silences(alert, name));
+    let silence = muting.into_iter().rev().max_by_key(|silence| silence.ends_at)?;
+    let Silence { id, created_by, ends_at, comment, .. } = silence;
+    Some(format!("silenced by {created_by} until {ends_at} ({comment}; silence {id})"))
 }
 
-/// All that mute an alert with these labels now, by id.
-pub fn matching<'a, 'l>(state: &'a State, now: Timestamp, label: &dyn Fn(&str) -> Option<&'l str>) -> Vec<&'a Silence> {
-    let is_on = |silence: &&Silence| silence.starts_at <= now && now < silence.ends_at;
-    let matches = |silence: &&Silence| silence.matchers.iter().all(|matcher| matcher.is_match(label(&matcher.name)));
-    state.silences().filter(is_on).filter(matches).collect()
+/// The active silences of what shows these labels, by id. `configuration_item` is asked for, too: what covers the
+/// dependants of an item mutes nothing that does not say on which item it is.
+pub fn matching<'s, 'l>(state: &'s State, now: Timestamp, label: &dyn Fn(&str) -> Option<&'l str>) -> Vec<&'s Silence> {
+    let index = &state.silence_index;
+    let lineage = if index.covers_dependants() { lineage(state, label(ITEM)) } else { Vec::new() };
+    let mut found: Vec<&Silence> = index
+        .candidates(label, &lineage)
+        .filter_map(|id| state.silence(id))
+        .filter(|silence| silence.state_at(now) == SilenceState::Active && fits(silence, label, &lineage))
+        .collect();
+    found.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    found
 }
 
-fn is_muting(silence: &Silence, now: Timestamp, alert: &Alert) -> bool {
-    silence.starts_at <= now
-        && now < silence.ends_at
-        && silence.matchers.iter().all(|matcher| matcher.is_match(inhibit::label(alert, &matcher.name)))
+/// The item and everything that it depends on.
+fn lineage(state: &State, item: Option<&str>) -> Vec<String> {
+    let Some(item) = item else { return Vec::new() };
+    let above = state.topology.upstream(item, state.policy().correlation.hops_max);
+    [item.to_owned()].into_iter().chain(above.into_iter().map(|(name, _)| name.to_string())).collect()
 }
 
-/// The time of a silence is over: whoever still has a fault under it hears now.
-pub fn ended(state: &mut State, now: Timestamp, id: &str) {
-    if let Some(silence) = state.remove_silence(id) {
-        let text = format!("silence {id} by {} has ended", silence.created_by);
-        timeline::system(state, now, TimelineKind::Silence, "silence", text);
-        if !mutant::is(Mutant::SilenceEndsUnnoticed) {
-            recheck(state);
+fn fits<'l>(silence: &Silence, label: &dyn Fn(&str) -> Option<&'l str>, lineage: &[String]) -> bool {
+    silence.matchers.iter().all(|matcher| {
+        matcher.is_match(label(&matcher.name))
+            || silence.covers_dependants
+                && matcher.name == ITEM
+                && lineage.iter().any(|item| matcher.is_match(Some(item)))
+    })
+}
+
+/// When it next wants to be looked at.
+pub fn moment(silence: &Silence, policy: &Policy) -> Timestamp {
+    match silence.state {
+        SilenceState::Pending => silence.starts_at,
+        SilenceState::Active => silence.quiet_check_at.map_or(silence.ends_at, |at| at.min(silence.ends_at)),
+        SilenceState::Expired => silence.ends_at + policy.silence_retention,
+    }
+}
+
+/// A moment of its life has come, or several since we last looked.
+pub fn due(state: &mut State, now: Timestamp, id: &str) {
+    while let Some(silence) = state.silence(id).filter(|silence| moment(silence, state.policy()) <= now) {
+        match silence.state {
+            SilenceState::Pending => begin(state, now, silence.clone()),
+            SilenceState::Active => end(state, now, silence.clone()),
+            SilenceState::Expired => state.forget_silence(id),
         }
+    }
+}
+
+/// From here on it mutes: what is muted may be so for another cause now.
+fn begin(state: &mut State, now: Timestamp, silence: Silence) {
+    let text = format!("silence {} by {} begins, until {}", silence.id, silence.created_by, silence.ends_at);
+    timeline::system(state, now, TimelineKind::Silence, "silence", text);
+    state.put_silence(Silence { state: SilenceState::Active, ..silence });
+    recheck(state);
+}
+
+/// Its time is over.
+fn end(state: &mut State, now: Timestamp, silence: Silence) {
+    let text = format!("silence {} by {} has ended", silence.id, silence.created_by);
+    timeline::system(state, now, TimelineKind::Silence, "silence", text);
+    let ends_at = silence.ends_at;
+    finish(state, ends_at, silence);
+}
+
+/// It mutes nothing from `at` on: whoever still has a fault under it hears now.
+fn finish(state: &mut State, at: Timestamp, silence: Silence) {
+    let starts_at = silence.starts_at.min(at);
+    let over = Silence { state: SilenceState::Expired, starts_at, ends_at: at, quiet_check_at: None, ..silence };
+    state.put_silence(over);
+    if !mutant::is(Mutant::SilenceEndsUnnoticed) {
+        recheck(state);
     }
 }
 

@@ -41,7 +41,7 @@ use super::problem::tell::Thread;
 use super::signature::Learning;
 use super::small::SmallSet;
 use super::topology::{ItemName, Topology};
-use super::{inhibit, route, system};
+use super::{inhibit, route, silence, system};
 use changes::Changed;
 
 #[derive(Clone, Debug, Default)]
@@ -81,6 +81,8 @@ pub struct State {
     /// The pending ones, by incident and id.
     deliveries: BTreeMap<(IncidentId, String), Delivery>,
     silences: BTreeMap<String, Silence>,
+    /// Those that are not over, by what they are about.
+    pub(super) silence_index: silence::Index,
     maintenances: BTreeMap<String, Maintenance>,
     /// What was altered lately, by people and machines outside.
     pub(super) recent: RecentChanges,
@@ -301,20 +303,29 @@ impl State {
         }
     }
 
+    /// All of them: those to come, those in force, and for a while those that are over.
     pub fn silences(&self) -> impl Iterator<Item = &Silence> {
         self.silences.values()
     }
 
+    pub fn silence(&self, id: &str) -> Option<&Silence> {
+        self.silences.get(id)
+    }
+
+    /// Keeps a silence as it is now.
     pub(super) fn put_silence(&mut self, silence: Silence) {
         self.remember(fact::SILENCE, silence.id.clone(), serde_json::to_value(&silence).ok());
-        self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(silence.ends_at));
+        self.silence_index.put(&silence);
+        let at = silence::moment(&silence, &self.policy);
+        self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(at));
         self.silences.insert(silence.id.clone(), silence);
     }
 
-    pub(super) fn remove_silence(&mut self, id: &str) -> Option<Silence> {
+    pub(super) fn forget_silence(&mut self, id: &str) {
         self.remember(fact::SILENCE, id, None);
+        self.silence_index.remove(id);
         self.deadlines.set(Deadline::Silence(id.to_owned()), None);
-        self.silences.remove(id)
+        self.silences.remove(id);
     }
 
     /// Planned windows and those a monitor told of.

@@ -9,6 +9,7 @@
 mod alerts;
 mod metrics;
 mod query;
+pub mod silences;
 mod status;
 
 pub use alerts::*;

@@ -61,6 +61,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v2/alerts", Theirs(Viewer), "alertmanager.alerts", || get(alertmanager::list)),
     route("GET", "/api/v2/alerts/groups", Theirs(Viewer), "alertmanager.groups", || get(alertmanager::groups)),
     route("GET", "/api/v2/receivers", Theirs(Viewer), "alertmanager.receivers", || get(alertmanager::receivers)),
+    route("GET", "/api/v2/silences", Theirs(Viewer), "alertmanager.silences", || get(alertmanager::silences::list)),
+    route("POST", "/api/v2/silences", Theirs(Responder), "silence.create", || post(alertmanager::silences::post)),
+    route("GET", "/api/v2/silence/{id}", Theirs(Viewer), "alertmanager.silence", || get(alertmanager::silences::read)),
+    route("DELETE", "/api/v2/silence/{id}", Theirs(Responder), "silence.expire", || delete(alertmanager::silences::expire)),
     route("GET", "/api/v2/status", Open, "status", || get(alertmanager::status)),
 
     route("GET", "/api/v1/incidents", For(Viewer), "incident.list", || get(incidents::list)),

@@ -37,6 +37,15 @@ impl Fingerprint {
         let mixed = self.mixed();
         (0..10).map(|i| char::from(BASE32[(mixed >> (i * 5)) as usize & 31])).collect()
     }
+
+    /// An id in the form of a random UUID (RFC 9562, version 4), for clients that expect one.
+    pub fn uuid(parts: &[&str]) -> String {
+        let half = |salt: &'static str| Self::of([salt].into_iter().chain(parts.iter().copied())).mixed();
+        let (high, low) = (half("uuid high"), half("uuid low"));
+        let (version, variant) = (0x4000 | high & 0x0fff, 0x8000 | low >> 48 & 0x3fff);
+        let (first, second, last) = (high >> 32, high >> 16 & 0xffff, low & 0xffff_ffff_ffff);
+        format!("{first:08x}-{second:04x}-{version:04x}-{variant:04x}-{last:012x}")
+    }
 }
 
 impl fmt::Display for Fingerprint {
@@ -80,5 +89,14 @@ mod tests {
         assert_eq!(Fingerprint::of(["a", "bc"]).to_string(), Fingerprint::of(["a", "bc"]).to_string());
         assert_ne!(Fingerprint::of(["a", "bc"]), Fingerprint::of(["ab", "c"]));
         insta::assert_snapshot!(Fingerprint::of(["zabbix", "111"]).short(), @"sb77c4bmr6");
+        insta::assert_snapshot!(Fingerprint::uuid(&["zabbix", "111"]), @"e57743c5-4205-4685-ab52-0c58510ee966");
+    }
+
+    #[test]
+    fn a_uuid_has_the_shape_of_a_random_one() {
+        let shape = regex::Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$").unwrap();
+        let all: std::collections::BTreeSet<String> =
+            (0..1_000).map(|number| Fingerprint::uuid(&["a", &number.to_string()])).collect();
+        assert!(all.len() == 1_000 && all.iter().all(|id| shape.is_match(id)), "{all:?}");
     }
 }

@@ -63,6 +63,16 @@ impl Matcher {
         }
     }
 
+    /// The values that it matches, where they are few and can be named: one, or those of `a|b|c`. None of them is empty.
+    pub fn literals(&self) -> Option<Vec<String>> {
+        let all = match &self.operator {
+            Operator::Equal => vec![self.value.clone()],
+            Operator::Regex(_) => alternatives(&self.value)?,
+            Operator::NotEqual | Operator::NotRegex(_) => return None,
+        };
+        all.iter().all(|value| !value.is_empty()).then_some(all)
+    }
+
     /// # Errors
     /// When `operator` is a regular one and the value is no pattern.
     pub fn new(name: String, operator: &str, value: String) -> Result<Self, MatcherError> {
@@ -82,6 +92,30 @@ impl Matcher {
     pub fn parse_all(text: &str) -> Result<Vec<Self>, MatcherError> {
         list::read(text.trim())
     }
+}
+
+/// Alternatives that are looked up one by one.
+const LITERALS_MAX: usize = 256;
+
+/// The texts of `a|b|c`, of `(a|b|c)` and of `(?:a|b|c)`, when nothing else is in the pattern.
+fn alternatives(pattern: &str) -> Option<Vec<String>> {
+    let group = pattern.strip_prefix("(?:").or_else(|| pattern.strip_prefix('('));
+    let inner = group.and_then(|rest| rest.strip_suffix(')')).unwrap_or(pattern);
+    let mut all = vec![String::new()];
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        let literal = match c {
+            '|' if all.len() < LITERALS_MAX => {
+                all.push(String::new());
+                continue;
+            }
+            '\\' => chars.next().filter(char::is_ascii_punctuation)?,
+            '|' | '.' | '+' | '*' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '^' | '$' => return None,
+            c => c,
+        };
+        all.last_mut()?.push(literal);
+    }
+    Some(all)
 }
 
 fn clip(text: &str) -> String {
@@ -231,6 +265,24 @@ mod tests {
         // Would match any value that begins with `a` or ends with `b`.
         assert!(r#"a=~"a)|(?:b""#.parse::<Matcher>().is_err());
         insta::assert_snapshot!(r#"a=~"(""#.parse::<Matcher>().unwrap_err(), @"invalid regular expression `(`: unclosed group");
+    }
+
+    #[test]
+    fn names_the_values_that_it_matches() {
+        let literals = |text: &str| text.parse::<Matcher>().unwrap().literals().map(|all| all.join(" "));
+        for (text, expected) in [
+            ("a=x", "x"),
+            (r#"a=~"x|y-1|z""#, "x y-1 z"),
+            (r#"a=~"(?:x|y)""#, "x y"),
+            (r#"a=~"(x)""#, "x"),
+            (r#"a=~"10\\.0\\.0\\.1|b\\|c""#, "10.0.0.1 b|c"),
+        ] {
+            assert_eq!(literals(text).as_deref(), Some(expected), "{text}");
+        }
+        let others = [r#"a="""#, "a!=x", r#"a!~"x""#, r#"a=~"x|""#, r#"a=~"x.*""#, r#"a=~"(x|y)z""#, r#"a=~"(x)|(y)""#];
+        for text in others.into_iter().chain([r#"a=~"(?i)x""#, r#"a=~"\\d""#, r#"a=~"x?""#, r#"a=~"[xy]""#]) {
+            assert_eq!(literals(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -2,18 +2,110 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Matcher, Timestamp};
+use super::recurrence::Recurrence;
+use super::{Matcher, Span, Timestamp};
+
+/// Where a silence stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SilenceState {
+    /// Begins later; of one that recurs, its next occurrence.
+    Pending,
+    /// Mutes now. What was stored before silences were kept beyond their end is this.
+    #[default]
+    Active,
+    /// Over, and still to be seen for a while.
+    Expired,
+}
+
+impl SilenceState {
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Active, Self::Expired];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Expired => "expired",
+        }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Silence {
     pub id: String,
     /// All of them match what is muted.
     pub matchers: Vec<Matcher>,
+    /// Of one that recurs: the occurrence that it is in, or the next one.
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
-    /// Name of the token or person.
+    /// Name of the token or person, or who that says it is.
     pub created_by: String,
     pub comment: String,
+    /// The last change by a person.
+    #[serde(default)]
+    pub updated_at: Timestamp,
+    /// As of the last moment at which something happened to it.
+    #[serde(default)]
+    pub state: SilenceState,
+    /// The token or person that made it, where `created_by` names another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// A matcher `configuration_item="x"` also fits what depends on x.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub covers_dependants: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<Recurrence>,
+    /// It ends by itself when nothing that it mutes has fired for so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_when_quiet: Option<Span>,
+    /// When that is looked at next; only while it is active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_check_at: Option<Timestamp>,
+}
+
+impl Silence {
+    pub fn state_at(&self, now: Timestamp) -> SilenceState {
+        if now >= self.ends_at {
+            SilenceState::Expired
+        } else if now < self.starts_at {
+            SilenceState::Pending
+        } else {
+            SilenceState::Active
+        }
+    }
+
+    /// Whose it is.
+    pub fn owner(&self) -> &str {
+        self.owner.as_deref().unwrap_or(&self.created_by)
+    }
+
+    /// `team="ops", site!="fra1"`.
+    pub fn matchers_text(&self) -> String {
+        self.matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A silence as somebody asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SilenceDraft {
+    /// Of the silence that is to be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub matchers: Vec<Matcher>,
+    /// Of one that recurs: its first day and time at the earliest.
+    pub starts_at: Timestamp,
+    /// Of one that recurs it means nothing.
+    pub ends_at: Timestamp,
+    pub comment: String,
+    /// Who that is said to be; the asker, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub covers_dependants: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<Recurrence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_when_quiet: Option<Span>,
 }
 
 /// A window during which an item (with all below it) or one check on it may fail unheard.

@@ -20,7 +20,9 @@ use crate::engine::state::{Changes, Snapshot};
 use crate::model::audit::{AuditEntry, AuditRow};
 use crate::model::delivery::DeliveryState;
 use crate::model::problem::ProblemId;
-use crate::model::{Alert, Change, Delivery, Incident, IncidentId, Problem, Silence, TimelineEntry, Timestamp};
+use crate::model::{
+    Alert, Change, Delivery, Incident, IncidentId, Problem, Silence, SilenceState, TimelineEntry, Timestamp,
+};
 use serde::Serialize;
 
 /// Where the journal stands: the number of its last row, 0 when it is empty.
@@ -160,7 +162,7 @@ pub trait Reader: Send + Sync {
     /// What was altered outside, latest first.
     fn changes(&self, query: &ChangeQuery) -> Result<Page<Change>, StoreError>;
     /// Those that have not ended, latest start first.
-    fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError>;
+    fn silences(&self, query: &SilenceQuery) -> Result<Page<Silence>, StoreError>;
     /// By its whole id.
     fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError>;
     fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
@@ -233,6 +235,13 @@ pub struct DeliveryQuery {
     pub state: Option<String>,
     pub incident: Option<IncidentId>,
     pub sink: Option<String>,
+    pub page: PageQuery,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SilenceQuery {
+    /// Without one: those that are not over.
+    pub state: Option<SilenceState>,
     pub page: PageQuery,
 }
 

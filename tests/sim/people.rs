@@ -2,7 +2,7 @@
 
 use watchbell::engine::input::{Command, Principal, ProblemCommand, Role};
 use watchbell::model::problem::ProblemState;
-use watchbell::model::{Delivery, Span, Timestamp};
+use watchbell::model::{Delivery, SilenceDraft, Span, Timestamp};
 use watchbell::store::{DeliveryQuery, Reader};
 
 use super::world::World;
@@ -158,10 +158,11 @@ fn silence(now: Timestamp, random: &mut fastrand::Rng) -> Command {
         "configuration_item=~\"db.*|mon.*\"",
     ];
     let matcher = matchers[random.usize(..matchers.len())];
-    Command::Silence {
+    Command::Silence(Box::new(SilenceDraft {
         matchers: vec![matcher.parse().unwrap()],
         starts_at: now,
         ends_at: now + Span::from_millis(random.i64(5_000..SILENCE_MAX.as_millis())),
         comment: "moving".to_owned(),
-    }
+        ..SilenceDraft::default()
+    }))
 }

@@ -7,7 +7,7 @@ use std::sync::Once;
 
 use watchbell::engine::input::Command;
 use watchbell::engine::next_deadline;
-use watchbell::model::{Delivery, NotificationKind, Span};
+use watchbell::model::{Delivery, NotificationKind, SilenceState, Span};
 use watchbell::runtime::driver::RowsNow;
 
 use super::faults::{self, Fault};
@@ -316,7 +316,7 @@ impl Play {
             .driver
             .state()
             .silences()
-            .filter(|silence| silence.ends_at > latest)
+            .filter(|silence| silence.state != SilenceState::Expired && silence.ends_at > latest)
             .map(|silence| silence.id.clone())
             .collect();
         for silence in long {
@@ -357,7 +357,7 @@ impl Play {
             let now = self.world.now();
             let is_telling = state.incidents().any(|incident| incident.notifying.flush_at.is_some());
             let is_flapping = state.alerts().any(|alert| alert.flap.is_flapping && !alert.flap.is_from_source);
-            let is_silenced = state.silences().next().is_some();
+            let is_silenced = state.silences().any(|silence| silence.state != SilenceState::Expired);
             if state.deliveries().next().is_none() && !is_telling && !is_flapping && !is_silenced {
                 return Ok(());
             }

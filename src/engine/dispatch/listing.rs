@@ -7,6 +7,7 @@ use crate::engine::state::State;
 use crate::engine::system::SOURCE;
 use crate::engine::{inhibit, silence};
 use crate::model::alert::{Alert, AlertNumber};
+use crate::model::silence::SilenceState;
 use crate::model::{IncidentId, Labels, Timestamp};
 
 /// An alert that fires, with what keeps people from hearing of it now.
@@ -45,7 +46,7 @@ pub fn alerts_after(
 
 fn list(state: &State, now: Timestamp, alert: Arc<Alert>) -> Listed {
     let eyes = inhibit::Eyes::of(state.policy());
-    let silences = silence::matching(state, now, &|name| eyes.label(&alert, name));
+    let silences = silence::matching(state, now, &|name| eyes.of_silences(&alert, name));
     let silenced_by = silences.into_iter().map(|silence| silence.id.clone()).collect();
     let inhibited_by =
         inhibit::source(state, &alert).map(|source| super::label_fingerprint(&source.labels).to_string());
@@ -117,10 +118,10 @@ impl Counts {
         let mut counts = Self { groups: state.book.len(), suppressed: muted.len().min(firing), ..Self::default() };
         counts.active = firing - counts.suppressed;
         for silence in state.silences() {
-            match (now < silence.starts_at, now < silence.ends_at) {
-                (true, _) => counts.silences_pending += 1,
-                (false, true) => counts.silences_active += 1,
-                (false, false) => counts.silences_expired += 1,
+            match silence.state_at(now) {
+                SilenceState::Pending => counts.silences_pending += 1,
+                SilenceState::Active => counts.silences_active += 1,
+                SilenceState::Expired => counts.silences_expired += 1,
             }
         }
         counts

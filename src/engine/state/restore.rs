@@ -8,7 +8,7 @@ use crate::engine::deadline::{Deadline, Deadlines};
 use crate::engine::groups::Groups;
 use crate::engine::inhibit::{self, Inhibitors};
 use crate::engine::topology::Topology;
-use crate::engine::{alert_moment, changes, dispatch, incident_moment, normalize};
+use crate::engine::{alert_moment, changes, dispatch, incident_moment, normalize, silence};
 use crate::model::alert::AlertNumber;
 use crate::model::incident::{Routed, Wave};
 use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Timestamp};
@@ -171,8 +171,11 @@ impl State {
         for incident in self.incidents.values().filter(|_| !mutant::is(Mutant::TimerLostOnRestart)) {
             self.deadlines.set(Deadline::Incident(incident.id), incident_moment(self, incident));
         }
+        self.silence_index = silence::Index::default();
         for silence in self.silences.values() {
-            self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(silence.ends_at));
+            self.silence_index.put(silence);
+            let at = silence::moment(silence, &self.policy);
+            self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(at));
         }
         for window in self.maintenances.values() {
             self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);

@@ -5,7 +5,7 @@ use super::{CRITICAL, lab};
 use crate::engine::input::Input;
 use crate::engine::state::State;
 use crate::model::event::EventStatus;
-use crate::model::{AlertStatus, NotificationKind, Severity, Span};
+use crate::model::{AlertStatus, NotificationKind, Severity, SilenceDraft, Span};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,12 +127,11 @@ proptest! {
     #[test]
     fn what_is_silenced_rings_nobody(moments in moments()) {
         let mut s = Scenario::new(lab());
-        let silence = crate::engine::input::Command::Silence {
+        let silence = crate::engine::input::Command::Silence(Box::new(SilenceDraft {
             matchers: vec!["alertname=\"down\"".parse().unwrap()],
             starts_at: s.now,
             ends_at: s.now + Span::from_hours(24 * 30),
-            comment: "moving".into(),
-        };
+            comment: "moving".into(), ..SilenceDraft::default() }));
         s.command(silence);
         play(&mut s, &moments, 1);
         prop_assert!(s.deliveries.is_empty(), "{:?}", s.told());

@@ -13,8 +13,9 @@ use super::{Decoded, Id, Outcome, PageOf, command, query};
 use crate::engine::input::{Command, Principal};
 use crate::http::App;
 use crate::http::error::{Problem, ProblemBody};
-use crate::model::{Matcher, Silence, Span, Timestamp};
+use crate::model::{Matcher, Silence, SilenceDraft, SilenceState, Span, Timestamp};
 use crate::sources::ParseError;
+use crate::store::SilenceQuery;
 
 /// Matchers of one silence.
 const MATCHERS_MAX: usize = 32;
@@ -54,19 +55,31 @@ impl NewSilence {
         if self.comment.trim().is_empty() {
             return Err(ParseError::new("comment", "nothing", "a word on why"));
         }
-        Ok(Command::Silence { matchers: self.matchers, starts_at, ends_at, comment: self.comment })
+        let draft = SilenceDraft {
+            matchers: self.matchers,
+            starts_at,
+            ends_at,
+            comment: self.comment,
+            ..SilenceDraft::default()
+        };
+        Ok(Command::Silence(Box::new(draft)))
     }
 }
 
-/// Silences that have not ended, also those that begin later; latest start first.
+/// Silences, latest start first: those in force and those to come, or those in one state. One that is over can be
+/// seen for `silences.retention` (5 days).
 #[utoipa::path(get, path = "/api/v1/silences", operation_id = "list_silences", tag = "silences",
-    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
+    params(("state" = Option<String>, Query, pattern = "^(pending|active|expired)$"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = PageOf<Silence>), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
         (status = 403, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
-    let page = Parameters::read(&uri, &[], &[])?.page()?;
-    query(&app, move |reader| Ok(reader.silences(&page)?)).await
+    let parameters = Parameters::read(&uri, &["state"], &[])?;
+    let read = |text: &str| SilenceState::ALL.into_iter().find(|state| state.as_str() == text);
+    let state = parameters.word("state", "`pending`, `active` or `expired`", read)?;
+    let wanted = SilenceQuery { state, page: parameters.page()? };
+    query(&app, move |reader| Ok(reader.silences(&wanted)?)).await
 }
 
 /// Keeps people from hearing about what matches, for a time.

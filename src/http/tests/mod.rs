@@ -33,7 +33,7 @@ use crate::runtime::inbox::{Handle, Job, Queue, Receipt, SubmitError};
 use crate::sources::{Inbound, Overload, ParseError, Parsed, Source, SourceSpec};
 use crate::store::{
     AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery,
-    QuarantineRow, Reader, StoreError, Subject,
+    QuarantineRow, Reader, SilenceQuery, StoreError, Subject,
 };
 use crate::telemetry::Metrics;
 
@@ -314,8 +314,8 @@ impl Reader for FakeReader {
     fn find_problems(&self, _prefix: &str) -> Result<Vec<Problem>, StoreError> {
         Ok(Vec::new())
     }
-    fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError> {
-        self.note(page, page)
+    fn silences(&self, query: &SilenceQuery) -> Result<Page<Silence>, StoreError> {
+        self.note(query, &query.page)
     }
     fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
         Ok(self.delivery.lock().clone().filter(|delivery| delivery.id == id))

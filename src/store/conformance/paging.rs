@@ -9,11 +9,11 @@ use crate::model::audit::AuditRow;
 use crate::model::problem::ProblemState;
 use crate::model::{
     Alert, AlertStatus, Change, ChangeState, Delivery, Incident, IncidentState, Priority, Problem, Silence,
-    TimelineEntry, Timestamp,
+    SilenceState, TimelineEntry, Timestamp,
 };
 use crate::store::{
     AlertQuery, ChangeQuery, Commit, DeliveryQuery, IncidentQuery, Page, PageQuery, ProblemQuery, QuarantineRow,
-    StoreError, Subject,
+    SilenceQuery, StoreError, Subject,
 };
 
 /// Walks all pages of `limit` rows and says which names were on them: `b a | c`.
@@ -155,7 +155,11 @@ pub(super) fn alerts_are_found_by_fingerprint(mut on: Subjects) {
 
 pub(super) fn silences_page_from_the_latest_start(mut on: Subjects) {
     let listed = |on: &Subjects, limit| {
-        walk(limit, |silence: &Silence| silence.id.clone(), |page| on.reader.silences(&page).unwrap())
+        walk(
+            limit,
+            |silence: &Silence| silence.id.clone(),
+            |page| on.reader.silences(&SilenceQuery { state: None, page }).unwrap(),
+        )
     };
     assert_eq!(listed(&on, 9), "");
     let facts = [("sil-a", 1), ("sil-b", 3), ("sil-c", 2), ("sil-d", 3), ("sil-e", 0)];
@@ -167,7 +171,21 @@ pub(super) fn silences_page_from_the_latest_start(mut on: Subjects) {
     assert_eq!(listed(&on, 9), "sil-d sil-b sil-c sil-a sil-e");
     assert_eq!(listed(&on, 2), "sil-d sil-b | sil-c sil-a | sil-e");
     on.store.commit(&changes(Changes { facts: vec![fact("sil-c", None)], ..Changes::default() })).unwrap();
-    assert_eq!(listed(&on, 4), "sil-d sil-b sil-a sil-e", "what has ended is gone");
+    assert_eq!(listed(&on, 4), "sil-d sil-b sil-a sil-e", "what is forgotten is gone");
+    let over = |state: &str| json!({ "state": state }).as_object().cloned().unwrap_or_default();
+    let with = |id: &str, state: &str| {
+        let mut body = silence(id, 1);
+        body.as_object_mut().unwrap().extend(over(state));
+        fact(id, Some(body))
+    };
+    let facts = vec![with("sil-d", "pending"), with("sil-b", "expired")];
+    on.store.commit(&changes(Changes { facts, ..Changes::default() })).unwrap();
+    assert_eq!(listed(&on, 4), "sil-d sil-a sil-e", "what is over is shown to those who ask for it");
+    let only = |state| {
+        let query = SilenceQuery { state: Some(state), ..SilenceQuery::default() };
+        on.reader.silences(&query).unwrap().items.into_iter().map(|silence| silence.id).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(SilenceState::ALL.map(only), ["sil-d", "sil-a sil-e", "sil-b"]);
 }
 
 fn told(changes_told: impl IntoIterator<Item = Change>) -> Commit {
@@ -364,7 +382,7 @@ pub(super) fn foreign_cursors_are_refused(mut on: Subjects) {
             on.reader.timeline(&Subject::Incident(incident_id("inc-a")), &page).err(),
             on.reader.timeline(&Subject::Alert(alert(1).id()), &page).err(),
             on.reader.quarantine(&page).err(),
-            on.reader.silences(&page).err(),
+            on.reader.silences(&SilenceQuery { page: page.clone(), ..Default::default() }).err(),
         ];
         assert!(answers.iter().all(|answer| matches!(answer, Some(StoreError::BadCursor { .. }))), "{answers:?}");
     }

@@ -16,12 +16,12 @@ use super::{SqliteReader, audit, change, problems};
 use crate::model::audit::AuditRow;
 use crate::model::{
     Alert, AlertStatus, Change, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence,
-    TimelineEntry, Timestamp, delivery,
+    SilenceState, TimelineEntry, Timestamp, delivery,
 };
 use crate::store::cursor::{self, Key, List};
 use crate::store::{
     AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery,
-    QuarantineRow, Reader, StoreError, Subject,
+    QuarantineRow, Reader, SilenceQuery, StoreError, Subject,
 };
 
 /// Incidents that one prefix may name.
@@ -67,8 +67,8 @@ impl Reader for SqliteReader {
         self.read("list changes", |snapshot| change::page(snapshot, query))
     }
 
-    fn silences(&self, page: &PageQuery) -> Result<Page<Silence>, StoreError> {
-        self.read("list silences", |snapshot| silences(snapshot, page))
+    fn silences(&self, query: &SilenceQuery) -> Result<Page<Silence>, StoreError> {
+        self.read("list silences", |snapshot| silences(snapshot, query))
     }
 
     fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
@@ -139,12 +139,14 @@ impl Reader for SqliteReader {
 pub(super) const SILENCES: &str = "SELECT key, value FROM fact WHERE kind = 'silence'";
 
 /// All of them are read for each page: they stand in the engine's memory too, and people made them.
-fn silences(snapshot: &Connection, page: &PageQuery) -> Result<Page<Silence>, Fault> {
+fn silences(snapshot: &Connection, query: &SilenceQuery) -> Result<Page<Silence>, Fault> {
+    let page = &query.page;
     let before = cursor::decode(List::Silences, page, Key::LAST)?;
     let key = |silence: &Silence| Key { number: silence.starts_at.as_millis(), id: silence.id.clone() };
     let all = rows(snapshot, SILENCES, [], |row| body::<Silence>("silence", row, 0, 1))?;
     let mut rest: Vec<_> = all.into_iter().map(|silence| (key(&silence), silence)).collect();
-    rest.retain(|(key, _)| *key < before);
+    let is_wanted = |state| query.state.map_or(state != SilenceState::Expired, |wanted| state == wanted);
+    rest.retain(|(key, silence)| *key < before && is_wanted(silence.state));
     rest.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
     Ok(cursor::cut(List::Silences, page, rest))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use watchbell::engine::next_deadline;
 use watchbell::engine::policy::Policy;
 use watchbell::engine::state::State;
-use watchbell::model::silence::Silence;
+use watchbell::model::silence::{Silence, SilenceState};
 use watchbell::model::{Alert, Incident, IncidentState, Span, Timestamp};
 
 use super::super::world::World;
@@ -147,7 +147,14 @@ fn moments(state: &State) -> Vec<(String, Timestamp)> {
         let at = alert.expires_at.map(|at| granted.map_or(at, |granted| at.max(granted)));
         all.extend(at.map(|at| (format!("the expiry of {}", alert.dedup_key), at)));
     }
-    all.extend(state.silences().map(|silence| (format!("the end of {}", silence.id), silence.ends_at)));
+    all.extend(state.silences().map(|silence| {
+        let at = match silence.state {
+            SilenceState::Pending => silence.starts_at,
+            SilenceState::Active => silence.ends_at,
+            SilenceState::Expired => silence.ends_at + state.policy().silence_retention,
+        };
+        (format!("what follows for the {:?} {}", silence.state, silence.id), at)
+    }));
     all
 }
 
@@ -180,7 +187,7 @@ fn judge_incident(incident: &Incident, state: &State) -> Verdict {
 fn judge_mute(incident: &Incident, cause: &str, state: &State) -> Verdict {
     let stands = if let Some(rest) = cause.strip_prefix("silenced by ") {
         let names = |silence: &Silence| rest.starts_with(&format!("{} until {}", silence.created_by, silence.ends_at));
-        state.silences().any(names)
+        state.silences().any(|silence| silence.state == SilenceState::Active && names(silence))
     } else if cause.starts_with("in maintenance") {
         state.maintenances().next().is_some()
     } else {

@@ -7,7 +7,7 @@ use crate::engine::input::{Command, Principal, Role};
 use crate::engine::policy::SlaTarget;
 use crate::model::event::Marker;
 use crate::model::silence::Maintenance;
-use crate::model::{NotificationKind, Priority};
+use crate::model::{NotificationKind, Priority, SilenceDraft};
 
 const SECOND: Span = Span::from_secs(1);
 const HOUR: Span = Span::from_hours(1);
@@ -33,12 +33,13 @@ fn sla() -> Policy {
 
 fn silenced(room: &mut Room) {
     let now = room.clock.now();
-    let command = Command::Silence {
+    let command = Command::Silence(Box::new(SilenceDraft {
         matchers: vec!["alertname=\"db1\"".parse().unwrap()],
         starts_at: now,
         ends_at: now + Span::from_mins(30),
         comment: "moving".into(),
-    };
+        ..SilenceDraft::default()
+    }));
     room.input(Input::Command { by: Principal { name: "anna".into(), role: Role::Responder }, command });
     room.fire("db1");
 }
