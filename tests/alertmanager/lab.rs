@@ -177,7 +177,9 @@ impl Lab {
         if theirs.status != ours.status {
             found.push(format!(" they answer {}, we answer {}", theirs.status, ours.status));
         }
-        found.extend(differences(&theirs.body, &ours.body, &self.rules()));
+        // A silence cannot begin in the past, so its beginning is when it was taken.
+        let exact_starts = self.exact_starts.get() && !what.contains("/api/v2/silence");
+        found.extend(differences(&theirs.body, &ours.body, &Rules { exact_starts, ..self.rules() }));
         if !found.is_empty() {
             let at = self.began.elapsed().as_secs_f64();
             let (theirs, ours) = (without_ids(&theirs.body.to_string()), without_ids(&ours.body.to_string()));

@@ -25,11 +25,6 @@ impl Notification {
         }
         line.join(" ")
     }
-
-    pub fn alerts(&self, status: &str) -> Vec<String> {
-        let alerts = self.body["alerts"].as_array().map(Vec::as_slice).unwrap_or_default();
-        alerts.iter().filter(|alert| alert["status"] == status).map(name).collect()
-    }
 }
 
 fn mark(alert: &Value) -> String {
