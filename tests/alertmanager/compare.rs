@@ -24,7 +24,9 @@ pub fn compare(theirs: &Heard, ours: &Heard, rules: &Rules, seconds_apart_max: f
             found.push(format!("they told {} times, we told {} times", their.len(), our.len()));
         }
         for (index, (theirs, ours)) in their.iter().zip(our).enumerate() {
-            found.extend(pair(theirs, ours, rules, seconds_apart_max).into_iter().map(|line| format!("[{index}]{line}")));
+            found.extend(
+                pair(theirs, ours, rules, seconds_apart_max).into_iter().map(|line| format!("[{index}]{line}")),
+            );
         }
         if !found.is_empty() {
             let (hook, group) = key;

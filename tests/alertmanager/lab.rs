@@ -241,6 +241,17 @@ impl Lab {
         }
     }
 
+    /// Waits for a moment that the scenario does not set: both have told this hook so often.
+    pub async fn until_both_heard(&self, hook: &str, times: usize, within: Duration) {
+        let end = Instant::now() + within;
+        let told = |side: &Side| side.receiver.requests().iter().filter(|request| request.hook == hook).count();
+        while told(&self.reference).min(told(&self.ours)) < times {
+            let (theirs, ours) = (told(&self.reference), told(&self.ours));
+            assert!(Instant::now() < end, "`{hook}` was told {theirs} and {ours} times, expected {times} from both");
+            tokio::time::sleep(LATE_LOOK).await;
+        }
+    }
+
     fn heard(&self) -> (Heard, Heard) {
         let of = |side: &Side| heard(&side.receiver.requests(), self.began);
         (of(&self.reference), of(&self.ours))
@@ -264,7 +275,8 @@ impl Lab {
         panic!("the machine was {late:.2} s late at most\n{}\n{found}", side_by_side(&theirs, &ours));
     }
 
-    fn rules(&self) -> Rules {
+    /// How strictly moments are compared.
+    pub fn rules(&self) -> Rules {
         let late = Duration::from_secs_f64(self.lateness.seconds());
         Rules { times_within: MOMENTS_WITHIN + late, exact_starts: self.exact_starts.get() }
     }

@@ -60,19 +60,25 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it on `port` with everything it has in `directory`.
+    /// Starts one of the two on `port` with everything it has in `directory`.
     pub fn start(kind: Kind, directory: &Path, port: u16) -> Self {
-        let path = directory.join("program.log");
-        let log = File::options().create(true).append(true).open(&path).expect("a log file");
-        let child = kind
-            .command()
+        let mut command = kind.command();
+        command
             .arg(format!("--config.file={}", directory.join("alertmanager.yml").display()))
             .arg(format!("--storage.path={}", directory.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             // The same on both sides, or every notification would name another port.
             .arg("--web.external-url=http://alerts.example")
             .arg("--cluster.listen-address=")
-            .arg("--log.level=warn")
+            .arg("--log.level=warn");
+        Self::run(command, directory)
+    }
+
+    /// Starts any program in `directory`, where its log lies too.
+    pub fn run(mut command: Command, directory: &Path) -> Self {
+        let path = directory.join("program.log");
+        let log = File::options().create(true).append(true).open(&path).expect("a log file");
+        let child = command
             .env("TZ", "UTC")
             .current_dir(directory)
             .stdin(Stdio::null())
@@ -80,7 +86,7 @@ impl Program {
             .stderr(log)
             .process_group(0)
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {kind:?}: {error}"));
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         guard::started(child.id());
         Self { child, log: path, running: true }
     }

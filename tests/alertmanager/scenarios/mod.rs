@@ -1,10 +1,12 @@
 //! The scenarios, one test each. Steps come in the middle between two moments at which a group may be told, so
 //! that a busy machine changes when things happen, never what.
 
+mod amtool;
 mod bad_requests;
 mod grouping;
 mod inhibition;
 mod payload;
+mod prometheus;
 mod queries;
 mod resolving;
 mod restarts;

@@ -140,10 +140,8 @@ async fn silences_are_changed() {
             body
         };
         let (theirs, ours) = (with_id(&ids[0]), with_id(&ids[1]));
-        let (theirs, ours) = tokio::join!(
-            lab.reference.post("/api/v2/silences", &theirs),
-            lab.ours.post("/api/v2/silences", &ours)
-        );
+        let (theirs, ours) =
+            tokio::join!(lab.reference.post("/api/v2/silences", &theirs), lab.ours.post("/api/v2/silences", &ours));
         lab.same_replies(&format!("POST /api/v2/silences, {what}"), &theirs, &ours);
         let new = [theirs, ours].map(|reply| reply.body["silenceID"].as_str().unwrap_or_default().to_owned());
         let kept = [new[0] == ids[0], new[1] == ids[1]];
