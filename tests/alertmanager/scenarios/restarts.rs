@@ -86,8 +86,8 @@ async fn stopped_and_started_with_silences() {
     lab.start_again().await;
     lab.at(4.0).await;
     lab.same("/api/v2/silences").await;
-    lab.post(&[alert("a"), alert("b")]).await;
-    lab.at(6.5).await;
+    lab.post(&[alert("a").starts(3.9), alert("b").starts(3.9)]).await;
+    lab.at(6.0).await;
     lab.agree(&["page: +b"]);
 }
 

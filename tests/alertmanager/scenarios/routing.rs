@@ -94,7 +94,7 @@ async fn a_matcher_on_a_label_that_is_absent() {
     let routes = r#"
     - { receiver: mail, matchers: [ 'team=""', 'instance="a"' ] }
     - { receiver: chat, matchers: [ 'team!="db"', 'instance!~"b"' ] }
-    - { receiver: page, matchers: [ 'team=~".+"' ] }"#;
+    - { receiver: page, matchers: [ 'team=~".+"' ], group_by: [alertname, team] }"#;
     let alerts = [alert("a"), alert("b"), alert("c"), team("a", "db"), team("d", "")];
     check(routes, &alerts, &["chat: +c +d", "mail: +a", "page: +a", "page: +b"]).await;
 }
