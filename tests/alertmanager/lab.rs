@@ -59,6 +59,11 @@ impl Lab {
     ///
     /// Returns `None`, and says so, unless the variable `WATCHBELL_E2E` is `1`.
     pub async fn start(configuration: &str) -> Option<Self> {
+        Self::start_with([configuration, configuration]).await
+    }
+
+    /// As [`Lab::start`] with a configuration for each side, theirs first: for a difference on purpose.
+    pub async fn start_with(configurations: [&str; 2]) -> Option<Self> {
         if std::env::var("WATCHBELL_E2E").as_deref() != Ok("1") {
             println!("skipped: set WATCHBELL_E2E=1 to start the real Alertmanager, or call tests/run");
             return None;
@@ -67,9 +72,8 @@ impl Lab {
         let directory = tempfile::Builder::new().prefix("watchbell-beside-").tempdir().expect("a temporary folder");
         let reference = Side::new(Kind::Alertmanager, directory.path().join("reference")).await;
         let ours = Side::new(Kind::under_test(), directory.path().join("ours")).await;
-        for side in [&reference, &ours] {
-            side.configure(configuration);
-        }
+        reference.configure(configurations[0]);
+        ours.configure(configurations[1]);
         tokio::join!(reference.start(), ours.start());
         Some(Self {
             reference,
@@ -202,13 +206,22 @@ impl Lab {
     /// Alertmanager told exactly this (see [`lines`]), and we told the same at the same moments.
     #[track_caller]
     pub fn agree(self, expected: &[&str]) {
+        let verdict = self.verdict(expected);
+        assert!(verdict.is_empty(), "{verdict}");
+    }
+
+    /// What [`Lab::agree`] complains about; empty when there is nothing.
+    pub fn verdict(&self, expected: &[&str]) -> String {
         let (theirs, ours) = self.heard();
         let apart = SECONDS_APART_MAX + self.patience + self.lateness.seconds();
         if lines(&theirs) != expected {
             self.object(&format!("Alertmanager told {:#?}, expected {expected:#?}", lines(&theirs)));
         }
-        self.object_if(&compare(&theirs, &ours, &self.rules(), apart));
-        self.conclude(&theirs, &ours);
+        let different = compare(&theirs, &ours, &self.rules(), apart);
+        if !different.is_empty() {
+            self.object(&different);
+        }
+        self.conclusion(&theirs, &ours)
     }
 
     /// Where we must differ, and why. `theirs` is what Alertmanager tells where that is sure.
@@ -227,7 +240,8 @@ impl Lab {
                 self.object(&format!("{} told {:#?}, expected {expected:#?}", side.name(), lines(heard)));
             }
         }
-        self.conclude(&theirs, &ours);
+        let conclusion = self.conclusion(&theirs, &ours);
+        assert!(conclusion.is_empty(), "{conclusion}");
     }
 
     /// Whether both sides tried a hook at least so often in vain.
@@ -257,22 +271,15 @@ impl Lab {
         (of(&self.reference), of(&self.ours))
     }
 
-    fn object_if(&self, complaint: &str) {
-        if !complaint.is_empty() {
-            self.object(complaint);
-        }
-    }
-
-    #[track_caller]
-    fn conclude(&self, theirs: &Heard, ours: &Heard) {
+    fn conclusion(&self, theirs: &Heard, ours: &Heard) -> String {
         let found = self.found.borrow();
         if found.is_empty() {
-            return;
+            return String::new();
         }
         let (theirs, ours): (Vec<_>, Vec<_>) =
             (theirs.values().flatten().cloned().collect(), ours.values().flatten().cloned().collect());
         let late = self.lateness.seconds();
-        panic!("the machine was {late:.2} s late at most\n{}\n{found}", side_by_side(&theirs, &ours));
+        format!("the machine was {late:.2} s late at most\n{}\n{found}", side_by_side(&theirs, &ours))
     }
 
     /// How strictly moments are compared.

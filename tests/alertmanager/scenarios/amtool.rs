@@ -14,6 +14,7 @@ use crate::side::Side;
 
 /// Debian's name for it.
 const AMTOOL: &str = "/usr/bin/amtool";
+const SHOWN: &str = "shown.yml";
 const TREE: &str = r#"
 global: { resolve_timeout: 10m }
 route:
@@ -230,19 +231,37 @@ async fn silences_are_imported() {
     lab.agree(&[]);
 }
 
+/// The configuration that `amtool config show` shows, also in the file [`SHOWN`].
+///
+/// Since 0.26 the URL of a webhook is a secret, which `amtool` reads since 0.27 only: it gets another one here.
+async fn shown(side: &Side) -> String {
+    let said = Said::by(start(side, &["config", "show"]));
+    assert_eq!(said.code, Some(0), "{}: {}", side.name(), said.stderr);
+    let status = side.get("/api/v2/status").await;
+    let original = status.body["config"]["original"].as_str().expect("the text of the configuration");
+    assert_eq!(said.stdout.trim(), original.trim());
+    let text = original.replace("<secret>", "http://secret.example/");
+    std::fs::write(side.directory.join(SHOWN), &text).expect("it can be written");
+    text
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tree_of_routes_is_shown_and_tested() {
     let Some(lab) = Lab::start(TREE).await else { return };
+    for side in [&lab.reference, &lab.ours] {
+        shown(side).await;
+    }
+    let file = format!("--config.file={SHOWN}");
     for words in [
-        ["config", "routes"].as_slice(),
-        &["config", "routes", "show"],
-        &["config", "routes", "test", "team=db"],
-        &["config", "routes", "test", "team=db", "zone=2"],
-        &["config", "routes", "test", "--tree", "team=db", "zone=3"],
-        &["config", "routes", "test", "--verify.receivers=mail,page", "team=db", "zone=3"],
-        &["config", "routes", "test", "--verify.receivers=page", "team=db", "zone=3"],
-        &["config", "routes", "test", "team=web"],
-        &["config", "routes", "test"],
+        ["config", "routes", &file].as_slice(),
+        &["config", "routes", "show", &file],
+        &["config", "routes", "test", &file, "team=db"],
+        &["config", "routes", "test", &file, "team=db", "zone=2"],
+        &["config", "routes", "test", &file, "--tree", "team=db", "zone=3"],
+        &["config", "routes", "test", &file, "--verify.receivers=mail,page", "team=db", "zone=3"],
+        &["config", "routes", "test", &file, "--verify.receivers=page", "team=db", "zone=3"],
+        &["config", "routes", "test", &file, "team=web"],
+        &["config", "routes", "test", &file],
         &["cluster", "show"],
         &["cluster", "show", "-o", "extended"],
     ] {
@@ -255,15 +274,13 @@ async fn the_tree_of_routes_is_shown_and_tested() {
 async fn the_configuration_that_is_shown_is_the_one_that_was_given() {
     let Some(lab) = Lab::start(TREE).await else { return };
     for side in [&lab.reference, &lab.ours] {
-        let said = Said::by(start(side, &["config", "show"]));
-        assert_eq!(said.code, Some(0), "{}", said.stderr);
-        std::fs::write(side.directory.join("shown.yml"), &said.stdout).expect("it can be written");
-        let checked = Said::by(start(side, &["check-config", "shown.yml"]));
-        assert_eq!(checked.code, Some(0), "{}:\n{}\n{}", side.name(), checked.stderr, said.stdout);
+        let shown = shown(side).await;
+        let checked = Said::by(start(side, &["check-config", SHOWN]));
+        assert_eq!(checked.code, Some(0), "{}:\n{}\n{shown}", side.name(), checked.stderr);
         let load = |text: &str| Yaml::load_from_str(text).expect("YAML").into_iter().next().expect("a document");
         let given = std::fs::read_to_string(side.file()).expect("the file that was given");
-        if let Some(lost) = lost("", &load(&given), &load(&said.stdout)) {
-            lab.object(&format!("{} shows another configuration: {lost}\n{}", side.name(), said.stdout));
+        if let Some(lost) = lost("", &load(&given), &load(&shown)) {
+            lab.object(&format!("{} shows another configuration: {lost}\n{}", side.name(), shown));
         }
     }
     lab.agree(&[]);

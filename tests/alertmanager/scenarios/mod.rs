@@ -12,6 +12,7 @@ mod resolving;
 mod restarts;
 mod routing;
 mod silences;
+mod steadfast;
 mod times;
 mod trouble;
 
