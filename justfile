@@ -25,6 +25,10 @@ mutants:
 e2e:
     WATCHBELL_E2E=1 cargo nextest run --no-fail-fast --test-threads 1 --test e2e
 
+# Beside the real Alertmanager: the same steps, and every notification and answer compared
+alertmanager *filter:
+    WATCHBELL_E2E=1 cargo nextest run --no-fail-fast --test-threads 8 --test alertmanager {{ filter }}
+
 # Everything, as continuous integration runs it
 all:
     ./tests/run
