@@ -109,8 +109,24 @@ error: `route.routes[0].group_by`: `...` is all labels, expected no others besid
 "#);
     let rules = "inhibit_rules: [{ equal: [a] }]\nreceivers: { ops: { sinks: [] }, '': { sinks: [] }, nobody: }\n";
     let sources = "sources: { zabbix: { kind: zabbix, token: abcdef } }\n";
-    assert_snapshot!(super::said(&format!("notify_by: group\n{sources}{rules}{route}")), @"");
-    assert_snapshot!(said_of("notify_by: alerts"), @"");
+    assert_snapshot!(super::said(&format!("notify_by: group\n{sources}{rules}{route}")), @r#"
+warning: `inhibit_rules[0]` has no `source_matchers`, so every alert is meant
+  --> watchbell.yaml:3
+warning: `inhibit_rules[0]` has no `target_matchers`, so every alert is meant
+  --> watchbell.yaml:3
+error: `receivers.`: expected a name of 1 to 256 characters
+  --> watchbell.yaml:4
+error: `receivers.nobody.sinks`: expected at least one sink
+  --> watchbell.yaml:4
+error: `route.group_by`: the label `a` comes twice
+  --> watchbell.yaml:5
+error: `route.routes[0].group_by`: `...` is all labels, expected no others beside it
+  --> watchbell.yaml:5
+"#);
+    assert_snapshot!(said_of("notify_by: alerts"), @r#"
+error: `notify_by`: expected `incident` or `group`
+  --> watchbell.yaml:3
+"#);
 }
 
 #[test]
