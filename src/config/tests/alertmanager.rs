@@ -95,11 +95,38 @@ error: unknown time interval `nights` in `route.routes[0].active_time_intervals[
 #[test]
 fn groups_are_only_for_those_who_are_told_of_groups() {
     let route = "route: { receiver: ops, group_by: [a, a], routes: [{ group_by: ['...', b], matchers: [] }] }\n";
-    assert_snapshot!(said_of(route), @"");
+    assert_snapshot!(said_of(route), @r#"
+error: `route.group_by`: what belongs together is an incident here, expected no labels to group by
+  --> watchbell.yaml:3
+  hint: `notify_by: group` tells people of groups of alerts
+error: `route.group_by`: the label `a` comes twice
+  --> watchbell.yaml:3
+error: `route.routes[0].group_by`: what belongs together is an incident here, expected no labels to group by
+  --> watchbell.yaml:3
+  hint: `notify_by: group` tells people of groups of alerts
+error: `route.routes[0].group_by`: `...` is all labels, expected no others beside it
+  --> watchbell.yaml:3
+"#);
     let rules = "inhibit_rules: [{ equal: [a] }]\nreceivers: { ops: { sinks: [] }, '': { sinks: [] }, nobody: }\n";
     let sources = "sources: { zabbix: { kind: zabbix, token: abcdef } }\n";
-    assert_snapshot!(super::said(&format!("notify_by: group\n{sources}{rules}{route}")), @"");
-    assert_snapshot!(said_of("notify_by: alerts"), @"");
+    assert_snapshot!(super::said(&format!("notify_by: group\n{sources}{rules}{route}")), @r#"
+warning: `inhibit_rules[0]` has no `source_matchers`, so every alert is meant
+  --> watchbell.yaml:3
+warning: `inhibit_rules[0]` has no `target_matchers`, so every alert is meant
+  --> watchbell.yaml:3
+error: `receivers.`: expected a name of 1 to 256 characters
+  --> watchbell.yaml:4
+error: `receivers.nobody.sinks`: expected at least one sink
+  --> watchbell.yaml:4
+error: `route.group_by`: the label `a` comes twice
+  --> watchbell.yaml:5
+error: `route.routes[0].group_by`: `...` is all labels, expected no others beside it
+  --> watchbell.yaml:5
+"#);
+    assert_snapshot!(said_of("notify_by: alerts"), @r#"
+error: `notify_by`: expected `incident` or `group`
+  --> watchbell.yaml:3
+"#);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Times against the calendar, and against a slow reference that counts everything out.
+
 use super::*;
 use proptest::prelude::*;
 
