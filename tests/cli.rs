@@ -111,7 +111,7 @@ fn a_wrong_call_is_told_from_a_failure() {
 #[test]
 fn integrations_are_listed_and_documented() {
     let list = run(&["integrations"]);
-    assert!(list.starts_with("exit code 0\n--- stdout\nKIND    NAME          TITLE\n"), "{list}");
+    assert!(list.starts_with("exit code 0\n--- stdout\nKIND    NAME                     TITLE\n"), "{list}");
     assert!(list.ends_with("--- stderr\nnote: `watchbell integrations NAME` says how to set one up\n"), "{list}");
     let one = run(&["integrations", "nagios"]);
     assert!(one.starts_with("exit code 0\n--- stdout\n# nagios: Nagios Core and XI (notification command)\n"), "{one}");

@@ -303,7 +303,7 @@ pub(super) fn unknown_hint(word: &str, known: &[&str], what: &str) -> Option<Str
 
 /// Keys whose values are secrets by their name, in every integration; better one too many.
 pub(super) fn is_secret_key(key: &str) -> bool {
-    const WORDS: [&str; 6] = ["token", "tokens", "password", "passphrase", "secret", "secrets"];
+    const WORDS: [&str; 7] = ["credentials", "token", "tokens", "password", "passphrase", "secret", "secrets"];
     const ENDINGS: [&str; 6] = ["_token", "_tokens", "_password", "_secret", "webhook_url", "_key"];
     WORDS.contains(&key) || ENDINGS.iter().any(|ending| key.ends_with(ending))
 }

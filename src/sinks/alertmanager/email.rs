@@ -17,7 +17,7 @@ use super::template::{Template, Texts};
 use super::{Receiver, key_hash};
 use crate::error::{ConfigError, Secret, Table, read_table};
 use crate::model::GroupView;
-use crate::render::text;
+use crate::render::text::{self, Unit};
 
 pub const SPEC: SinkSpec = SinkSpec {
     name: "alertmanager_email",
@@ -97,6 +97,9 @@ struct Email {
 }
 
 const PORT_OF_TLS: u16 = 465;
+
+/// Bytes of one word in a header; a line may have 998 of them.
+const WORD_BYTES_MAX: usize = 900;
 
 /// Characters of the group's hash in a thread's name.
 const THREAD_HASH_CHARS: usize = 16;
@@ -222,7 +225,7 @@ impl Email {
         let mut builder = Message::builder().date(mail::date(attempt.now));
         let mut has_id = false;
         for (name, template) in &self.headers {
-            let value = text::one_line(&texts.text(template)?);
+            let value = header_line(&texts.text(template)?);
             has_id |= name.eq_ignore_ascii_case("Message-Id");
             builder = builder.raw_header(HeaderValue::new(name.clone(), value));
         }
@@ -257,6 +260,13 @@ impl Email {
         };
         format!("<alert-{}-{day}@alertmanager>", &hash[..THREAD_HASH_CHARS])
     }
+}
+
+/// A header's value. Lines are folded between words, and no server takes a line without an end.
+fn header_line(value: &str) -> String {
+    let line = text::one_line(value);
+    let words = line.split(' ').map(|word| text::clip(word, WORD_BYTES_MAX, Unit::Bytes));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn addresses(key: &str, text: &str) -> Result<Vec<Mailbox>, RenderError> {

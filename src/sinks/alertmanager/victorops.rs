@@ -14,7 +14,7 @@ pub const SPEC: SinkSpec = SinkSpec {
     name: "alertmanager_victorops",
     title: "`victorops_configs` of an alertmanager.yml",
     docs: DOCS,
-    example: "api_key: 558e7ebc-XXXX-4a1b\n\
+    example: "api_key: 558e7ebc-09a2-4a1b\n\
               api_url: https://alert.victorops.example/integrations/generic/20131114/alert/\n\
               routing_key: storage\n\
               custom_fields: { runbook: 'https://wiki.example/runbooks' }\n",
