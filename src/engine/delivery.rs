@@ -160,6 +160,9 @@ fn exhausted(state: &mut State, now: Timestamp, delivery: Delivery, reason: Stri
     if is_in_doubt {
         doubt(state, &delivery);
     }
+    if incident.is_group() {
+        dispatch::refused(state, &incident);
+    }
     redrive::note(state, &delivery);
     // Who stood in for its first life has been told.
     let stand_in = delivery.redriven.as_ref().and_then(|redriven| redriven.stand_in.clone());

@@ -36,7 +36,7 @@ use super::state::{State, fact};
 use super::system::SOURCE;
 
 /// An alert that a rule could inhibit waits this long for the one that does, which may stand in the next request.
-const INHIBITOR_WAIT: Span = Span::from_millis(500);
+const INHIBITOR_WAIT: Span = Span::from_millis(300);
 
 pub fn is_on(state: &State) -> bool {
     state.policy().notify_by == NotifyBy::Group
@@ -155,6 +155,13 @@ fn waits_for_inhibitor(state: &State, now: Timestamp, id: &IncidentId) -> Option
 pub fn delivered(state: &mut State, now: Timestamp, delivery: &Delivery) {
     log::note(state, now, delivery);
     let_go(state, &delivery.incident);
+}
+
+/// A receiver takes a notification not at all: at the group's next moment it is news once more.
+pub fn refused(state: &mut State, id: &IncidentId) {
+    if let Some(group) = state.book.group_mut(id) {
+        group.over.clear();
+    }
 }
 
 /// Lets go of what is over and told, and of the group once it is empty.

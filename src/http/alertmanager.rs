@@ -18,7 +18,7 @@ pub use status::*;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use serde_json::json;
 
@@ -57,16 +57,47 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// One of our own refusals in Alertmanager's shape; its status and headers stay.
+/// One of our own refusals in Alertmanager's shape; its status and headers stay, but where there is another one for it.
 pub fn in_their_shape(problem: Problem) -> Response {
-    let (code, message) = (problem.status().as_u16(), problem.detail().to_owned());
-    let mut response = problem.into_response();
-    let body = if code == 400 { json!(message) } else { json!({ "code": code, "message": message }) };
-    *response.body_mut() = axum::body::Body::from(body.to_string());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().remove(http::header::CONTENT_LENGTH);
+    let refusal = match (problem.status(), problem.field()) {
+        (StatusCode::BAD_REQUEST, Some((field, got, expected))) => refused_body(&problem, field, got, expected),
+        (status, _) => Refusal::Coded(status, status.as_u16(), problem.detail().to_owned()),
+    };
+    let headers = problem.into_response().headers().clone();
+    let mut response = refusal.into_response();
+    for (name, value) in headers.iter().filter(|(name, _)| **name != CONTENT_TYPE && **name != CONTENT_LENGTH) {
+        response.headers_mut().insert(name, value.clone());
+    }
     response
 }
+
+/// What is wrong with posted alerts: with an alert itself, with what its description demands, or with the JSON.
+fn refused_body(problem: &Problem, field: &str, got: &str, expected: &str) -> Refusal {
+    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+    if field.ends_with(".labels") && got == "nothing" {
+        let index = field.trim_start_matches('[').split(']').next().unwrap_or_default();
+        return Refusal::Coded(unprocessable, REQUIRED, format!("{index}.labels in body is required"));
+    }
+    if field == "body" && got == "nothing" {
+        return Refusal::Coded(unprocessable, REQUIRED, "alerts in body is required".to_owned());
+    }
+    if field.ends_with(".labels") && got == "no label" {
+        return Refusal::bad("at least one label pair required");
+    }
+    if field.ends_with(".endsAt") && expected.starts_with("a time not before") {
+        return Refusal::bad("start time must be before end time");
+    }
+    if problem.is_partly() {
+        return Refusal::bad(problem.detail());
+    }
+    let message = format!("parsing alerts body from \"\" failed, because {}", problem.detail());
+    Refusal::Coded(StatusCode::BAD_REQUEST, 400, message)
+}
+
+/// Codes of the checks that their description of the API makes.
+const WRONG_TYPE: u16 = 601;
+const REQUIRED: u16 = 602;
+const TOO_FEW: u16 = 612;
 
 fn json_answer(answer: &impl Serialize) -> Response {
     match serde_json::to_vec(answer) {

@@ -23,6 +23,9 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Seconds after which a sender may try again when the writer cannot keep up.
 const OVERLOAD_RETRY_AFTER_S: u64 = 1;
 
+/// Kind of the problem with a body of which some was taken.
+const PARTLY: &str = "partly-invalid-body";
+
 /// What the client is told instead of an answer. Boxed: it is the rare side of every result.
 #[derive(Debug)]
 pub struct Problem(Box<Refusal>);
@@ -80,6 +83,17 @@ impl Problem {
 
     pub fn detail(&self) -> &str {
         &self.0.body.detail
+    }
+
+    /// The field that does not fit, what came and what was expected.
+    pub fn field(&self) -> Option<(&str, &str, &str)> {
+        let body = &self.0.body;
+        Some((body.field.as_deref()?, body.got.as_deref()?, body.expected.as_deref()?))
+    }
+
+    /// The rest of the body was taken.
+    pub fn is_partly(&self) -> bool {
+        self.0.body.kind.ends_with(PARTLY)
     }
 
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -143,7 +157,7 @@ impl Problem {
             1 => format!("{first}; the other {taken} are taken"),
             _ => format!("{first}; and {} more; the other {taken} are taken", refused - 1),
         };
-        Self::new(StatusCode::BAD_REQUEST, "partly-invalid-body", title, detail).with_field(first)
+        Self::new(StatusCode::BAD_REQUEST, PARTLY, title, detail).with_field(first)
     }
 
     pub fn invalid_parameter(name: &str, got: &str, expected: impl Into<String>) -> Self {

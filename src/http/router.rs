@@ -215,13 +215,24 @@ fn too_low(by: &Principal, needed: Role) -> Problem {
     ))
 }
 
-async fn unknown_path(uri: Uri) -> Problem {
-    let path: String = uri.path().chars().take(200).collect();
-    Problem::not_found(format!("nothing is served at `{path}`; `/api/v1/openapi.json` lists all paths"))
+/// Their clients expect refusals in their shape.
+fn is_theirs(uri: &Uri) -> bool {
+    uri.path().contains("/api/v2/")
 }
 
-async fn unknown_method(method: Method, uri: Uri) -> Problem {
+async fn unknown_path(uri: Uri) -> Response {
+    let path: String = uri.path().chars().take(200).collect();
+    if is_theirs(&uri) {
+        return alertmanager::in_their_shape(Problem::not_found(format!("path {path} was not found")));
+    }
+    let detail = format!("nothing is served at `{path}`; `/api/v1/openapi.json` lists all paths");
+    Problem::not_found(detail).into_response()
+}
+
+async fn unknown_method(method: Method, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(200).collect();
     let method: String = method.as_str().chars().take(20).collect();
-    Problem::method_not_allowed(format!("`{path}` does not answer {method}; the header `Allow` lists what it answers"))
+    let detail = format!("`{path}` does not answer {method}; the header `Allow` lists what it answers");
+    let problem = Problem::method_not_allowed(detail);
+    if is_theirs(&uri) { alertmanager::in_their_shape(problem) } else { problem.into_response() }
 }

@@ -53,6 +53,11 @@ impl Matcher {
         }
     }
 
+    /// It asks for a label that is empty or absent. One that is negative never counts as such, as in Alertmanager.
+    pub fn is_for_nothing(&self) -> bool {
+        matches!(self.operator, Operator::Equal | Operator::Regex(_)) && self.is_match(None)
+    }
+
     pub fn is_match(&self, actual: Option<&str>) -> bool {
         let actual = actual.unwrap_or("");
         match &self.operator {

@@ -146,14 +146,16 @@ fn as_sink(integration: &Integration, own: Node, path: &str, problems: &mut Prob
         ("allow_private".to_owned(), at(Value::Boolean(true))),
         ("send_resolved".to_owned(), at(Value::Boolean(is_told))),
     ];
-    if let Some(timeout) = timeout(&own, path, problems) {
-        let place = own.place_of("timeout").clone();
-        entries.push(("timeout".to_owned(), Node { place, value: Value::Text(timeout.to_string()) }));
-    }
+    let timeout = timeout(&own, path, problems).unwrap_or(TIMEOUT);
+    let place = own.place_of("timeout").clone();
+    entries.push(("timeout".to_owned(), Node { place, value: Value::Text(timeout.to_string()) }));
     let (_, rest) = own.split(&["send_resolved", "timeout"]);
     entries.extend(rest.entries().iter().cloned());
     at(Value::Map(entries))
 }
+
+/// Of a request, where the file gives none: as long as Alertmanager tries at least.
+const TIMEOUT: Span = Span::from_secs(10);
 
 /// Within what a sink of ours takes; `0s` is none, and so the usual one.
 fn timeout(node: &Node, path: &str, problems: &mut Problems) -> Option<Span> {

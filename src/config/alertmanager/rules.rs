@@ -150,7 +150,9 @@ fn matchers(node: &Node, path: &str, keys: [&str; 3], problems: &mut Problems) -
                 problems.error(&node.place, &path, message).hint = Some(format!("`{list}` takes any name, in quotes"));
                 continue;
             }
-            match Matcher::new(name.clone(), operator, node.text().unwrap_or_default().to_owned()) {
+            let value = node.text().unwrap_or_default();
+            match Matcher::new(name.clone(), operator, value.to_owned()) {
+                Ok(_) if operator == "=~" => matchers.extend(anchored(name, value)),
                 Ok(matcher) => matchers.push(matcher),
                 Err(error) => {
                     problems.error(&node.place, &path, format!("`{path}`: {error}"));
@@ -170,6 +172,11 @@ fn matchers(node: &Node, path: &str, keys: [&str; 3], problems: &mut Problems) -
     let rank = |matcher: &Matcher| ["=", "!=", "=~", "!~"].iter().position(|operator| *operator == matcher.operator());
     matchers.sort_by(|a, b| (&a.name, &a.value, rank(a)).cmp(&(&b.name, &b.value, rank(b))));
     matchers
+}
+
+/// As Alertmanager shows it in the key of a group.
+fn anchored(name: &str, pattern: &str) -> Option<Matcher> {
+    Matcher::new(name.to_owned(), "=~", format!("^(?:{pattern})$")).ok()
 }
 
 fn is_classic_name(name: &str) -> bool {

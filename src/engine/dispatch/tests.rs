@@ -313,13 +313,13 @@ fn an_inhibitor_in_the_next_request_is_waited_for() {
         with_rule(),
         |w| {
             w.fire("y site=1");
-            w.pass(Span::from_millis(300));
+            w.pass(Span::from_millis(200));
             w.fire("router site=1");
             w.pass(Span::from_secs(10));
             w.resolve("router site=1");
             w.pass(Span::from_secs(4));
         },
-        &["0.5 ops/a: +router", "12.5 ops/a: -router +y"],
+        &["0.3 ops/a: +router", "12.3 ops/a: -router +y"],
     );
 }
 
@@ -336,7 +336,7 @@ fn one_on_both_sides_of_a_rule_is_inhibited_by_others_only() {
             w.resolve("x site=1");
             w.pass(Span::from_secs(3));
         },
-        &["0.5 ops/a: +x", "6.5 ops/a: +router"],
+        &["0.3 ops/a: +x", "6.3 ops/a: +router"],
     );
 }
 

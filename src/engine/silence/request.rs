@@ -10,7 +10,7 @@ use crate::engine::state::State;
 use crate::engine::timeline;
 use crate::model::silence::{Silence, SilenceDraft, SilenceState};
 use crate::model::timeline::TimelineKind;
-use crate::model::{Fingerprint, Span, Timestamp};
+use crate::model::{Fingerprint, Matcher, Span, Timestamp};
 
 use super::recheck;
 
@@ -51,7 +51,7 @@ pub fn put(state: &mut State, now: Timestamp, by: &Principal, draft: SilenceDraf
 /// The silence that is asked for, as yet without an id.
 fn read(state: &State, now: Timestamp, by: &Principal, draft: SilenceDraft) -> Result<Silence, String> {
     let (starts_at, ends_at) = (state.own_time(draft.starts_at), state.own_time(draft.ends_at));
-    if draft.matchers.iter().all(|matcher| matcher.is_match(None)) {
+    if draft.matchers.iter().all(Matcher::is_for_nothing) {
         let got = if draft.matchers.is_empty() { "none".to_owned() } else { format!("`{}`", text_of(&draft)) };
         return Err(format!("`matchers`: got {got}, expected at least one that does not match an empty value"));
     }
@@ -218,7 +218,7 @@ fn over(state: &mut State, now: Timestamp, by: &str, silence: Silence) {
         return;
     }
     say(state, now, by, format!("silence {} by {} has ended: {by} ended it", silence.id, silence.created_by));
-    super::finish(state, now, silence);
+    super::finish(state, now, Silence { updated_at: now, ..silence });
 }
 
 fn say(state: &mut State, now: Timestamp, by: &str, text: String) {

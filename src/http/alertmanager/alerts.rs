@@ -126,6 +126,7 @@ pub async fn groups(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, R
             .into_iter()
             .filter(|listed| wanted.state(listed))
             .map(|mut listed| {
+                listed.receivers.retain(|name| wanted.receiver(name));
                 listed.receivers.sort();
                 (listed.alert.number, listed)
             })

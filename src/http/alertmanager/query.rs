@@ -48,9 +48,12 @@ impl Parameters {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// `filter`, which may come several times.
+    /// `filter`, which may come several times, one matcher each.
     pub fn filter(&self) -> Result<Vec<Matcher>, Refusal> {
-        let read = |text: &str| text.parse().map_err(|_| Refusal::bad(format!("bad matcher format: {text}")));
+        let read = |text: &str| match Matcher::parse_all(text).as_deref() {
+            Ok([one]) => Ok(one.clone()),
+            _ => Err(Refusal::bad(format!("bad matcher format: {text}"))),
+        };
         self.all("filter").map(read).collect()
     }
 }

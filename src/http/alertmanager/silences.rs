@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::query::Parameters;
-use super::{Refusal, json_answer};
+use super::{REQUIRED, Refusal, TOO_FEW, WRONG_TYPE, json_answer};
 use crate::engine::input::{Command, Input, Principal, Reply};
 use crate::http::{App, body};
 use crate::model::silence::{Silence, SilenceDraft, SilenceState};
@@ -224,7 +224,7 @@ fn draft(posted: Posted, now: Timestamp) -> Result<SilenceDraft, Refusal> {
     if ends_at < now {
         return Err(Refusal::bad("Failed to create silence: end time can't be in the past"));
     }
-    if matchers.iter().all(|matcher| matcher.is_match(None)) {
+    if matchers.iter().all(Matcher::is_for_nothing) {
         return Err(Refusal::bad("silence invalid: at least one matcher must not match the empty string"));
     }
     let id = id.filter(|id| !id.is_empty());
@@ -256,11 +256,6 @@ fn matcher(at: usize, posted: PostedMatcher) -> Result<Matcher, Refusal> {
     Matcher::new(name, operator, value)
         .map_err(|error| Refusal::bad(format!("silence invalid: invalid label matcher {at}: {error}")))
 }
-
-/// Codes of the checks that their description of the API makes.
-const REQUIRED: u16 = 602;
-const TOO_FEW: u16 = 612;
-const WRONG_TYPE: u16 = 601;
 
 /// Eight, four, four, four and twelve hexadecimal digits.
 fn uuid(text: String) -> Result<String, Refusal> {
