@@ -107,7 +107,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     let service = state.texts.share_some(event.service.as_deref());
     let url = state.texts.share_some(event.url.as_deref());
     let own_time = state.own_time(event.at);
-    // In an Alertmanager's place an end is an end, however long ago it is said to be.
+    // In an Alertmanager's place, where an end is an end, however long ago it is said to be.
     let takes_any_end = dispatch::is_on(state);
     // The caller has found it under this number.
     let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };
@@ -133,7 +133,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         (false, true) if is_stale_firing(alert, &event) => ChangeKind::Repeated,
         (false, true) => {
             alert.status = AlertStatus::Firing;
-            alert.started_at = event.at;
+            // There, one that began before the last end goes on with the firing before it.
+            let goes_on = takes_any_end && alert.ended_at.is_some_and(|end| event.at < end);
+            alert.started_at = if goes_on { alert.started_at.min(event.at) } else { event.at };
             alert.fired_at = now;
             alert.resolved_at = None;
             alert.ended_at = None;

@@ -18,6 +18,7 @@ mod log;
 mod tree;
 mod view;
 
+use book::Known;
 pub use book::{AlertGroup, Book};
 pub use flush::muted_by;
 pub use log::{Told, restore as restore_told};
@@ -206,6 +207,9 @@ pub(super) fn rebuild(state: &mut State, now: Timestamp) {
     }
     let groups: Vec<IncidentId> = state.book.groups().map(|group| group.id).collect();
     for id in groups {
+        if known.get(&id).is_some_and(Known::is_here) {
+            remember(state, &id);
+        }
         schedule(state, &id);
     }
     for gone in known.keys().filter(|id| state.book.group(id).is_none()).copied().collect::<Vec<_>>() {

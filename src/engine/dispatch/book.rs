@@ -225,6 +225,10 @@ impl Book {
         let mut candidates = (0..).map(|attempt| known.get(&id_of(&route_id, labels, attempt)));
         let known = candidates.find(|known| known.is_none_or(|known| known.is(&route_id, labels)))??;
         let group = match known {
+            // Another policy: what it changes is to be seen at once.
+            Known::Here(group) if group.flushed_at.is_some() => {
+                AlertGroup { route, alerts: BTreeSet::new(), first_at: now, flush_at: now, ..group.clone() }
+            }
             Known::Here(group) => AlertGroup { route, alerts: BTreeSet::new(), ..group.clone() },
             Known::Stored(record) => {
                 let flush_at = next_after(record.first_at, interval, now);
@@ -263,6 +267,10 @@ pub enum Known {
 }
 
 impl Known {
+    pub const fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
     fn is(&self, route: &str, labels: &Labels) -> bool {
         match self {
             Self::Here(group) => group.route_id == route && group.labels == *labels,
