@@ -5,6 +5,7 @@ mod amtool;
 mod bad_requests;
 mod grouping;
 mod inhibition;
+mod integrations;
 mod payload;
 mod prometheus;
 mod queries;
