@@ -6,6 +6,7 @@ mod bad_requests;
 mod grouping;
 mod inhibition;
 mod integrations;
+mod mail;
 mod payload;
 mod prometheus;
 mod queries;
