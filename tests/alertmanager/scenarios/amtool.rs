@@ -150,7 +150,7 @@ async fn alerts_are_added_and_queried() {
     ] {
         same(&lab, words).await;
     }
-    lab.agree(&["chat: +a", "mail: +a", "page: +Old"]);
+    lab.agree(&["chat: +a", "mail: +a", "page: +Old"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +161,7 @@ async fn an_alert_added_with_its_end_is_told_and_resolved() {
     same(&lab, &["alert", "add", "DiskFull", "instance=a", &start, &end, "--generator-url=http://p.example/"]).await;
     lab.at(4.5).await;
     same(&lab, &["alert", "query", "-o", "json"]).await;
-    lab.agree(&["page: +a | -a"]);
+    lab.agree(&["page: +a | -a"]).await;
 }
 
 /// Both ids that a call printed.
@@ -212,7 +212,7 @@ async fn silences_are_added_changed_and_expired() {
     same(&lab, &["silence", "query", "--expired"]).await;
     same(&lab, &["silence", "query", "--expired", "--within=1h", "-o", "json"]).await;
     same(&lab, &["silence", "query", "-o", "json"]).await;
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -231,7 +231,7 @@ async fn silences_are_imported() {
     same(&lab, &["silence", "import", "--worker=1", "--force", "silences.json"]).await;
     same(&lab, &["silence", "query", "DiskFull", "-o", "simple"]).await;
     same(&lab, &["silence", "import", "broken.json"]).await;
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 /// The configuration that `amtool config show` shows, also in the file [`SHOWN`].
@@ -270,7 +270,7 @@ async fn the_tree_of_routes_is_shown_and_tested() {
     ] {
         same(&lab, words).await;
     }
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -286,7 +286,7 @@ async fn the_configuration_that_is_shown_is_the_one_that_was_given() {
             lab.object(&format!("{} shows another configuration: {lost}\n{}", side.name(), shown));
         }
     }
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 /// What the file says and what is shown does not; defaults may be added, and URLs are secrets since 0.26.

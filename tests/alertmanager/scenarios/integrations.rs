@@ -27,7 +27,7 @@ receivers: [ {{ name: all, {integration} }} ]
     lab.at(4.0).await;
     lab.post(&[one("b").label("zone", "2").ends(3.8)]).await;
     lab.at(6.0).await;
-    lab.agree(expected);
+    lab.agree(expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,7 +77,7 @@ async fn opsgenie() {
     // The alias in the path of the end is the hash of the group's key.
     let alias = "cc9772a1ec901d26ef71dae861793e4d08979fa5030a3f0a5f3ba549f1f2d0b6";
     let end = format!("opsgenie/v2/alerts/{alias}/close: told");
-    lab.agree(&["opsgenie/v2/alerts: told", &end]);
+    lab.agree(&["opsgenie/v2/alerts: told", &end]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -48,7 +48,7 @@ receivers: [ {{ name: mail, email_configs: [ {{ to: "ops@example.org, eva@exampl
             }
         }
     }
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 /// Recipients, headers and bodies by name.
@@ -60,7 +60,8 @@ fn content(mail: &Mail) -> BTreeMap<String, String> {
     let kind = mail.header("Content-Type").unwrap_or_default();
     let boundary = kind.split("boundary=").nth(1).unwrap_or_default().trim_matches('"');
     assert!(!boundary.is_empty(), "expected a multipart, got `{kind}`");
-    let parts = mail.text.split(&format!("--{boundary}")).skip(1);
+    let boundary = format!("--{boundary}");
+    let parts = mail.text.split(boundary.as_str()).skip(1);
     for part in parts.take_while(|part| !part.starts_with("--")) {
         if let Some((head, body)) = part.split_once("\r\n\r\n") {
             let kind = if head.contains("text/html") { "the HTML" } else { "the text" };
