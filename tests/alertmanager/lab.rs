@@ -6,15 +6,17 @@
 //! let Some(mut lab) = Lab::start(CONFIGURATION).await else { return };
 //! lab.post(&[alert("a")]).await;
 //! lab.at(3.0).await;
-//! lab.agree(&["page: +a"]);
+//! lab.agree(&["page: +a"]).await;
 //! ```
 
 use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -33,6 +35,12 @@ const SECONDS_APART_MAX: f64 = 0.7;
 const MOMENTS_WITHIN: Duration = Duration::from_millis(1_500);
 /// Between two looks of how late the machine is.
 const LATE_LOOK: Duration = Duration::from_millis(20);
+/// What is not told so much later was not told.
+const LATE_AT_MOST: Duration = Duration::from_secs(2);
+/// Between two looks of how long the disk takes.
+const DISK_LOOK: Duration = Duration::from_millis(250);
+/// Watchbell tells nothing before it has written it down: the alert, the decision, the attempt.
+const WRITES: u32 = 3;
 
 pub struct Lab {
     pub reference: Side,
@@ -83,7 +91,7 @@ impl Lab {
             epoch: jiff::Timestamp::now(),
             exact_starts: Cell::new(true),
             found: RefCell::default(),
-            lateness: Lateness::watch(),
+            lateness: Lateness::watch(directory.path()),
             _directory: directory,
         })
     }
@@ -204,8 +212,8 @@ impl Lab {
     }
 
     /// Alertmanager told exactly this (see [`lines`]), and we told the same at the same moments.
-    #[track_caller]
-    pub fn agree(self, expected: &[&str]) {
+    pub async fn agree(self, expected: &[&str]) {
+        self.settle().await;
         let verdict = self.verdict(expected);
         assert!(verdict.is_empty(), "{verdict}");
     }
@@ -225,7 +233,6 @@ impl Lab {
     }
 
     /// Where we must differ, and why. `theirs` is what Alertmanager tells where that is sure.
-    #[track_caller]
     pub fn differ(self, why: &str, theirs_expected: Option<&[&str]>, ours_expected: &[&str]) {
         let (theirs, ours) = self.heard();
         println!("{why}\n  Alertmanager told {:?}\n  {} told {:?}", lines(&theirs), self.ours.name(), lines(&ours));
@@ -266,6 +273,19 @@ impl Lab {
         }
     }
 
+    /// Waits a little when we have told less than they: late is not the same as never.
+    async fn settle(&self) {
+        let end = Instant::now() + LATE_AT_MOST;
+        let count = |heard: &Heard| heard.values().map(Vec::len).sum::<usize>();
+        while Instant::now() < end {
+            let (theirs, ours) = self.heard();
+            if count(&ours) >= count(&theirs) {
+                return;
+            }
+            tokio::time::sleep(LATE_LOOK).await;
+        }
+    }
+
     fn heard(&self) -> (Heard, Heard) {
         let of = |side: &Side| heard(&side.receiver.requests(), self.began);
         (of(&self.reference), of(&self.ours))
@@ -294,34 +314,71 @@ fn matcher([name, operator, value]: &[&str; 3]) -> Value {
     json!({"name": name, "value": value, "isRegex": is_regex, "isEqual": !operator.starts_with('!')})
 }
 
-/// How late this process was woken at worst: both programs were that late too.
+/// How late this process was woken at worst, and how long the disk took at worst: the programs were that late
+/// too.
 struct Lateness {
-    worst_us: Arc<AtomicU64>,
-    watch: JoinHandle<()>,
+    worst: Arc<Mutex<Worst>>,
+    watches: [JoinHandle<()>; 2],
+}
+
+#[derive(Default)]
+struct Worst {
+    waking: Duration,
+    writing: Duration,
 }
 
 impl Lateness {
-    fn watch() -> Self {
-        let worst_us = Arc::new(AtomicU64::new(0));
-        let worst = Arc::clone(&worst_us);
-        let watch = tokio::spawn(async move {
-            loop {
-                let before = Instant::now();
-                tokio::time::sleep(LATE_LOOK).await;
-                let late = before.elapsed().saturating_sub(LATE_LOOK);
-                worst.fetch_max(late.as_micros() as u64, Ordering::Relaxed);
+    /// Writes into this directory.
+    fn watch(directory: &Path) -> Self {
+        let worst = Arc::new(Mutex::new(Worst::default()));
+        let waking = tokio::spawn({
+            let worst = Arc::clone(&worst);
+            async move {
+                loop {
+                    let before = Instant::now();
+                    tokio::time::sleep(LATE_LOOK).await;
+                    let late = before.elapsed().saturating_sub(LATE_LOOK);
+                    let mut worst = worst.lock();
+                    worst.waking = worst.waking.max(late);
+                }
             }
         });
-        Self { worst_us, watch }
+        let writing = tokio::spawn({
+            let worst = Arc::clone(&worst);
+            let path = directory.join("written");
+            async move {
+                loop {
+                    let before = Instant::now();
+                    let path = path.clone();
+                    let written = tokio::task::spawn_blocking(move || write_through(&path)).await;
+                    // The folder goes when the scenario is over.
+                    let Ok(Ok(())) = written else { return };
+                    let took = before.elapsed();
+                    {
+                        let mut worst = worst.lock();
+                        worst.writing = worst.writing.max(took);
+                    }
+                    tokio::time::sleep(DISK_LOOK).await;
+                }
+            }
+        });
+        Self { worst, watches: [waking, writing] }
     }
 
     fn seconds(&self) -> f64 {
-        Duration::from_micros(self.worst_us.load(Ordering::Relaxed)).as_secs_f64()
+        let worst = self.worst.lock();
+        (worst.waking + worst.writing * WRITES).as_secs_f64()
     }
+}
+
+fn write_through(path: &Path) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(b"written")?;
+    file.sync_all()
 }
 
 impl Drop for Lateness {
     fn drop(&mut self) {
-        self.watch.abort();
+        self.watches.iter().for_each(JoinHandle::abort);
     }
 }

@@ -29,3 +29,5 @@ mod program;
 mod receiver;
 mod scenarios;
 mod side;
+#[path = "../support/smtp.rs"]
+mod smtp;

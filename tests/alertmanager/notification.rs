@@ -16,8 +16,12 @@ pub struct Notification {
 }
 
 impl Notification {
-    /// `+a +b -c`: a and b fire, c is resolved. A refusal is part of it.
+    /// `+a +b -c`: a and b fire, c is resolved; `told` when the body has no list of alerts. A refusal is part
+    /// of it.
     pub fn line(&self) -> String {
+        if self.body["alerts"].is_null() {
+            return "told".to_owned();
+        }
         let alerts = self.body["alerts"].as_array().map(Vec::as_slice).unwrap_or_default();
         let mut line: Vec<String> = alerts.iter().map(mark).collect();
         if let Answer::Status(status @ 400..) = self.answer {

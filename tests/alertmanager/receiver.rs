@@ -45,6 +45,10 @@ pub struct Request {
     pub answer: Answer,
 }
 
+/// What a taken message is answered: Slack says this, and nobody else minds it but Telegram.
+const TAKEN: &str = "ok";
+const TAKEN_BY_TELEGRAM: &str = r#"{"ok":true,"result":{"message_id":1,"date":1,"chat":{"id":7,"type":"group"}}}"#;
+
 #[derive(Default)]
 struct Shared {
     answers: BTreeMap<String, Answer>,
@@ -92,6 +96,7 @@ impl Drop for Receiver {
 }
 
 async fn take(State(shared): State<Arc<Mutex<Shared>>>, uri: Uri, body: Bytes) -> Response {
+    let taken = if uri.path().starts_with("/telegram") { TAKEN_BY_TELEGRAM } else { TAKEN };
     let answer = {
         let mut shared = shared.lock();
         let hook = uri.path().trim_start_matches('/').to_owned();
@@ -101,11 +106,12 @@ async fn take(State(shared): State<Arc<Mutex<Shared>>>, uri: Uri, body: Bytes) -
         answer
     };
     match answer {
+        Answer::Status(200) => taken.into_response(),
         Answer::Status(code) => StatusCode::from_u16(code).expect("a status of a test").into_response(),
         Answer::Hang => std::future::pending().await,
         Answer::Slow(span) => {
             tokio::time::sleep(span).await;
-            StatusCode::OK.into_response()
+            taken.into_response()
         }
     }
 }

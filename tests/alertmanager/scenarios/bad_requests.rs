@@ -86,7 +86,7 @@ async fn wrong_requests_are_answered_alike() {
             lab.object(&format!("{method} {path} {body}\n{lines}"));
         }
     }
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 /// Status and kinds of values, without the words.

@@ -11,7 +11,7 @@ async fn group_wait() {
     lab.at(0.5).await;
     lab.same_state().await;
     lab.at(2.0).await;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,7 +22,7 @@ async fn an_alert_is_added_and_told_after_the_group_interval() {
     lab.post(&[alert("b").starts(1.8)]).await;
     lab.at(4.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +a | +a +b"]);
+    lab.agree(&["page: +a | +a +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +32,7 @@ async fn an_alert_is_added_before_the_first_flush() {
     lab.at(0.4).await;
     lab.post(&[alert("a").starts(0.3)]).await;
     lab.at(4.0).await;
-    lab.agree(&["page: +a +b"]);
+    lab.agree(&["page: +a +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,7 +45,7 @@ async fn several_groups_by_label() {
     lab.same_state().await;
     lab.at(2.0).await;
     // The group without the label comes last: a longer list of labels does not come before a shorter one.
-    lab.agree(&["page: +a", "page: +b +c", "page: +d"]);
+    lab.agree(&["page: +a", "page: +b +c", "page: +d"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,7 +55,7 @@ async fn groups_by_all_labels() {
     lab.post(&[alert("a"), alert("b"), alert("b").label("zone", "1")]).await;
     lab.at(2.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +a", "page: +b", "page: +b"]);
+    lab.agree(&["page: +a", "page: +b", "page: +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +65,7 @@ async fn no_grouping_is_one_group() {
     lab.post(&[alert("b").label("alertname", "CpuHot"), alert("a")]).await;
     lab.at(2.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +a +b"]);
+    lab.agree(&["page: +a +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +75,7 @@ async fn repeat_interval() {
     lab.post(&[alert("a")]).await;
     lab.at(10.0).await;
     // Told again at the first flush after three seconds, which comes four seconds later.
-    lab.agree(&["page: +a | +a | +a"]);
+    lab.agree(&["page: +a | +a | +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,7 +86,7 @@ async fn a_change_starts_the_repeat_interval_anew() {
     lab.at(2.0).await;
     lab.post(&[alert("b").starts(1.9)]).await;
     lab.at(6.0).await;
-    lab.agree(&["page: +a | +a +b"]);
+    lab.agree(&["page: +a | +a +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,7 +98,7 @@ async fn duplicates_are_told_once() {
     }
     lab.at(6.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -109,7 +109,7 @@ async fn an_old_alert_does_not_wait() {
     lab.at(1.0).await;
     lab.post(&[alert("b").starts(0.8)]).await;
     lab.at(4.0).await;
-    lab.agree(&["page: +a | +a +b"]);
+    lab.agree(&["page: +a | +a +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,7 +122,7 @@ async fn an_old_alert_joins_a_group_that_waits() {
     lab.at(3.5).await;
     // 0.25 ends the wait at once, 0.34 only looks at the alert that makes the group: 1.5 seconds apart.
     lab.patience = 1.5;
-    lab.agree(&["page: +a +b"]);
+    lab.agree(&["page: +a +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,5 +136,5 @@ async fn each_group_has_its_own_clock() {
     lab.post(&[alert("b").starts(2.4), other("y").starts(2.4)]).await;
     lab.at(5.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +x | +x +y", "page: +a | +a +b"]);
+    lab.agree(&["page: +x | +x +y", "page: +a | +a +b"]).await;
 }

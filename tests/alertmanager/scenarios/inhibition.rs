@@ -28,7 +28,7 @@ async fn the_source_comes_first() {
     lab.post(&[target("a").label("cluster", "red"), target("b").label("cluster", "blue")]).await;
     lab.at(2.3).await;
     lab.same_state().await;
-    lab.agree(&["page: +b", "page: +s"]);
+    lab.agree(&["page: +b", "page: +s"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,7 +37,7 @@ async fn the_target_comes_first_in_the_same_request() {
     lab.post(&[target("a").label("cluster", "red"), source("s").label("cluster", "red")]).await;
     lab.at(2.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +s"]);
+    lab.agree(&["page: +s"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,7 +51,7 @@ async fn the_source_comes_after_the_target_was_told() {
     // The end of an inhibited alert is inhibited too.
     lab.post(&[target("a").ends(3.8)]).await;
     lab.at(6.0).await;
-    lab.agree(&["page: +a", "page: +s"]);
+    lab.agree(&["page: +a", "page: +s"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +63,7 @@ async fn the_source_ends_and_the_target_is_told() {
     lab.same_state().await;
     lab.at(4.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +a", "page: +s | -s"]);
+    lab.agree(&["page: +a", "page: +s | -s"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +72,7 @@ async fn the_source_ends_by_time() {
     lab.post(&[source("s").ends(2.0), target("a")]).await;
     lab.at(4.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +a", "page: +s | -s"]);
+    lab.agree(&["page: +a", "page: +s | -s"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +81,7 @@ async fn equal_labels_that_both_lack_are_equal() {
     lab.post(&[source("s").label("rack", "7"), target("a").label("rack", "7"), target("b")]).await;
     lab.at(2.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +b", "page: +s"]);
+    lab.agree(&["page: +b", "page: +s"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,7 +91,7 @@ async fn an_alert_that_is_source_and_target_is_not_inhibited_by_its_like() {
     lab.post(&[source("s"), source("t"), target("a")]).await;
     lab.at(2.0).await;
     // Which of the two sources the API names is chance, so it is not asked.
-    lab.agree(&["page: +s +t"]);
+    lab.agree(&["page: +s +t"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,7 +101,7 @@ async fn a_silenced_source_still_inhibits() {
     lab.post(&[source("s"), target("a")]).await;
     lab.at(2.0).await;
     lab.same_state().await;
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,5 +113,5 @@ async fn source_match_and_target_match_re() {
     lab.post(&[source("s"), target("a"), alert("b").label("severity", "info")]).await;
     lab.at(2.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +b", "page: +s"]);
+    lab.agree(&["page: +b", "page: +s"]).await;
 }

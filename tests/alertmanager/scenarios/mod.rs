@@ -5,6 +5,8 @@ mod amtool;
 mod bad_requests;
 mod grouping;
 mod inhibition;
+mod integrations;
+mod mail;
 mod payload;
 mod prometheus;
 mod queries;

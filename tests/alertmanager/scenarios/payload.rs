@@ -21,7 +21,7 @@ async fn what_alerts_have_in_common() {
     lab.same_state().await;
     lab.at(2.0).await;
     // In the order of `job`, then `instance`.
-    lab.agree(&["page: +b +a"]);
+    lab.agree(&["page: +b +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +34,7 @@ async fn changed_annotations_are_not_told_by_themselves() {
     lab.at(4.0).await;
     lab.post(&[alert("b").starts(3.9)]).await;
     lab.at(6.0).await;
-    lab.agree(&["page: +a | +a +b"]);
+    lab.agree(&["page: +a | +a +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,7 +47,7 @@ async fn max_alerts_truncates() {
     lab.at(4.0).await;
     lab.post(&[alert("c").ends(3.5), alert("d").ends(3.5)]).await;
     lab.at(6.0).await;
-    lab.agree(&["page: +a +b | -a +b | +b -c"]);
+    lab.agree(&["page: +a +b | -a +b | +b -c"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,5 +57,5 @@ async fn a_group_label_that_some_alerts_lack() {
     lab.post(&[alert("a"), alert("b").label("cluster", ""), alert("c").label("cluster", "red")]).await;
     lab.at(2.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +c", "page: +a +b"]);
+    lab.agree(&["page: +c", "page: +a +b"]).await;
 }

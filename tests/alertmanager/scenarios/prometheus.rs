@@ -49,7 +49,7 @@ async fn prometheus_sends_to_both() {
     lab.same("/api/v2/alerts").await;
     // It repeats every second that it is over, for a quarter of an hour; nobody is told again.
     tokio::time::sleep(Duration::from_secs(7)).await;
-    lab.agree(&["page: +a +b | -a -b"]);
+    lab.agree(&["page: +a +b | -a -b"]).await;
 }
 
 /// Two disks, full or not.

@@ -93,7 +93,7 @@ async fn every_query_is_answered_alike() {
         }
     }
     // The alerts of `db` are silenced or inhibited.
-    lab.agree(&["page: +c", "page: +s", "page-2: +b"]);
+    lab.agree(&["page: +c", "page: +s", "page-2: +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,7 +112,7 @@ async fn the_status_has_the_same_shape() {
         }
     }
     lab.same_replies("GET /api/v2/status", &theirs, &ours);
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,5 +155,5 @@ async fn silences_are_changed() {
         lab.same_replies(&format!("GET /api/v2/silence/…, {what}"), &theirs, &ours);
         ids = new;
     }
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }

@@ -19,7 +19,7 @@ async fn reload_with_another_receiver() {
     lab.same("/api/v2/receivers").await;
     lab.at(4.0).await;
     // For the other receiver it is news, and old enough not to wait.
-    lab.agree(&["mail: +a", "page: +a"]);
+    lab.agree(&["mail: +a", "page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +32,7 @@ async fn reload_without_a_change_repeats_nothing() {
     lab.same_state().await;
     lab.post(&[alert("a")]).await;
     lab.at(5.0).await;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +43,7 @@ async fn reload_with_a_mistake_changes_nothing() {
     lab.same("/api/v2/receivers").await;
     lab.post(&[alert("a")]).await;
     lab.at(2.5).await;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +56,7 @@ async fn reload_during_the_group_wait() {
     lab.at(5.0).await;
     // Their wait begins anew with a reload, so they tell at 3; ours need not.
     lab.patience = 1.0;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,7 +74,7 @@ async fn stopped_and_started_after_the_page() {
     lab.at(9.0).await;
     // The flushes of both count from moments of their own after the start.
     lab.patience = 2.0;
-    lab.agree(&["page: +a | -a"]);
+    lab.agree(&["page: +a | -a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +88,7 @@ async fn stopped_and_started_with_silences() {
     lab.same("/api/v2/silences").await;
     lab.post(&[alert("a").starts(3.9), alert("b").starts(3.9)]).await;
     lab.at(6.0).await;
-    lab.agree(&["page: +b"]);
+    lab.agree(&["page: +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,7 +29,7 @@ async fn check(routes: &str, alerts: &[Alert], expected: &[&str]) {
     lab.same_state().await;
     lab.same("/api/v2/receivers").await;
     lab.at(2.0).await;
-    lab.agree(expected);
+    lab.agree(expected).await;
 }
 
 fn team(instance: &str, team: &str) -> Alert {
@@ -68,7 +68,7 @@ async fn a_child_route_has_its_own_times() {
     let Some(lab) = Lab::start(&with_routes(routes)).await else { return };
     lab.post(&[team("a", "db"), team("b", "web"), team("c", "net")]).await;
     lab.at(3.5).await;
-    lab.agree(&["chat: +b", "mail: +a", "page: +c"]);
+    lab.agree(&["chat: +b", "mail: +a", "page: +c"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +129,7 @@ receivers:
     lab.at(2.0).await;
     lab.post(&[alert("a").ends(1.5)]).await;
     lab.at(4.0).await;
-    lab.agree(&["first: +a | -a", "second: +a"]);
+    lab.agree(&["first: +a | -a", "second: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

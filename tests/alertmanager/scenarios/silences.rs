@@ -17,7 +17,7 @@ async fn silenced_before_it_fires() {
     lab.at(2.3).await;
     lab.same_state().await;
     lab.at(4.0).await;
-    lab.agree(&[]);
+    lab.agree(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +32,7 @@ async fn silenced_after_the_page_and_expired_by_a_person() {
     lab.at(6.0).await;
     lab.same_state().await;
     // It was told before, so nobody hears it again.
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,7 +42,7 @@ async fn a_silence_ends_by_itself_while_the_alert_fires() {
     lab.post(&[alert("a")]).await;
     lab.at(4.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +56,7 @@ async fn a_silence_that_begins_later() {
     lab.post(&[alert("b").starts(2.1)]).await;
     lab.at(4.0).await;
     lab.same_state().await;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,7 +71,7 @@ async fn silences_with_every_kind_of_matcher() {
     lab.post(&[alert("a"), b_elsewhere, alert("c"), alert("d"), alert("ab")]).await;
     lab.at(2.3).await;
     lab.same_state().await;
-    lab.agree(&["page: +b +c"]);
+    lab.agree(&["page: +b +c"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,7 +87,7 @@ async fn resolved_while_silenced() {
     lab.expire(&silence).await;
     lab.at(6.0).await;
     // The end that came under a silence is never told.
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +99,7 @@ async fn one_of_two_alerts_of_a_group_is_silenced() {
     lab.same_state().await;
     lab.expire(&silence).await;
     lab.at(4.0).await;
-    lab.agree(&["page: +b | +a +b"]);
+    lab.agree(&["page: +b | +a +b"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,7 +113,7 @@ async fn silenced_longer_than_the_repeat_interval() {
     lab.expire(&silence).await;
     lab.at(8.0).await;
     // The repetition that was due at second 5 comes with the first flush after the silence.
-    lab.agree(&["page: +a | +a"]);
+    lab.agree(&["page: +a | +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,5 +129,5 @@ async fn two_silences_on_one_alert() {
     lab.at(3.6).await;
     lab.same_state().await;
     lab.at(6.3).await;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }

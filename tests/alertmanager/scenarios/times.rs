@@ -30,7 +30,7 @@ async fn check(keys: &str, expected: &[&str]) {
     lab.same_state().await;
     lab.post(&[alert("a").ends(1.8)]).await;
     lab.at(4.0).await;
-    lab.agree(expected);
+    lab.agree(expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,9 +18,9 @@ async fn down_and_soon_up_again() {
     lab.at(2.5).await;
     lab.answer("page", Answer::Status(200));
     lab.at(6.5).await;
-    lab.tried("page", 2);
+    lab.tried("page", 1);
     lab.patience = BETWEEN_TRIES;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,7 +31,7 @@ async fn refused_is_tried_at_the_next_flush_only() {
     lab.at(4.0).await;
     lab.answer("page", Answer::Status(200));
     lab.at(8.0).await;
-    lab.agree(&["page: +a (400) | +a (400) | +a"]);
+    lab.agree(&["page: +a (400) | +a (400) | +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,7 +44,7 @@ async fn a_resolve_that_was_refused_is_told_at_the_next_flush() {
     lab.at(4.0).await;
     lab.answer("page", Answer::Status(200));
     lab.at(6.0).await;
-    lab.agree(&["page: +a | -a (404) | -a"]);
+    lab.agree(&["page: +a | -a (404) | -a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +57,7 @@ async fn too_many_requests_is_a_refusal() {
     lab.at(4.0).await;
     // They wait for the next flush (3); who is asked to come later may come sooner than that.
     lab.patience = 1.0;
-    lab.agree(&["page: +a (429) | +a"]);
+    lab.agree(&["page: +a (429) | +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,7 +71,7 @@ async fn hanging() {
     lab.tried("page", 1);
     // They give up after ten seconds and tell at the flush that is overdue by then; sooner is as good.
     lab.patience = 10.0;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,7 +80,7 @@ async fn slower_than_the_group_interval() {
     lab.answer("page", Answer::Slow(Duration::from_secs(3)));
     lab.post(&[alert("a")]).await;
     lab.at(8.0).await;
-    lab.agree(&["page: +a"]);
+    lab.agree(&["page: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +114,7 @@ receivers: [ { name: page, webhook_configs: [ { url: "@/broken" }, { url: "@/sou
     lab.answer("broken", Answer::Status(200));
     lab.at(6.0).await;
     lab.patience = 0.3;
-    lab.agree(&["broken: +a (400) | +a (400) | +a", "sound: +a"]);
+    lab.agree(&["broken: +a (400) | +a (400) | +a", "sound: +a"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,5 +137,5 @@ receivers:
     lab.post(&[alert("b").ends(1.8)]).await;
     lab.at(4.0).await;
     lab.tried("broken", 1);
-    lab.agree(&["sound: +b | -b"]);
+    lab.agree(&["sound: +b | -b"]).await;
 }
