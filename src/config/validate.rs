@@ -56,7 +56,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 27] = [
+pub(super) const SECTIONS: [&str; 28] = [
     "api",
     "correlation",
     "default_sla",
@@ -79,6 +79,7 @@ pub(super) const SECTIONS: [&str; 27] = [
     "schedules",
     "self_check",
     "services",
+    "silences",
     "slas",
     "sources",
     "store",

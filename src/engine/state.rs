@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::model::alert::AlertNumber;
 use crate::model::delivery::incident_of;
 use crate::model::problem::{ProblemId, Scope};
+use crate::model::recurrence::Occurrence;
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
     Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority,
@@ -81,6 +82,10 @@ pub struct State {
     /// Those that are not over, by what they are about.
     pub(super) silence_index: silence::Index,
     maintenances: BTreeMap<String, Maintenance>,
+    /// Of the planned windows that recur: the time that each is in, or the next one; none when there is none any more.
+    planned: BTreeMap<String, Option<Occurrence>>,
+    /// The latest moment that we know of. Only saves time: it says from where on the next times are looked for.
+    reached: Timestamp,
     /// What was altered lately, by people and machines outside.
     pub(super) recent: RecentChanges,
     /// How far our time is ahead of a wall clock that was set back.
@@ -97,19 +102,44 @@ pub struct State {
 }
 
 impl State {
-    /// Sets when the planned windows end, which are written in the wall clock's time.
-    fn schedule_planned(&mut self) {
+    /// Sets when the planned windows end, which are written in the wall clock's time; of those that recur also when they
+    /// begin.
+    pub(super) fn schedule_planned(&mut self) {
+        let wall = self.wall_time(self.reached);
+        self.planned.clear();
         for window in &self.policy.maintenance {
-            let ends_at = window.ends_at.map(|at| at + self.ahead);
-            self.deadlines.set(Deadline::Maintenance(window.id.clone()), ends_at);
+            let at = match &window.recurrence {
+                Some(recurrence) => {
+                    let next = recurrence.first_after(wall);
+                    self.planned.insert(window.id.clone(), next);
+                    next.map(|next| if next.starts_at > wall { next.starts_at } else { next.ends_at })
+                }
+                None => window.ends_at,
+            };
+            self.deadlines.set(Deadline::Maintenance(window.id.clone()), at.map(|at| at + self.ahead));
         }
+    }
+
+    /// The time of a planned window that recurs, by the wall clock: the one in which it is then, or the next.
+    fn planned_time(&self, window: &Maintenance, wall: Timestamp) -> Option<Occurrence> {
+        match self.planned.get(&window.id) {
+            Some(None) => None,
+            Some(Some(known)) if wall < known.ends_at => Some(*known),
+            _ => window.recurrence.as_ref()?.first_after(wall),
+        }
+    }
+
+    /// Takes note that it is so late.
+    pub(super) fn reach(&mut self, now: Timestamp) {
+        self.reached = self.reached.max(now);
     }
 
     pub fn ahead(&self) -> Span {
         self.ahead
     }
 
-    pub(super) fn set_ahead(&mut self, ahead: Span) {
+    pub(super) fn set_ahead(&mut self, now: Timestamp, ahead: Span) {
+        self.reach(now);
         self.remember(fact::CLOCK_AHEAD, "", serde_json::to_value(ahead).ok());
         self.ahead = ahead;
         self.schedule_planned();
@@ -150,6 +180,7 @@ impl State {
         }
         self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
         self.policy = Arc::new(policy);
+        self.reach(now);
         self.rebuild();
     }
 
@@ -317,7 +348,10 @@ impl State {
     /// Windows in which it is now: planned ones by the wall clock, those a monitor told of by our time.
     pub(super) fn maintenances_at(&self, now: Timestamp) -> impl Iterator<Item = &Maintenance> {
         let wall = self.wall_time(now);
-        let planned = self.policy.maintenance.iter().filter(move |window| window.is_active(wall));
+        let planned = self.policy.maintenance.iter().filter(move |window| match window.recurrence {
+            Some(_) => self.planned_time(window, wall).is_some_and(|time| time.starts_at <= wall),
+            None => window.is_active(wall),
+        });
         planned.chain(self.maintenances.values().filter(move |window| window.is_active(now)))
     }
 

@@ -370,6 +370,7 @@ fn silence(id: &str, matchers: &str, starts_at: Timestamp) -> Silence {
         covers_dependants: false,
         recurrence: None,
         expire_when_quiet: None,
+        quiet_since: None,
         quiet_check_at: None,
     }
 }
