@@ -141,8 +141,11 @@ impl State {
     pub(super) fn set_ahead(&mut self, now: Timestamp, ahead: Span) {
         self.reach(now);
         self.remember(fact::CLOCK_AHEAD, "", serde_json::to_value(ahead).ok());
-        self.ahead = ahead;
-        self.schedule_planned();
+        // Otherwise the end of a time that passed while nobody looked would be passed over.
+        if ahead != self.ahead {
+            self.ahead = ahead;
+            self.schedule_planned();
+        }
     }
 
     /// The end of the last time in which nobody could tell us anything.

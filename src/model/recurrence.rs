@@ -49,8 +49,9 @@ pub struct RecurrenceError {
 
 impl RecurrenceError {
     fn new(field: &'static str, got: impl Into<String>, expected: impl Into<String>) -> Self {
-        let got: String = got.into();
-        Self { field, got: format!("`{}`", got.chars().take(120).collect::<String>()), expected: expected.into() }
+        let got: String = got.into().chars().take(120).collect();
+        let got = if got.trim().is_empty() { "nothing".to_owned() } else { format!("`{got}`") };
+        Self { field, got, expected: expected.into() }
     }
 }
 

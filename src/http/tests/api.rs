@@ -272,7 +272,7 @@ async fn a_body_that_does_not_fit_is_named() {
     400 `duration`: expected a duration such as `30s`, `15m` or `1h30m`, got `soon`
     400 `ends_at`: expected either `ends_at` or `duration`, got neither
     400 `matchers`: expected 1 to 32 matchers, got 0
-    400 `comment`: expected a word on why, got nothing
+    400 `recurrence.rrule`: expected `DAILY`, `WEEKLY`, `MONTHLY` or `YEARLY`, got FREQ=NOW
     "#);
     let form = Request::post("/api/v1/incidents/inc-a/comment")
         .header("authorization", "Bearer admin")

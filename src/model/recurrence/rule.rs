@@ -102,7 +102,7 @@ impl Rule {
             "BYMONTH" => self.months = list(value, |month| number(part, month, 1, 12).map(|month| month as i8))?,
             "BYSETPOS" => self.positions = list(value, |position| signed(part, position, 366))?,
             _ => {
-                let expected = "FREQ, INTERVAL, BYDAY, BYMONTHDAY, BYMONTH, BYSETPOS, COUNT, UNTIL and WKST only";
+                let expected = "no parts but `FREQ`, `INTERVAL`, `BYDAY`, `BYMONTHDAY`, `BYMONTH`, `BYSETPOS`, `COUNT`, `UNTIL` and `WKST`";
                 return Err(fault(part, expected));
             }
         }
@@ -117,7 +117,7 @@ impl Rule {
         } else if has("COUNT") && has("UNTIL") {
             Err(fault(text, "either `COUNT` or `UNTIL`"))
         } else if self.every == Every::Week && has("BYMONTHDAY") {
-            Err(fault(text, "`BYMONTHDAY` not with `FREQ=WEEKLY`"))
+            Err(fault(text, "`BYMONTHDAY` with another `FREQ` than `WEEKLY`"))
         } else if !may_number && self.days.iter().any(|(which, _)| *which != 0) {
             Err(fault(text, "days with a number (`2TU`) with `FREQ=MONTHLY` or `FREQ=YEARLY` only"))
         } else if has("BYSETPOS") && !(has("BYDAY") || has("BYMONTHDAY") || has("BYMONTH")) {

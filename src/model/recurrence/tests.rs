@@ -107,7 +107,23 @@ fn says_what_is_wrong() {
     let fine = recurrence("FREQ=DAILY", "UTC", "2026-11-21T05:00:00Z", 1);
     told.push(Recurrence { time_zone: "Mars/Olympus".into(), ..fine.clone() }.check().unwrap_err().to_string());
     told.push(Recurrence { duration: Span::ZERO, ..fine }.check().unwrap_err().to_string());
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+    `rrule`: got nothing, expected a rule that says how often: `FREQ=WEEKLY;BYDAY=SA`
+    `rrule`: got `FREQ=HOURLY`, expected `DAILY`, `WEEKLY`, `MONTHLY` or `YEARLY`
+    `rrule`: got `WEEKLY`, expected parts such as `FREQ=WEEKLY`
+    `rrule`: got `FREQ=DAILY`, expected `FREQ` once only
+    `rrule`: got `INTERVAL=0`, expected a whole number from 1 to 1000
+    `rrule`: got `FREQ=DAILY;COUNT=1;UNTIL=20261231`, expected either `COUNT` or `UNTIL`
+    `rrule`: got `UNTIL=TOMORROW`, expected a day (`20261231`) or a time (`20261231T235959Z`)
+    `rrule`: got `FREQ=DAILY;BYDAY=2MO`, expected days with a number (`2TU`) with `FREQ=MONTHLY` or `FREQ=YEARLY` only
+    `rrule`: got `BYDAY=X`, expected days such as `MO`, `2TU` or `-1FR`
+    `rrule`: got `FREQ=WEEKLY;BYMONTHDAY=1`, expected `BYMONTHDAY` with another `FREQ` than `WEEKLY`
+    `rrule`: got `BYMONTHDAY=0`, expected 1 to 31, or -1 to -31 from the end
+    `rrule`: got `FREQ=MONTHLY;BYSETPOS=1`, expected `BYSETPOS` together with `BYDAY`, `BYMONTHDAY` or `BYMONTH`
+    `rrule`: got `BYHOUR=3`, expected no parts but `FREQ`, `INTERVAL`, `BYDAY`, `BYMONTHDAY`, `BYMONTH`, `BYSETPOS`, `COUNT`, `UNTIL` and `WKST`
+    `time_zone`: got `Mars/Olympus`, expected a name of the time zone database such as `Europe/Berlin`
+    `duration`: got `0s`, expected more than nothing and at most 31d
+    ");
 }
 
 #[test]
