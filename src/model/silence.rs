@@ -95,7 +95,7 @@ pub struct SilenceDraft {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     pub matchers: Vec<Matcher>,
-    /// Both say nothing of one that recurs.
+    /// Both say nothing of one that recurs. 1970 with an `id` is: as it was.
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
     pub comment: String,

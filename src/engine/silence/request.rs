@@ -31,7 +31,7 @@ fn text_of(draft: &SilenceDraft) -> String {
 }
 
 /// Makes a silence, or changes the one that the draft names.
-pub fn put(state: &mut State, now: Timestamp, by: &Principal, draft: SilenceDraft) -> Reply {
+pub fn put(state: &mut State, now: Timestamp, by: &Principal, mut draft: SilenceDraft) -> Reply {
     let before = match &draft.id {
         Some(id) => match state.silence(id) {
             Some(before) => Some(before.clone()),
@@ -41,6 +41,9 @@ pub fn put(state: &mut State, now: Timestamp, by: &Principal, draft: SilenceDraf
     };
     if let Some(why) = before.as_ref().and_then(|before| forbidden(state, by, before, "changed")) {
         return Reply::Refused(why);
+    }
+    if let Some(before) = before.as_ref().filter(|_| draft.starts_at == Timestamp::default()) {
+        draft.starts_at = state.wall_time(before.starts_at);
     }
     let wanted = match read(state, now, by, draft) {
         Ok(wanted) => wanted,

@@ -43,7 +43,7 @@ pub struct NewSilence {
     /// The item and everything that depends on it.
     #[serde(default)]
     configuration_item: Option<String>,
-    /// Now, when absent. Of one that recurs: no time begins earlier, and each begins at that time of the day.
+    /// Now, when absent, or with `id` as it was. Of one that recurs: no time begins earlier, and each begins at that time of the day.
     #[serde(default)]
     starts_at: Option<Timestamp>,
     /// Either this or `duration`.
@@ -113,6 +113,8 @@ impl NewSilence {
                 return Err(ParseError::new("ends_at", "both", "either `ends_at` or `duration`"));
             }
         };
+        let keeps_start = self.id.is_some() && self.starts_at.is_none();
+        let starts_at = if keeps_start { Timestamp::default() } else { starts_at };
         Ok(SilenceDraft {
             id: self.id,
             matchers: self.matchers,
