@@ -230,7 +230,12 @@ fn changes_are_listed() {
 fn a_silence_is_made_and_ended() {
     let bell = Bell::start();
     let made = bell.ask(&["silence", "team=network", "site=~fra.*", "--for", "1h", "--comment", "firmware", "--json"]);
-    let id = regex::Regex::new("sil-[0-9a-z]+").unwrap().find(&made).unwrap().as_str().to_owned();
+    let id = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+        .unwrap()
+        .find(&made)
+        .unwrap()
+        .as_str()
+        .to_owned();
     assert_eq!(bell.ask(&["silence", "--end", &id]), ran(0, "", &format!("note: the silence {id} has ended\n")));
     assert_eq!(
         bell.ask(&["silence", "team", "--for", "1h", "--comment", "x"]),

@@ -2,8 +2,8 @@
 //! mutes is decided at each notification. `silence.rs` makes and ends them.
 //!
 //! ```text
-//! ID              STATE   ENDS IN  BY   MATCHERS                             COMMENT
-//! sil-3f0cq2m7kd  active  42m      ada  team="network", instance=~"sw-.*"    firmware
+//! ID                                    STATE   WHEN      BY   MATCHERS                           COMMENT
+//! 3f0cab12-8d1e-4a53-9c07-2b64f0c1d9aa  active  42m left  ada  team="network", instance=~"sw-.*"  firmware
 //! ```
 
 use std::io::Write;
@@ -15,10 +15,13 @@ use super::client::{self, Client, Connection};
 use super::failure::note;
 use super::output;
 use crate::clock::Clock;
-use crate::model::{Silence, Timestamp};
+use crate::model::{Silence, SilenceState, Timestamp};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Only in this state; those in force and to come, when absent
+    #[arg(long, value_enum)]
+    pub state: Option<State>,
     /// How many at most, latest start first
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,
@@ -29,10 +32,28 @@ pub struct Args {
     pub connection: Connection,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum State {
+    Pending,
+    Active,
+    Expired,
+}
+
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// # Errors
 /// When the daemon cannot be reached or refuses.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (items, is_cut) = Client::new(&args.connection)?.list(&["silences"], &[], args.limit as usize)?;
+    let query: Vec<_> = args.state.map(|state| ("state", state.as_str())).into_iter().collect();
+    let (items, is_cut) = Client::new(&args.connection)?.list(&["silences"], &query, args.limit as usize)?;
     if args.json {
         output::json(&json!({ "items": items, "is_cut": is_cut }))?;
         return Ok(ExitCode::SUCCESS);
@@ -48,19 +69,32 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn rows(silences: &[Silence], now: Timestamp) -> Vec<Vec<String>> {
-    let mut rows = vec![["ID", "STATE", "ENDS IN", "BY", "MATCHERS", "COMMENT"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["ID", "STATE", "WHEN", "BY", "MATCHERS", "COMMENT"].map(str::to_owned).to_vec()];
     for silence in silences {
-        let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
+        let wide = if silence.covers_dependants { " and below" } else { "" };
         rows.push(vec![
             output::line(&silence.id),
             silence.state_at(now).as_str().to_owned(),
-            output::age(silence.ends_at, now),
+            when(silence, now),
             output::clipped(&silence.created_by, 32),
-            output::clipped(&matchers.join(", "), 64),
+            output::clipped(&format!("{}{wide}", silence.matchers_text()), 64),
             output::clipped(&silence.comment, 72),
         ]);
     }
     rows
+}
+
+fn when(silence: &Silence, now: Timestamp) -> String {
+    let length = || silence.ends_at.since(silence.starts_at).human();
+    let time = match silence.state_at(now) {
+        SilenceState::Pending => format!("in {} for {}", output::age(silence.starts_at, now), length()),
+        SilenceState::Active => format!("{} left", output::age(silence.ends_at, now)),
+        SilenceState::Expired => format!("{} ago", output::age(now, silence.ends_at)),
+    };
+    let quiet = silence.expire_when_quiet.map(|quiet| format!(" or {} quiet", quiet.human())).unwrap_or_default();
+    let rule = silence.recurrence.as_ref();
+    let rule = rule.map(|recurrence| format!(", {} {}", output::line(&recurrence.rrule), recurrence.time_zone));
+    format!("{time}{quiet}{}", rule.unwrap_or_default())
 }
 
 fn next_step(args: &Args, silences: &[Silence], is_cut: bool) -> String {
@@ -79,7 +113,7 @@ fn next_step(args: &Args, silences: &[Silence], is_cut: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SilenceState;
+    use crate::model::{Recurrence, Span};
 
     #[test]
     fn a_silence_is_one_line_whatever_was_typed() {
@@ -97,18 +131,29 @@ mod tests {
             covers_dependants: false,
             recurrence: None,
             expire_when_quiet: None,
+            quiet_since: None,
             quiet_check_at: None,
         };
+        let weekly = Silence {
+            recurrence: Some(Recurrence {
+                rrule: "FREQ=WEEKLY;BYDAY=SA".into(),
+                time_zone: "Europe/Berlin".into(),
+                starts_at: at("2026-11-21T06:00:00Z"),
+                duration: Span::from_hours(1),
+                until: None,
+            }),
+            covers_dependants: true,
+            ..silence("sil-b", "2026-11-21T06:00:00Z", "firmware")
+        };
+        let quiet = Some(Span::from_mins(10));
         let silences = [
-            silence("sil-b", "2026-11-21T06:00:00Z", "firmware"),
-            silence("sil-a", "2026-11-21T04:00:00Z", "move\n\u{1b}[31mit"),
+            weekly,
+            Silence { expire_when_quiet: quiet, ..silence("sil-a", "2026-11-21T04:00:00Z", "move\n\u{1b}[31mit") },
+            Silence { ends_at: at("2026-11-21T05:00:00Z"), ..silence("sil-0", "2026-11-21T04:00:00Z", "done") },
         ];
         let mut out = Vec::new();
         output::table(&mut out, &rows(&silences, at("2026-11-21T05:30:00Z"))).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
-        ID     STATE    ENDS IN  BY   MATCHERS                  COMMENT
-        sil-b  pending  1h 30m   ada  team="ops", site!="fra1"  firmware
-        sil-a  active   1h 30m   ada  team="ops", site!="fra1"  move [31mit
         "#);
     }
 }

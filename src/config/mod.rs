@@ -12,6 +12,7 @@ mod load;
 mod nagios;
 mod policy;
 mod problem;
+mod quiet;
 mod read;
 mod receivers;
 mod references;

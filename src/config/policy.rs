@@ -9,12 +9,11 @@ use super::read::{entries, items, join, read, require};
 use super::references::Names;
 use super::validate::{check_number, check_span, section};
 use super::yaml::Node;
-use super::{route, time_intervals, topology};
+use super::{quiet, route, time_intervals, topology};
 use crate::engine::policy::{
     Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, NotifyBy, Override, Policy, ProblemRule,
-    Receiver, Rewrite, SILENCE_RETENTION, Schedule, ServiceRule, SilenceRule, Sla,
+    Receiver, Rewrite, Schedule, ServiceRule, Sla,
 };
-use crate::model::silence::Maintenance;
 use crate::model::{Span, Timestamp};
 
 /// Tiers of a service or a configuration item, 1 the most important.
@@ -27,6 +26,7 @@ pub(super) fn read_all(
     names: &Names,
     problems: &mut Problems,
 ) -> Policy {
+    let (silences, silence_retention) = quiet::silences(root, problems);
     Policy {
         public_url: None,
         naming: naming(root, problems),
@@ -45,9 +45,9 @@ pub(super) fn read_all(
         slas: slas(root, problems),
         default_sla: default_sla(root, names, problems),
         problems: problem_rule(root, problems),
-        maintenance: maintenance(root, problems),
-        silences: SilenceRule::default(),
-        silence_retention: SILENCE_RETENTION,
+        maintenance: quiet::maintenance(root, problems),
+        silences,
+        silence_retention,
     }
 }
 
@@ -68,7 +68,7 @@ fn named<T>(
 }
 
 const DAY: Span = Span::from_hours(24);
-const YEAR: Span = Span::from_hours(24 * 366);
+pub(super) const YEAR: Span = Span::from_hours(24 * 366);
 
 fn naming(root: &Node, problems: &mut Problems) -> Naming {
     let Some(node) = root.get("naming") else { return Naming::default() };
@@ -283,7 +283,7 @@ fn r#override(node: &Node, path: &str, names: &Names, problems: &mut Problems) -
     Some(entry)
 }
 
-fn check_order(node: &Node, path: &str, starts_at: Timestamp, ends_at: Timestamp, problems: &mut Problems) {
+pub(super) fn check_order(node: &Node, path: &str, starts_at: Timestamp, ends_at: Timestamp, problems: &mut Problems) {
     if ends_at <= starts_at {
         let message = format!("`{path}.ends_at`: expected a time after `starts_at` ({starts_at}), got {ends_at}");
         problems.error(node.place_of("ends_at"), join(path, "ends_at"), message);
@@ -314,39 +314,4 @@ fn default_sla(root: &Node, names: &Names, problems: &mut Problems) -> Option<St
     };
     names.check_sla(name, &node.place, "default_sla", problems);
     Some(name.to_owned())
-}
-
-/// A planned window as the configuration has it; its id follows from what it is about.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MaintenanceKeys {
-    configuration_item: String,
-    #[serde(default)]
-    dedup_key: Option<String>,
-    starts_at: Timestamp,
-    ends_at: Timestamp,
-    #[serde(default)]
-    reason: String,
-}
-
-fn maintenance(root: &Node, problems: &mut Problems) -> Vec<Maintenance> {
-    let mut windows = Vec::new();
-    for (index, node) in items(root, "maintenance", "", problems).iter().enumerate() {
-        let path = format!("maintenance[{index}]");
-        if !require(node, &path, &["configuration_item", "starts_at", "ends_at"], problems) {
-            continue;
-        }
-        let Some(keys) = read::<MaintenanceKeys>(node, &path, problems) else { continue };
-        check_order(node, &path, keys.starts_at, keys.ends_at, problems);
-        let check = keys.dedup_key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
-        windows.push(Maintenance {
-            id: format!("config/{}{check}@{}", keys.configuration_item, keys.starts_at),
-            configuration_item: keys.configuration_item,
-            dedup_key: keys.dedup_key,
-            starts_at: keys.starts_at,
-            ends_at: Some(keys.ends_at),
-            reason: keys.reason,
-        });
-    }
-    windows
 }

@@ -60,7 +60,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 30] = [
+pub(super) const SECTIONS: [&str; 31] = [
     "api",
     "correlation",
     "default_sla",
@@ -84,6 +84,7 @@ pub(super) const SECTIONS: [&str; 30] = [
     "schedules",
     "self_check",
     "services",
+    "silences",
     "slas",
     "sources",
     "store",

@@ -1,5 +1,5 @@
-//! Planned windows: from the configuration, or because a monitor says that a downtime began. A window on an
-//! item covers everything that depends on it.
+//! Planned windows: from the configuration, once or again and again, or because a monitor says that a downtime began.
+//! A window on an item covers everything that depends on it, another one what its matchers match.
 
 use crate::model::alert::Alert;
 use crate::model::event::Event;
@@ -8,29 +8,31 @@ use crate::model::timeline::TimelineKind;
 use crate::model::{Span, Timestamp};
 
 use super::state::State;
-use super::{dedup, silence, timeline};
+use super::topology::ItemName;
+use super::{dedup, inhibit, silence, timeline};
 
 /// A window whose end the monitor never told does not mute for ever.
 const OPEN_END_MAX: Span = Span::from_hours(7 * 24);
 
 /// Why a window mutes this alert now, if one does.
 pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
-    let item = alert.configuration_item.as_deref()?;
+    let mut upstream = None;
+    let window = state.maintenances_at(now).find(|window| covers(state, window, alert, &mut upstream))?;
+    Some(format!("in maintenance: {} ({})", window.subject(), window.reason))
+}
+
+/// What the alert's item depends on is looked up once, when a window asks for it.
+fn covers(state: &State, window: &Maintenance, alert: &Alert, upstream: &mut Option<Vec<(ItemName, u8)>>) -> bool {
+    let is_match = window.matchers.iter().all(|matcher| matcher.is_match(inhibit::label(alert, &matcher.name)));
+    let Some(wanted) = window.configuration_item.as_deref() else { return is_match && !window.matchers.is_empty() };
+    let Some(item) = alert.configuration_item.as_deref() else { return false };
+    let is_own = wanted == item && window.dedup_key.as_ref().is_none_or(|key| **key == *alert.dedup_key);
     let hops_max = state.policy().correlation.hops_max;
-    let mut upstream: Option<Vec<_>> = None;
-    for window in state.maintenances_at(now) {
-        let is_own =
-            window.configuration_item == item && window.dedup_key.as_ref().is_none_or(|key| **key == *alert.dedup_key);
-        let is_below = window.dedup_key.is_none()
-            && upstream
-                .get_or_insert_with(|| state.topology.upstream(item, hops_max))
-                .iter()
-                .any(|(ancestor, _)| **ancestor == *window.configuration_item);
-        if is_own || is_below {
-            return Some(format!("in maintenance: {} ({})", window.configuration_item, window.reason));
-        }
-    }
-    None
+    let mut is_below = || {
+        let above = upstream.get_or_insert_with(|| state.topology.upstream(item, hops_max));
+        above.iter().any(|(ancestor, _)| &**ancestor == wanted)
+    };
+    is_match && (is_own || window.dedup_key.is_none() && is_below())
 }
 
 /// A monitor says that a downtime began on the item, or on one check of it.
@@ -40,10 +42,12 @@ pub fn started(state: &mut State, now: Timestamp, event: &Event) {
     let note = event.note.as_deref().unwrap_or("no comment");
     let window = Maintenance {
         id: window_id(event, &item),
-        configuration_item: item.clone(),
+        configuration_item: Some(item.clone()),
         dedup_key: is_for_check(event).then(|| event.dedup_key.clone()),
+        matchers: Vec::new(),
         starts_at: now,
         ends_at: Some(now + OPEN_END_MAX),
+        recurrence: None,
         reason: format!("downtime set by {author} in {}: {note}", event.source),
     };
     state.put_maintenance(window);
@@ -65,11 +69,18 @@ pub fn ended(state: &mut State, now: Timestamp, event: &Event) {
     }
 }
 
-/// A window with a known end has reached it.
+/// A window with a known end has reached it, or one that recurs begins or ends.
 pub fn over(state: &mut State, now: Timestamp, id: &str) {
     if let Some(window) = state.remove_maintenance(id) {
-        let text = format!("maintenance of {} is over", window.configuration_item);
+        let text = format!("maintenance of {} is over", window.subject());
         timeline::system(state, now, TimelineKind::Maintenance, "maintenance", text);
+    }
+    let recurs = state.policy().maintenance.iter().find(|window| window.id == id && window.recurrence.is_some());
+    if let Some(window) = recurs {
+        let begins = state.maintenances_at(now).any(|active| active.id == id);
+        let text = format!("maintenance of {} {}", window.subject(), if begins { "begins" } else { "is over" });
+        timeline::system(state, now, TimelineKind::Maintenance, "maintenance", text);
+        state.schedule_planned();
     }
     silence::recheck(state);
 }

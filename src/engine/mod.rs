@@ -72,6 +72,7 @@ use state::State;
 
 /// Takes one input and says what the world must do about it.
 pub fn step(state: &mut State, now: Timestamp, input: Input) -> Vec<Effect> {
+    state.reach(now);
     match input {
         Input::Events { events } => events.into_iter().for_each(|event| fold(state, now, event)),
         Input::Changes { changes } => changes.into_iter().for_each(|change| changes::told(state, now, change)),

@@ -2,17 +2,22 @@
 //! decided again at every moment somebody would be told; it never changes what is.
 //!
 //! ```text
-//! pending ─starts_at─▶ active ─ends_at, or by hand─▶ expired ─retention─▶ forgotten
+//! pending ─starts_at─▶ active ─ends_at, quiet, or by hand─▶ expired ─retention─▶ forgotten
+//!    ▲───── its next time, of one that recurs ─────┘
 //! ```
 //!
-//! What may be asked for is decided in `silence/request.rs`; `silence/index.rs` keeps it cheap.
+//! What may be asked for is decided in `silence/request.rs`, what it would mute in `silence/preview.rs`, when nothing is
+//! left to mute in `silence/quiet.rs`; `silence/index.rs` keeps it cheap.
 
 mod index;
+pub mod preview;
+mod quiet;
 pub mod request;
 
 pub use index::Index;
 
 use crate::model::alert::Alert;
+use crate::model::recurrence::Occurrence;
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, IncidentState, Timestamp};
@@ -78,7 +83,8 @@ pub fn due(state: &mut State, now: Timestamp, id: &str) {
     while let Some(silence) = state.silence(id).filter(|silence| moment(silence, state.policy()) <= now) {
         match silence.state {
             SilenceState::Pending => begin(state, now, silence.clone()),
-            SilenceState::Active => end(state, now, silence.clone()),
+            SilenceState::Active if silence.ends_at <= now => end(state, now, silence.clone()),
+            SilenceState::Active => quiet::look(state, now, silence.clone()),
             SilenceState::Expired => state.forget_silence(id),
         }
     }
@@ -88,16 +94,44 @@ pub fn due(state: &mut State, now: Timestamp, id: &str) {
 fn begin(state: &mut State, now: Timestamp, silence: Silence) {
     let text = format!("silence {} by {} begins, until {}", silence.id, silence.created_by, silence.ends_at);
     timeline::system(state, now, TimelineKind::Silence, "silence", text);
-    state.put_silence(Silence { state: SilenceState::Active, ..silence });
+    state.put_silence(quiet::watched(Silence { state: SilenceState::Active, ..silence }));
     recheck(state);
 }
 
-/// Its time is over.
+/// Its time is over; one that recurs waits for its next time.
 fn end(state: &mut State, now: Timestamp, silence: Silence) {
     let text = format!("silence {} by {} has ended", silence.id, silence.created_by);
+    let after = state.wall_time(now);
+    turn(state, now, silence, after, text);
+}
+
+/// From now on it mutes nothing, until the first occurrence that is not over at `after` by the wall clock.
+fn turn(state: &mut State, now: Timestamp, silence: Silence, after: Timestamp, text: String) {
+    let next = silence.recurrence.as_ref().and_then(|recurrence| recurrence.first_after(after));
+    let Some(next) = next.map(|next| own(state, next)) else {
+        timeline::system(state, now, TimelineKind::Silence, "silence", text);
+        let ends_at = silence.ends_at.min(now);
+        return finish(state, ends_at, silence);
+    };
+    let text = format!("{text}; its next time is from {} to {}", next.starts_at, next.ends_at);
     timeline::system(state, now, TimelineKind::Silence, "silence", text);
-    let ends_at = silence.ends_at;
-    finish(state, ends_at, silence);
+    let Occurrence { starts_at, ends_at } = next;
+    keep(state, now, Silence { starts_at, ends_at, ..silence });
+    if !mutant::is(Mutant::SilenceEndsUnnoticed) {
+        recheck(state);
+    }
+}
+
+/// An occurrence in our time.
+fn own(state: &State, occurrence: Occurrence) -> Occurrence {
+    let Occurrence { starts_at, ends_at } = occurrence;
+    Occurrence { starts_at: state.own_time(starts_at), ends_at: state.own_time(ends_at) }
+}
+
+/// Takes it in where it stands in its life now.
+fn keep(state: &mut State, now: Timestamp, silence: Silence) {
+    let at = silence.state_at(now);
+    state.put_silence(quiet::watched(Silence { state: at, quiet_since: None, quiet_check_at: None, ..silence }));
 }
 
 /// It mutes nothing from `at` on: whoever still has a fault under it hears now.
@@ -108,6 +142,20 @@ fn finish(state: &mut State, at: Timestamp, silence: Silence) {
     if !mutant::is(Mutant::SilenceEndsUnnoticed) {
         recheck(state);
     }
+}
+
+/// The wall clock was set: what recurs follows it.
+pub fn clock_set(state: &mut State, now: Timestamp) {
+    let recurs = |silence: &&Silence| silence.recurrence.is_some() && silence.state != SilenceState::Expired;
+    let all: Vec<Silence> = state.silences().filter(recurs).cloned().collect();
+    let wall = state.wall_time(now);
+    for silence in all {
+        let next = silence.recurrence.as_ref().and_then(|recurrence| recurrence.first_after(wall));
+        if let Some(Occurrence { starts_at, ends_at }) = next.map(|next| own(state, next)) {
+            keep(state, now, Silence { starts_at, ends_at, ..silence });
+        }
+    }
+    recheck(state);
 }
 
 /// Has every muted incident look again.

@@ -4,6 +4,7 @@
 //! writes exactly those. Indexes are derived: a restart builds the same ones from the rows.
 
 mod changes;
+mod muting;
 mod problems;
 mod restore;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use crate::model::alert::AlertNumber;
 use crate::model::delivery::incident_of;
 use crate::model::problem::{ProblemId, Scope};
+use crate::model::recurrence::Occurrence;
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
     Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority,
@@ -84,6 +86,10 @@ pub struct State {
     /// Those that are not over, by what they are about.
     pub(super) silence_index: silence::Index,
     maintenances: BTreeMap<String, Maintenance>,
+    /// Of the planned windows that recur: the time that each is in, or the next one; none when there is none any more.
+    planned: BTreeMap<String, Option<Occurrence>>,
+    /// The latest moment that we know of. Only saves time: it says from where on the next times are looked for.
+    reached: Timestamp,
     /// What was altered lately, by people and machines outside.
     pub(super) recent: RecentChanges,
     /// How far our time is ahead of a wall clock that was set back.
@@ -100,22 +106,23 @@ pub struct State {
 }
 
 impl State {
-    /// Sets when the planned windows end, which are written in the wall clock's time.
-    fn schedule_planned(&mut self) {
-        for window in &self.policy.maintenance {
-            let ends_at = window.ends_at.map(|at| at + self.ahead);
-            self.deadlines.set(Deadline::Maintenance(window.id.clone()), ends_at);
-        }
+    /// Takes note that it is so late.
+    pub(super) fn reach(&mut self, now: Timestamp) {
+        self.reached = self.reached.max(now);
     }
 
     pub fn ahead(&self) -> Span {
         self.ahead
     }
 
-    pub(super) fn set_ahead(&mut self, ahead: Span) {
+    pub(super) fn set_ahead(&mut self, now: Timestamp, ahead: Span) {
+        self.reach(now);
         self.remember(fact::CLOCK_AHEAD, "", serde_json::to_value(ahead).ok());
-        self.ahead = ahead;
-        self.schedule_planned();
+        // Otherwise the end of a time that passed while nobody looked would be passed over.
+        if ahead != self.ahead {
+            self.ahead = ahead;
+            self.schedule_planned();
+        }
     }
 
     /// The end of the last time in which nobody could tell us anything.
@@ -153,6 +160,7 @@ impl State {
         }
         self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
         self.policy = Arc::new(policy);
+        self.reach(now);
         self.rebuild();
         dispatch::rebuild(self, now);
     }
@@ -301,55 +309,6 @@ impl State {
         } else {
             self.deliveries.remove(&key);
         }
-    }
-
-    /// All of them: those to come, those in force, and for a while those that are over.
-    pub fn silences(&self) -> impl Iterator<Item = &Silence> {
-        self.silences.values()
-    }
-
-    pub fn silence(&self, id: &str) -> Option<&Silence> {
-        self.silences.get(id)
-    }
-
-    /// Keeps a silence as it is now.
-    pub(super) fn put_silence(&mut self, silence: Silence) {
-        self.remember(fact::SILENCE, silence.id.clone(), serde_json::to_value(&silence).ok());
-        self.silence_index.put(&silence);
-        let at = silence::moment(&silence, &self.policy);
-        self.deadlines.set(Deadline::Silence(silence.id.clone()), Some(at));
-        self.silences.insert(silence.id.clone(), silence);
-    }
-
-    pub(super) fn forget_silence(&mut self, id: &str) {
-        self.remember(fact::SILENCE, id, None);
-        self.silence_index.remove(id);
-        self.deadlines.set(Deadline::Silence(id.to_owned()), None);
-        self.silences.remove(id);
-    }
-
-    /// Planned windows and those a monitor told of.
-    pub fn maintenances(&self) -> impl Iterator<Item = &Maintenance> {
-        self.policy.maintenance.iter().chain(self.maintenances.values())
-    }
-
-    /// Windows in which it is now: planned ones by the wall clock, those a monitor told of by our time.
-    pub(super) fn maintenances_at(&self, now: Timestamp) -> impl Iterator<Item = &Maintenance> {
-        let wall = self.wall_time(now);
-        let planned = self.policy.maintenance.iter().filter(move |window| window.is_active(wall));
-        planned.chain(self.maintenances.values().filter(move |window| window.is_active(now)))
-    }
-
-    pub(super) fn put_maintenance(&mut self, window: Maintenance) {
-        self.remember(fact::MAINTENANCE, window.id.clone(), serde_json::to_value(&window).ok());
-        self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
-        self.maintenances.insert(window.id.clone(), window);
-    }
-
-    pub(super) fn remove_maintenance(&mut self, id: &str) -> Option<Maintenance> {
-        self.remember(fact::MAINTENANCE, id, None);
-        self.deadlines.set(Deadline::Maintenance(id.to_owned()), None);
-        self.maintenances.remove(id)
     }
 
     /// Keeps a change as it is now: in memory, as a fact for the next start, and as a row of history.

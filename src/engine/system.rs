@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 
 use super::policy::{LOG_RECEIVER, Policy, Receiver};
 use super::state::State;
-use super::{changes, dedup, delivery, fold, timeline};
+use super::{changes, dedup, delivery, fold, silence, timeline};
 
 /// Source name of our own alerts.
 pub const SOURCE: &str = "watchbell";
@@ -60,7 +60,10 @@ pub(super) fn expires_at(state: &State, alert: &Alert) -> Option<Timestamp> {
 /// stands in a calendar follows the wall clock.
 pub fn clock_set(state: &mut State, now: Timestamp, jumped: Span, ahead: Span) {
     let before = state.ahead();
-    state.set_ahead(ahead);
+    state.set_ahead(now, ahead);
+    if ahead != before {
+        silence::clock_set(state, now);
+    }
     if !jumped.is_zero() {
         grant_refresh(state, now);
         let text = format!("the clock went {} ahead at once: what is due since then happens now", jumped.human());

@@ -73,6 +73,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         deliveries::redrive_all,
         silences::list,
         silences::create,
+        silences::preview,
         silences::expire,
         topology::read,
         topology::read_item,

@@ -103,6 +103,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/deliveries/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive_all)),
     route("GET", "/api/v1/silences", For(Viewer), "silence.list", || get(silences::list)),
     route("POST", "/api/v1/silences", For(Responder), "silence.create", || post(silences::create)),
+    route("POST", "/api/v1/silences/preview", For(Viewer), "silence.preview", || post(silences::preview)),
     route("DELETE", "/api/v1/silences/{id}", For(Responder), "silence.expire", || delete(silences::expire)),
     route("GET", "/api/v1/topology", For(Viewer), "topology.read", || get(topology::read)),
     route("GET", "/api/v1/topology/items/{item}", For(Viewer), "topology.item", || get(topology::read_item)),

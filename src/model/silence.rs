@@ -58,7 +58,10 @@ pub struct Silence {
     /// It ends by itself when nothing that it mutes has fired for so long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_when_quiet: Option<Span>,
-    /// When that is looked at next; only while it is active.
+    /// The last moment at which something that it mutes fired; only while it is active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_since: Option<Timestamp>,
+    /// When that is looked at next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet_check_at: Option<Timestamp>,
 }
@@ -92,9 +95,8 @@ pub struct SilenceDraft {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     pub matchers: Vec<Matcher>,
-    /// Of one that recurs: its first day and time at the earliest.
+    /// Both say nothing of one that recurs. 1970 with an `id` is: as it was.
     pub starts_at: Timestamp,
-    /// Of one that recurs it means nothing.
     pub ends_at: Timestamp,
     pub comment: String,
     /// Who that is said to be; the asker, when absent.
@@ -108,23 +110,36 @@ pub struct SilenceDraft {
     pub expire_when_quiet: Option<Span>,
 }
 
-/// A window during which an item (with all below it) or one check on it may fail unheard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A window during which something may fail unheard: an item with all below it, one check on an item, or what matches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Maintenance {
     /// Source and item, and the check where the window is for one check only.
     pub id: String,
-    pub configuration_item: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_item: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedup_key: Option<String>,
+    /// All of them match what is muted, besides the item where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matchers: Vec<Matcher>,
     pub starts_at: Timestamp,
-    /// Absent while the monitor has not said that it is over.
+    /// Absent while the monitor has not said that it is over, and of a window that recurs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<Recurrence>,
     pub reason: String,
 }
 
 impl Maintenance {
+    /// Of a window that does not recur.
     pub fn is_active(&self, at: Timestamp) -> bool {
         self.starts_at <= at && self.ends_at.is_none_or(|end| at < end)
+    }
+
+    /// What it is about, for people.
+    pub fn subject(&self) -> String {
+        let item = self.configuration_item.iter().cloned();
+        item.chain(self.matchers.iter().map(ToString::to_string)).collect::<Vec<_>>().join(", ")
     }
 }

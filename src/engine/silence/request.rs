@@ -12,7 +12,11 @@ use crate::model::silence::{Silence, SilenceDraft, SilenceState};
 use crate::model::timeline::TimelineKind;
 use crate::model::{Fingerprint, Matcher, Span, Timestamp};
 
-use super::recheck;
+use super::{ITEM, finish, keep, recheck};
+
+/// How long it must be quiet at least and at most for a silence to end by itself.
+const QUIET_MIN: Span = Span::from_mins(1);
+const QUIET_MAX: Span = Span::from_hours(24);
 
 /// Action and subject for the audit log.
 pub fn describe(draft: &SilenceDraft) -> (&'static str, String) {
@@ -27,7 +31,7 @@ fn text_of(draft: &SilenceDraft) -> String {
 }
 
 /// Makes a silence, or changes the one that the draft names.
-pub fn put(state: &mut State, now: Timestamp, by: &Principal, draft: SilenceDraft) -> Reply {
+pub fn put(state: &mut State, now: Timestamp, by: &Principal, mut draft: SilenceDraft) -> Reply {
     let before = match &draft.id {
         Some(id) => match state.silence(id) {
             Some(before) => Some(before.clone()),
@@ -37,6 +41,9 @@ pub fn put(state: &mut State, now: Timestamp, by: &Principal, draft: SilenceDraf
     };
     if let Some(why) = before.as_ref().and_then(|before| forbidden(state, by, before, "changed")) {
         return Reply::Refused(why);
+    }
+    if let Some(before) = before.as_ref().filter(|_| draft.starts_at == Timestamp::default()) {
+        draft.starts_at = state.wall_time(before.starts_at);
     }
     let wanted = match read(state, now, by, draft) {
         Ok(wanted) => wanted,
@@ -49,20 +56,21 @@ pub fn put(state: &mut State, now: Timestamp, by: &Principal, draft: SilenceDraf
 }
 
 /// The silence that is asked for, as yet without an id.
-fn read(state: &State, now: Timestamp, by: &Principal, draft: SilenceDraft) -> Result<Silence, String> {
-    let (starts_at, ends_at) = (state.own_time(draft.starts_at), state.own_time(draft.ends_at));
+pub(super) fn read(state: &State, now: Timestamp, by: &Principal, draft: SilenceDraft) -> Result<Silence, String> {
     if draft.matchers.iter().all(Matcher::is_for_nothing) {
         let got = if draft.matchers.is_empty() { "none".to_owned() } else { format!("`{}`", text_of(&draft)) };
         return Err(format!("`matchers`: got {got}, expected at least one that does not match an empty value"));
     }
-    if ends_at <= starts_at {
-        return Err(format!("`ends_at`: got {ends_at}, expected a time after `starts_at` ({starts_at})"));
+    let (starts_at, ends_at) = times(state, now, &draft)?;
+    if draft.covers_dependants && !draft.matchers.iter().any(is_an_item) {
+        let expected = format!("a matcher `{ITEM}=\"x\"` with it");
+        return Err(format!("`covers_dependants`: got `true`, expected {expected}"));
     }
-    if ends_at <= now {
-        return Err(format!("`ends_at`: got {ends_at}, expected a time that has not passed"));
+    if let Some(quiet) = draft.expire_when_quiet.filter(|quiet| !(QUIET_MIN..=QUIET_MAX).contains(quiet)) {
+        let (quiet, min, max) = (quiet.human(), QUIET_MIN.human(), QUIET_MAX.human());
+        return Err(format!("`expire_when_quiet`: got {quiet}, expected {min} to {max}"));
     }
     let rule = &state.policy().silences;
-    check_duration(rule.duration_max, "ends_at", ends_at.since(starts_at.max(now)))?;
     if rule.comment_required && draft.comment.trim().is_empty() {
         return Err("`comment`: got nothing, expected a word on why".to_owned());
     }
@@ -80,8 +88,34 @@ fn read(state: &State, now: Timestamp, by: &Principal, draft: SilenceDraft) -> R
         covers_dependants: draft.covers_dependants,
         recurrence: draft.recurrence,
         expire_when_quiet: draft.expire_when_quiet,
+        quiet_since: None,
         quiet_check_at: None,
     })
+}
+
+/// Begin and end in our time: as asked for, or of the occurrence that is the next.
+fn times(state: &State, now: Timestamp, draft: &SilenceDraft) -> Result<(Timestamp, Timestamp), String> {
+    let max = state.policy().silences.duration_max;
+    if let Some(recurrence) = &draft.recurrence {
+        recurrence.check().map_err(|error| format!("`recurrence`: {error}"))?;
+        check_duration(max, "duration", recurrence.duration)?;
+        let next = recurrence.first_after(state.wall_time(now));
+        let next = next.ok_or("`recurrence`: got a rule without a time to come, expected one that has one")?;
+        return Ok((state.own_time(next.starts_at), state.own_time(next.ends_at)));
+    }
+    let (starts_at, ends_at) = (state.own_time(draft.starts_at), state.own_time(draft.ends_at));
+    if ends_at <= starts_at {
+        return Err(format!("`ends_at`: got {ends_at}, expected a time after `starts_at` ({starts_at})"));
+    }
+    if ends_at <= now {
+        return Err(format!("`ends_at`: got {ends_at}, expected a time that has not passed"));
+    }
+    check_duration(max, "ends_at", ends_at.since(starts_at.max(now)))?;
+    Ok((starts_at, ends_at))
+}
+
+fn is_an_item(matcher: &Matcher) -> bool {
+    matcher.name == ITEM && matcher.literals().is_some()
 }
 
 fn check_duration(max: Option<Span>, field: &str, got: Span) -> Result<(), String> {
@@ -119,6 +153,8 @@ fn may_become(before: &Silence, after: &Silence, now: Timestamp) -> bool {
     let seconds = |at: Timestamp| at.as_millis().div_euclid(1_000);
     is_alike
         && match before.state_at(now) {
+            // Its times follow from its rule.
+            SilenceState::Active | SilenceState::Pending if before.recurrence.is_some() => true,
             SilenceState::Active => seconds(before.starts_at) == seconds(after.starts_at),
             SilenceState::Pending => after.starts_at >= now,
             SilenceState::Expired => false,
@@ -126,10 +162,14 @@ fn may_become(before: &Silence, after: &Silence, now: Timestamp) -> bool {
 }
 
 fn change(state: &mut State, now: Timestamp, by: &Principal, before: Silence, wanted: Silence) -> Reply {
-    let starts_at = if before.state_at(now) == SilenceState::Active { before.starts_at } else { wanted.starts_at };
+    let is_active = before.state_at(now) == SilenceState::Active;
+    let starts_at = if is_active { before.starts_at } else { wanted.starts_at };
+    // One that has ended by itself before its time does not come back by a better comment.
+    let ends_at = if before.recurrence.is_some() { before.ends_at } else { wanted.ends_at };
+    let starts_at = if before.recurrence.is_some() { before.starts_at } else { starts_at };
     let owner = before.owner().to_owned();
     let owner = (owner != wanted.created_by).then_some(owner);
-    let after = Silence { id: before.id, starts_at, owner, matchers: before.matchers, ..wanted };
+    let after = Silence { id: before.id, starts_at, ends_at, owner, matchers: before.matchers, ..wanted };
     let id = after.id.clone();
     say(state, now, &by.name, format!("changed silence {id}: {}", words(&after)));
     keep(state, now, after);
@@ -195,11 +235,6 @@ fn new_id(state: &State, now: Timestamp, by: &str, silence: &Silence) -> String 
     }
 }
 
-fn keep(state: &mut State, now: Timestamp, silence: Silence) {
-    let at = silence.state_at(now);
-    state.put_silence(Silence { state: at, ..silence });
-}
-
 /// Ends a silence now. One that is over already stays as it is.
 pub fn expire(state: &mut State, now: Timestamp, by: &Principal, id: &str) -> Reply {
     let Some(silence) = state.silence(id).cloned() else { return Reply::NotFound(id.to_owned()) };
@@ -218,7 +253,7 @@ fn over(state: &mut State, now: Timestamp, by: &str, silence: Silence) {
         return;
     }
     say(state, now, by, format!("silence {} by {} has ended: {by} ended it", silence.id, silence.created_by));
-    super::finish(state, now, Silence { updated_at: now, ..silence });
+    finish(state, now, Silence { updated_at: now, ..silence });
 }
 
 fn say(state: &mut State, now: Timestamp, by: &str, text: String) {

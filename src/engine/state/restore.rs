@@ -46,7 +46,7 @@ impl State {
     /// # Errors
     /// When a fact does not have the shape that its kind has.
     pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
-        let mut state = Self { next_alert: 1, ..Self::default() };
+        let mut state = Self { next_alert: 1, reached: snapshot.last_at, ..Self::default() };
         for (kind, key, value) in snapshot.facts {
             state.restore_fact(&kind, &key, value).map_err(|source| RestoreError {
                 kind: kind.clone(),

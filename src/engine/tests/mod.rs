@@ -6,6 +6,7 @@ mod late;
 mod learning;
 mod problems;
 mod properties;
+mod recurring;
 mod redrive;
 pub(super) mod scenario;
 mod silences;

@@ -123,10 +123,11 @@ fn ids_are_those_of_the_input_and_never_twice() {
 #[test]
 fn a_change_keeps_the_id_where_nothing_that_was_would_read_differently() {
     type Edit = fn(&mut SilenceDraft, Timestamp);
-    let edits: [(&str, Edit, [bool; 3]); 6] = [
+    let edits: [(&str, Edit, [bool; 3]); 7] = [
         ("nothing", |_, _| {}, [true, true, false]),
         ("the comment", |draft, _| draft.comment = "other".into(), [true, true, false]),
         ("a later end", |draft, now| draft.ends_at = now + Span::from_hours(9), [true, true, false]),
+        ("no start", |draft, _| draft.starts_at = Timestamp::default(), [true, true, false]),
         ("another start", |draft, now| draft.starts_at = now + Span::from_mins(1), [true, false, false]),
         ("a start in the past", |draft, now| draft.starts_at = now - HOUR, [false, false, false]),
         ("other matchers", |draft, _| draft.matchers = vec!["team=net".parse().unwrap()], [false, false, false]),
@@ -370,6 +371,7 @@ fn silence(id: &str, matchers: &str, starts_at: Timestamp) -> Silence {
         covers_dependants: false,
         recurrence: None,
         expire_when_quiet: None,
+        quiet_since: None,
         quiet_check_at: None,
     }
 }

@@ -51,6 +51,7 @@ async fn filters_reach_the_store() {
         "/api/v1/alerts/00000000000000FF/timeline",
         "/api/v1/problems?state=proposed&state=known_error",
         "/api/v1/silences?limit=7&cursor=abc",
+        "/api/v1/silences?state=expired",
         "/api/v1/deliveries?state=exhausted&incident=inc-aaaaaaaaaa&sink=ops%2Fslack",
     ] {
         assert_eq!(world.get(path).await.status, StatusCode::OK, "{path}");
@@ -63,7 +64,8 @@ async fn filters_reach_the_store() {
     AlertQuery { status: Some(Firing), incident: Some(inc-aaaaaaaaaa), page: PageQuery { cursor: None, limit: 50 } }
     Alert("00000000000000ff")
     ProblemQuery { states: [Proposed, KnownError], page: PageQuery { cursor: None, limit: 50 } }
-    PageQuery { cursor: Some("abc"), limit: 7 }
+    SilenceQuery { state: None, page: PageQuery { cursor: Some("abc"), limit: 7 } }
+    SilenceQuery { state: Some(Expired), page: PageQuery { cursor: None, limit: 50 } }
     DeliveryQuery { state: Some("exhausted"), incident: Some(inc-aaaaaaaaaa), sink: Some("ops/slack"), page: PageQuery { cursor: None, limit: 50 } }
     "#);
 }
@@ -247,7 +249,10 @@ async fn a_body_that_does_not_fit_is_named() {
         ("silences", r#"{"matchers":["team=ops"],"duration":"soon","comment":"x"}"#),
         ("silences", r#"{"matchers":["team=ops"],"comment":"x"}"#),
         ("silences", r#"{"matchers":[],"duration":"2h","comment":"x"}"#),
-        ("silences", r#"{"matchers":["team=ops"],"duration":"2h","comment":" "}"#),
+        (
+            "silences",
+            r#"{"matchers":["team=ops"],"duration":"2h","recurrence":{"rrule":"FREQ=NOW","time_zone":"UTC"}}"#,
+        ),
     ] {
         refusals.push(world.ask("admin", "POST", &format!("/api/v1/{path}"), body).await.problem());
     }
@@ -267,7 +272,7 @@ async fn a_body_that_does_not_fit_is_named() {
     400 `duration`: expected a duration such as `30s`, `15m` or `1h30m`, got `soon`
     400 `ends_at`: expected either `ends_at` or `duration`, got neither
     400 `matchers`: expected 1 to 32 matchers, got 0
-    400 `comment`: expected a word on why, got nothing
+    400 `recurrence.rrule`: expected `DAILY`, `WEEKLY`, `MONTHLY` or `YEARLY`, got FREQ=NOW
     "#);
     let form = Request::post("/api/v1/incidents/inc-a/comment")
         .header("authorization", "Bearer admin")

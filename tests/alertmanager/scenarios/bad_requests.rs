@@ -10,7 +10,7 @@ use crate::side::{NO_ANSWER, Reply};
 const NO_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Method, path, body.
-const REQUESTS: [(&str, &str, &str); 39] = [
+const REQUESTS: [(&str, &str, &str); 38] = [
     ("POST", "/api/v2/alerts", ""),
     ("POST", "/api/v2/alerts", "{"),
     ("POST", "/api/v2/alerts", "{}"),

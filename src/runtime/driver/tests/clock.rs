@@ -253,7 +253,9 @@ fn calendars_follow_the_wall_clock_even_after_it_was_set_back() {
     policy.escalation_policies.get_mut("primary").unwrap().levels[0].schedules = vec!["ops".into()];
     policy.maintenance.push(Maintenance {
         id: "planned".into(),
-        configuration_item: "db2".into(),
+        configuration_item: Some("db2".into()),
+        matchers: Vec::new(),
+        recurrence: None,
         dedup_key: None,
         starts_at: now + back(DAY),
         ends_at: Some(now + back(DAY) + HOUR),
