@@ -9,6 +9,8 @@
 //! All alerts fire at the same time. Groups are looked at then; incidents are given the time they need to open and to be
 //! told of.
 
+pub mod coverage;
+
 use serde::Serialize;
 
 use crate::model::event::{Event, EventStatus};
@@ -17,6 +19,7 @@ use crate::model::{
     Timestamp,
 };
 
+use self::coverage::Coverage;
 use super::dispatch::{self, GroupRoute};
 use super::effect::Effect;
 use super::inhibit::{self, Eyes};
@@ -175,6 +178,23 @@ impl Trial {
 
 /// Tries it.
 pub fn run(case: &Case<'_>) -> Trial {
+    let (state, events, effects) = play(case);
+    let alerts = events.iter().map(|event| verdict(&state, case.at, event)).collect();
+    Trial { at: case.at, notify_by: case.policy.notify_by, alerts, deliveries: deliveries(effects) }
+}
+
+/// Tries it for what of the policy it uses.
+pub fn cover(case: &Case<'_>, coverage: &mut Coverage) {
+    let (state, events, _) = play(case);
+    for event in &events {
+        coverage.see_event(&state, case.at, event);
+    }
+    for incident in state.incidents() {
+        coverage.see_incident(&state, incident);
+    }
+}
+
+fn play(case: &Case<'_>) -> (State, Vec<Event>, Vec<Effect>) {
     let Case { policy, silences, events, at } = *case;
     let mut state = State::default();
     step(&mut state, at, Input::Configured { policy: Box::new(policy.clone()) });
@@ -190,8 +210,7 @@ pub fn run(case: &Case<'_>) -> Trial {
         }
         NotifyBy::Incident => effects.extend(let_open(&mut state, at)),
     }
-    let alerts = events.iter().map(|event| verdict(&state, at, event)).collect();
-    Trial { at, notify_by: policy.notify_by, alerts, deliveries: deliveries(effects) }
+    (state, events, effects)
 }
 
 /// An alert that fires at that time and goes on doing so.
