@@ -7,7 +7,7 @@
 //! watchbell test-route -c watchbell.yaml team=db --expect dba                       exit code 1 when it goes elsewhere
 //! ```
 
-mod show;
+pub(super) mod show;
 
 use std::io::Write;
 use std::path::PathBuf;

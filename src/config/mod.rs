@@ -25,6 +25,7 @@ mod templates;
 mod time_intervals;
 mod tls;
 mod topology;
+mod unused;
 mod validate;
 mod yaml;
 mod yaml_text;

@@ -31,7 +31,7 @@ use super::receivers::{self, Sinks};
 use super::schema::*;
 use super::validate::{Context, Kinds, default_store_path};
 use super::yaml::{self, Node, Value};
-use super::{layers, templates};
+use super::{layers, templates, unused};
 use crate::clock::Clock;
 use crate::engine::policy::{InhibitRule, NotifyBy, Policy, Receiver, Route};
 use crate::http::Facade;
@@ -180,6 +180,9 @@ fn configure(translation: &Translation, context: &mut Context<'_>) -> Configurat
         receivers,
         ..Policy::default()
     };
+    let named = translation.receivers.iter().enumerate();
+    let named = named.map(|(at, receiver)| (receiver.name.as_str(), format!("receivers[{at}]"), &receiver.place));
+    unused::warn_unused(named, &policy, &mut context.problems);
     Configuration {
         listen: LISTEN,
         tls: None,
