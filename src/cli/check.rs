@@ -264,6 +264,47 @@ ok: 1 source, 1 receiver, 1 sink, 1 warning
     }
 
     #[test]
+    fn what_nothing_reaches_is_a_warning() {
+        let text = r#"
+sources: { a: { kind: generic, token: abcdef } }
+receivers:
+  ops: { sinks: [{ kind: log }] }
+  dba: { sinks: [{ kind: log }], fallback: spare }
+  spare: { sinks: [{ kind: log }] }
+  lost: { sinks: [{ kind: log }], fallback: hidden }
+  hidden: { sinks: [{ kind: log }] }
+  asked: { sinks: [{ kind: log }] }
+  called: { sinks: [{ kind: log }] }
+schedules: { on: { starts_at: 2026-11-21T05:00:00Z, shift: 1d, rotation: [called] } }
+escalation_policies: { up: { levels: [{ after: 5m, receivers: [asked], schedules: [on] }] } }
+route:
+  receiver: ops
+  routes:
+    - { matchers: ['site="fra1"'] }
+    - matchers: ['team="db"']
+      routes:
+        - { matchers: ['a="1"', 'b="2"'], continue: true }
+        - { matchers: ['b="2"'], receiver: dba, escalation_policy: up }
+        - { matchers: ['c="3"', 'b="2"'] }
+        - { matchers: ['b="3"'] }
+    - { matchers: ['team="db"'] }
+"#;
+        assert_snapshot!(check(text).0, @r#"
+        warning: no route leads to the receiver `lost`
+          --> watchbell.yaml:7
+        warning: no route leads to the receiver `hidden`
+          --> watchbell.yaml:8
+        warning: `route.routes[1].routes[2]` is never reached: `route.routes[1].routes[1]` takes all that it would
+          --> watchbell.yaml:21
+          hint: the narrower of two routes comes first, or the first one has `continue: true`
+        warning: `route.routes[2]` is never reached: `route.routes[1]` takes all that it would
+          --> watchbell.yaml:23
+          hint: the narrower of two routes comes first, or the first one has `continue: true`
+        ok: 1 source, 8 receivers, 8 sinks, 4 warnings
+        "#);
+    }
+
+    #[test]
     fn without_files_the_built_in_configuration_is_meant() {
         let report = Report::of(&[], Err(vec![Problem::default()]));
         assert_eq!(report.summary(), "built-in configuration: 1 error");

@@ -79,4 +79,3 @@ pub fn silence(number: usize, matchers: Vec<Matcher>, by: &str, at: Timestamp) -
         comment: String::new(),
     }
 }
-

@@ -43,7 +43,7 @@ pub struct Sample {
 #[serde(default, deny_unknown_fields)]
 pub struct Expectation {
     /// By route, whether muted or not; in any order.
-    pub receivers: Option<Vec<String>>,
+    pub receivers: Option<OneOrMore>,
     /// The labels of one of its groups.
     pub group: Option<Labels>,
     pub muted: Option<bool>,
@@ -253,9 +253,39 @@ tests:
   - name: two
     alerts: [{ labels: { a: b }, starts: now }]
 "#;
-        insta::assert_snapshot!(check(text), @"");
-        insta::assert_snapshot!(check("[]"), @"");
-        insta::assert_snapshot!(check("alerts: []"), @"");
+        insta::assert_snapshot!(check(text), @r#"
+        error: `tests[0].at`: expected an RFC 3339 time such as `2026-11-21T05:00:00Z`, got `yesterday`
+          --> tests.yaml:4
+        error: `tests[0].silences[0]`: invalid regular expression `(`: unclosed group
+          --> tests.yaml:5
+        error: `tests[0].alerts[0].expect.muted`: expected `true` or `false`, got the text `maybe`
+          --> tests.yaml:8
+        error: unknown value `nobody` in `tests[0].alerts[0].expect.muted_by`
+          --> tests.yaml:8
+          hint: known values: `inhibition`, `silence`, `maintenance`, `time_interval`
+        error: unknown key `receiver` in `tests[0].alerts[0].expect`
+          --> tests.yaml:8
+          hint: did you mean `receivers`? known keys: `group`, `muted`, `muted_by`, `receivers`, `text`
+        error: `tests[0].alerts[1]`: expected `labels`, as Prometheus sends them, or the `name` of an event
+          --> tests.yaml:9
+        error: missing key `name` in `tests[1]`
+          --> tests.yaml:10
+        error: unknown key `starts` in `tests[2].alerts[0]`
+          --> tests.yaml:12
+          hint: did you mean `startsAt`? known keys: `annotations`, `expect`, `generatorURL`, `labels`, `startsAt`
+        "#);
+        insta::assert_snapshot!(check("[]"), @r#"
+        error: expected a map with the key `tests`, got a list
+          --> tests.yaml
+        "#);
+        insta::assert_snapshot!(check("alerts: []"), @r#"
+        error: unknown key `alerts`
+          --> tests.yaml:1
+          hint: known keys: `tests`
+        error: missing key `tests`
+          --> tests.yaml
+          hint: each has a `name` and `alerts`; alerts as JSON are read without
+        "#);
     }
 
     #[test]

@@ -15,7 +15,8 @@ pub(super) fn warn_unreachable(children: &[Node], routes: &[Route], path: &str, 
         routes[at].continues || given == Some(&Value::Boolean(true))
     };
     for at in 1..children.len().min(routes.len()) {
-        let path = format!("{path}.routes[{at}]");
+        let of = |at: usize| format!("{path}.routes[{at}]");
+        let path = of(at);
         let place = &children[at].place;
         if (0..at).any(|earlier| !lets_go_on(earlier) && takes_all(&children[earlier], &routes[earlier])) {
             let message =
@@ -26,8 +27,7 @@ pub(super) fn warn_unreachable(children: &[Node], routes: &[Route], path: &str, 
         }
         let covers = |earlier: &usize| !lets_go_on(*earlier) && is_part(&routes[*earlier], &routes[at]);
         if let Some(earlier) = (0..at).find(covers) {
-            let earlier = path.replace(&format!("[{at}]"), &format!("[{earlier}]"));
-            let message = format!("`{path}` is never reached: `{earlier}` takes all that it would");
+            let message = format!("`{path}` is never reached: `{}` takes all that it would", of(earlier));
             problems.warning(place, &path, message).hint =
                 Some("the narrower of two routes comes first, or the first one has `continue: true`".to_owned());
         }

@@ -371,7 +371,9 @@ fn without_incident(state: &State, alert: &Alert) -> String {
     let pending = state.policy().correlation.pending_severity;
     match alert.severity.is_at_least(pending) {
         true => "it opens no incident".to_owned(),
-        false => format!("it is only recorded: `{}` is less severe than `{pending}`, and opens no incident", alert.severity),
+        false => {
+            format!("it is only recorded: `{}` is less severe than `{pending}`, and opens no incident", alert.severity)
+        }
     }
 }
 
@@ -426,3 +428,6 @@ fn note_continues(ways: &mut [Way]) {
         way.continued_by = step.map(|step| step.path.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;

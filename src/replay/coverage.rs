@@ -7,13 +7,16 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::engine::input::{Command, Input};
-use crate::engine::policy::Policy;
+use crate::engine::policy::{NotifyBy, Policy, Route};
 use crate::engine::trial::coverage::Coverage;
-use crate::model::Timestamp;
+use crate::model::{Span, Timestamp};
 
 use super::RUNS_ON;
 use super::player::Player;
 use super::record::{self, RecordError};
+
+const GROUP_INTERVAL: Span = Span::from_hours(24);
+const REPEAT_INTERVAL: Span = Span::from_hours(24 * 365);
 
 /// What was played, and what of the policy it used.
 #[derive(Clone, Debug, Serialize)]
@@ -36,13 +39,15 @@ pub fn run(
     mut progress: impl FnMut(),
 ) -> Result<Covered, RecordError> {
     let mut player: Option<Player> = None;
+    let unhurried = unhurried(policy);
+    let begin = |at| Player::with_policy(unhurried.clone(), at);
     let mut covered = Covered { events: 0, first_at: None, last_at: None, coverage: Coverage::of(policy) };
     record::stream(path, watch, |at, input| {
         progress();
         let is_silence = |command: &Command| matches!(command, Command::Silence { .. } | Command::ExpireSilence { .. });
         match input {
             Input::Events { events } => {
-                let player = player.get_or_insert_with(|| Player::with_policy(policy.clone(), at));
+                let player = player.get_or_insert_with(|| begin(at));
                 covered.first_at.get_or_insert(at);
                 covered.last_at = covered.last_at.max(Some(at));
                 covered.events += events.len() as u64;
@@ -53,7 +58,7 @@ pub fn run(
                 see_routed(player, &mut covered.coverage);
             }
             Input::Command { by, command } if is_silence(&command) => {
-                let player = player.get_or_insert_with(|| Player::with_policy(policy.clone(), at));
+                let player = player.get_or_insert_with(|| begin(at));
                 pass(player, at, &mut covered.coverage);
                 player.input(at, Input::Command { by, command });
             }
@@ -64,6 +69,22 @@ pub fn run(
         pass(player, player.now() + RUNS_ON, &mut covered.coverage);
     }
     Ok(covered)
+}
+
+/// A look at a group costs as much as it has alerts, and a record of months has very many. Which routes, rules and
+/// silences take an alert does not depend on when a group is looked at.
+fn unhurried(policy: &Policy) -> Policy {
+    let mut policy = policy.clone();
+    if policy.notify_by == NotifyBy::Group {
+        slow_down(&mut policy.route);
+    }
+    policy
+}
+
+fn slow_down(route: &mut Route) {
+    route.group_interval = Some(GROUP_INTERVAL);
+    route.repeat_interval = Some(REPEAT_INTERVAL);
+    route.routes.iter_mut().for_each(slow_down);
 }
 
 fn pass(player: &mut Player, until: Timestamp, coverage: &mut Coverage) {

@@ -98,7 +98,12 @@ impl Gaps {
         let silences = coverage.silences.iter().filter(|(_, silence)| silence.silenced == 0);
         Self {
             routes: coverage.routes.iter().filter_map(route_gap).collect(),
-            receivers: coverage.receivers.iter().filter(|(_, alerts)| **alerts == 0).map(|(name, _)| name.clone()).collect(),
+            receivers: coverage
+                .receivers
+                .iter()
+                .filter(|(_, alerts)| **alerts == 0)
+                .map(|(name, _)| name.clone())
+                .collect(),
             inhibit_rules: coverage.inhibit_rules.iter().filter_map(rule_gap).collect(),
             silences: silences
                 .map(|(id, silence)| Gap { path: id.clone(), why: format!("{} matches nothing", silence.matchers) })
@@ -128,7 +133,8 @@ impl Gaps {
 }
 
 fn summary(covered: &Covered) -> String {
-    let mut counts = vec![plural(covered.events as usize, "event"), plural(covered.coverage.alerts as usize, "different alert")];
+    let mut counts =
+        vec![plural(covered.events as usize, "event"), plural(covered.coverage.alerts as usize, "different alert")];
     if covered.coverage.incidents > 0 {
         counts.push(plural(covered.coverage.incidents as usize, "routed incident"));
     }
@@ -149,7 +155,9 @@ fn route_gap(route: &RouteUse) -> Option<Gap> {
         return None;
     }
     let why = match idle(&route.matchers) {
-        none if none.is_empty() => "its matchers fit, but never together and behind those before it".to_owned(),
+        none if none.is_empty() => {
+            "its matchers fit, but not together, or routes before it take what it would".to_owned()
+        }
         idle => format!("nothing matches {}", idle.join(", ")),
     };
     Some(Gap { path: route.path.clone(), why })

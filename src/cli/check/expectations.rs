@@ -86,7 +86,11 @@ fn result(test: &AlertTest, trial: &Trial, renderer: &Renderer<'_>) -> TestResul
         labels: verdict.labels.clone(),
         receivers: verdict.receivers().into_iter().map(str::to_owned).collect(),
         is_muted: verdict.is_muted,
-        differences: sample.expect.as_ref().map(|expect| differences(expect, verdict, trial, renderer)).unwrap_or_default(),
+        differences: sample
+            .expect
+            .as_ref()
+            .map(|expect| differences(expect, verdict, trial, renderer))
+            .unwrap_or_default(),
     };
     let alerts: Vec<AlertResult> = trial.alerts.iter().zip(&test.alerts).map(alert).collect();
     TestResult {
@@ -97,33 +101,37 @@ fn result(test: &AlertTest, trial: &Trial, renderer: &Renderer<'_>) -> TestResul
     }
 }
 
-fn differences(
-    expect: &Expectation,
-    verdict: &Verdict,
-    trial: &Trial,
-    renderer: &Renderer<'_>,
-) -> Vec<Difference> {
+fn differences(expect: &Expectation, verdict: &Verdict, trial: &Trial, renderer: &Renderer<'_>) -> Vec<Difference> {
     let mut differences = Vec::new();
     let mut differ = |what, expected: String, got: String| differences.push(Difference { what, expected, got });
     if let Some(expected) = &expect.receivers {
-        let (expected, got) = (listed(expected.iter().map(String::as_str)), listed(verdict.receivers().into_iter()));
+        let (expected, got) =
+            (listed(expected.list().iter().map(String::as_str)), listed(verdict.receivers().into_iter()));
         if expected != got {
             differ("receivers", expected, got);
         }
     }
     if let Some(expected) = &expect.group {
-        let groups: Vec<&Labels> =
-            verdict.routes.iter().filter_map(|way| Some(&way.group.as_ref()?.labels)).collect();
+        let groups: Vec<&Labels> = verdict.routes.iter().filter_map(|way| Some(&way.group.as_ref()?.labels)).collect();
         if !groups.contains(&expected) {
             let shown: Vec<String> = groups.iter().map(|labels| format!("{{{}}}", labels_text(labels))).collect();
-            let got = if verdict.incident.is_some() { "an incident".to_owned() } else { listed(shown.iter().map(String::as_str)) };
+            let got = if verdict.incident.is_some() {
+                "an incident".to_owned()
+            } else {
+                listed(shown.iter().map(String::as_str))
+            };
             differ("group", format!("{{{}}}", labels_text(expected)), got);
         }
     }
     let causes = verdict.causes();
     let reasons = listed(causes.iter().map(mute_text).collect::<Vec<_>>().iter().map(String::as_str));
-    if let Some(expected) = expect.muted.filter(|expected| *expected != verdict.is_muted) {
-        let got = if verdict.is_muted { format!("muted: {reasons}") } else { "not muted".to_owned() };
+    if let Some(expected) = expect.muted.filter(|expected| *expected != verdict.is_muted || verdict.unrouted.is_some())
+    {
+        let got = match &verdict.unrouted {
+            Some(why) => format!("nobody who could hear: {why}"),
+            None if verdict.is_muted => format!("muted: {reasons}"),
+            None => "not muted".to_owned(),
+        };
         differ("muted", expected.to_string(), got);
     }
     if let Some(expected) = expect.muted_by

@@ -85,12 +85,7 @@ impl<'t> Shown<'t> {
         Ok(())
     }
 
-    fn write_verdict(
-        &self,
-        verdict: &'t Verdict,
-        told: &mut Vec<&'t str>,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
+    fn write_verdict(&self, verdict: &'t Verdict, told: &mut Vec<&'t str>, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}  {}", output::line(&verdict.name).bold(), labels_text(&verdict.labels))?;
         if let Some(why) = &verdict.unrouted {
             writeln!(out, "  nobody hears of it: {why}")?;

@@ -38,7 +38,8 @@ impl<'a> Renderer<'a> {
             return Err(format!("there is no sink `{name}`"));
         };
         let progress = Progress::default();
-        let attempt = Attempt { delivery: &delivery.id, notification: &delivery.notification, progress: &progress, now };
+        let attempt =
+            Attempt { delivery: &delivery.id, notification: &delivery.notification, progress: &progress, now };
         let request = sink.request(&attempt).map_err(|error| error.to_string())?;
         Ok(Preview::of(&request, &settings.table))
     }
@@ -47,7 +48,8 @@ impl<'a> Renderer<'a> {
 /// Whether a text stands in what is sent, as people would read it there.
 pub fn contains(preview: &Preview, text: &str) -> bool {
     match preview {
-        Preview::Http { body, .. } => holds(body, text) || body.to_string().contains(text),
+        // As it stands in the values, and as `--render` prints the whole.
+        Preview::Http { body, .. } => holds(body, text) || format!("{body:#}").contains(text),
         Preview::Mail { message, .. } => message.contains(text) || unquoted(message).contains(text),
         Preview::Line { text: line } => line.contains(text),
         Preview::Skip { .. } => false,
@@ -92,7 +94,8 @@ mod tests {
         let http = |body: Value| Preview::Http { method: "POST", url: String::new(), headers: Vec::new(), body };
         let json = http(serde_json::json!({"blocks": [{"text": "says \"no\"\nand stays"}]}));
         assert!(contains(&json, "says \"no\"\nand") && contains(&json, "blocks") && !contains(&json, "yes"));
-        let message = "Content-Transfer-Encoding: quoted-printable\r\n\r\nF=C3=BCr die =\r\nNacht =3D dunkel".to_owned();
+        let message =
+            "Content-Transfer-Encoding: quoted-printable\r\n\r\nF=C3=BCr die =\r\nNacht =3D dunkel".to_owned();
         let mail = Preview::Mail { server: String::new(), from: String::new(), to: Vec::new(), message };
         assert!(contains(&mail, "Für die Nacht = dunkel"));
     }

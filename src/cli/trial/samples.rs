@@ -112,8 +112,7 @@ impl Reader {
         }
         let body = Value::Array(alerts).to_string();
         let body = body.as_bytes();
-        let inbound =
-            Inbound { source: &self.name, content_type: "application/json", body, received_at: at };
+        let inbound = Inbound { source: &self.name, content_type: "application/json", body, received_at: at };
         match self.source.parse(&inbound)? {
             sources::Parsed::Partly { mut refused, .. } if !refused.is_empty() => Err(refused.remove(0)),
             parsed => {

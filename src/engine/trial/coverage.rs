@@ -109,7 +109,8 @@ impl Coverage {
             let label = |name: &str| alert.labels.get(name);
             self.see_matchers(&label);
             for index in self.tree.matching(&state.policy().route, &alert.labels) {
-                let (places, receiver) = (self.tree.route(index).places.clone(), self.tree.route(index).receiver.clone());
+                let (places, receiver) =
+                    (self.tree.route(index).places.clone(), self.tree.route(index).receiver.clone());
                 self.see_way(&places, &receiver);
             }
         }
@@ -153,9 +154,8 @@ impl Coverage {
     fn see_inhibition(&mut self, state: &State, alert: &Alert) {
         self.see_inhibited(state, alert);
         let eyes = Eyes::of(state.policy());
-        let is_source = |matchers: &[Matcher]| {
-            matchers.iter().all(|matcher| matcher.is_match(eyes.label(alert, &matcher.name)))
-        };
+        let is_source =
+            |matchers: &[Matcher]| matchers.iter().all(|matcher| matcher.is_match(eyes.label(alert, &matcher.name)));
         let rules = state.policy().inhibit_rules.iter().zip(&self.inhibit_rules);
         if rules.filter(|(_, used)| used.inhibited == 0).any(|(rule, _)| is_source(&rule.source_matchers)) {
             for target in state.alerts().filter(|target| target.is_firing() && target.number != alert.number) {
@@ -197,12 +197,7 @@ fn unused(matchers: &[Matcher]) -> Vec<MatcherUse> {
     matchers.iter().map(|matcher| MatcherUse { matcher: matcher.to_string(), matched: 0 }).collect()
 }
 
-fn list(
-    route: &Route,
-    places: &mut Vec<usize>,
-    routes: &mut Vec<RouteUse>,
-    receivers: &mut BTreeMap<String, u64>,
-) {
+fn list(route: &Route, places: &mut Vec<usize>, routes: &mut Vec<RouteUse>, receivers: &mut BTreeMap<String, u64>) {
     routes.push(RouteUse {
         path: super::path_of(places),
         reached: 0,
