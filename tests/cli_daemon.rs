@@ -236,7 +236,13 @@ fn a_silence_is_made_and_ended() {
         .unwrap()
         .as_str()
         .to_owned();
+    // A question about routes knows the silences of a daemon that is named.
+    let labels = ["alertname=LinkDown", "team=network", "site=fra1", "severity=critical"];
+    let tried = || bell.ask(&[&["test-route", "--server", &bell.server], &labels[..]].concat());
+    let muted = format!("  muted: silenced by {id} (firmware): team=\"network\", site=~\"fra.*\"\n");
+    assert!(tried().contains(&muted), "{}", tried());
     assert_eq!(bell.ask(&["silence", "--end", &id]), ran(0, "", &format!("note: the silence {id} has ended\n")));
+    assert!(!tried().contains("muted"), "{}", tried());
     assert_eq!(
         bell.ask(&["silence", "team", "--for", "1h", "--comment", "x"]),
         ran(

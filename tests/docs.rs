@@ -219,6 +219,7 @@ fn configurations_pass_the_check() {
                 "nodes" => check("topology: { files: [topology.yaml] }", Some(&block.text)),
                 // Rules for Prometheus; their metrics are looked at below.
                 "groups" => continue,
+                "tests" => check_tests(&block.text),
                 _ => check(&block.text, None),
             };
             result.unwrap_or_else(|problems| panic!("{}: {problems}\n{}", page.name, block.text));
@@ -226,6 +227,12 @@ fn configurations_pass_the_check() {
         }
     }
     assert!(count >= 3);
+}
+
+/// Sample alerts with what is expected of each.
+fn check_tests(text: &str) -> Result<(), String> {
+    let read = config::read_alert_tests(text, Path::new("tests.yaml"));
+    read.map(drop).map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 #[test]

@@ -177,6 +177,7 @@ impl Settings {
         configuration.public_url = Some(self.external_url.clone());
         configuration.policy.public_url = configuration.public_url.clone();
         configuration.policy.silence_retention = self.retention;
+        configuration.policy.silences.comment_required = false;
         configuration.facade.original = loaded.original;
         configuration.facade.receivers = loaded.receivers;
         configuration.facade.is_open = true;

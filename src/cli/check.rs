@@ -7,21 +7,39 @@
 //!   hint: did you mean `slack`? `watchbell integrations` lists all sinks
 //! watchbell.yaml: 1 error
 //! ```
+//!
+//! With `--alerts` it says where those would go: against what is expected of each, or which part of the configuration
+//! none of them uses.
+
+mod coverage;
+mod expectations;
 
 use owo_colors::OwoColorize;
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app::environment;
-use crate::config::{self, Configuration, Problem};
+use self::coverage::Gaps;
+use self::expectations::Tested;
+use super::failure::FAILED;
+use super::trial;
+use super::trial::samples::{Reader, Samples};
+use crate::clock::Clock;
+use crate::config::{Configuration, Problem};
+use crate::replay::coverage::Covered;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
     /// Configuration file; may be given several times, later files override earlier ones
     #[arg(short, long = "config", value_name = "FILE")]
     pub config: Vec<PathBuf>,
+    /// An Alertmanager's configuration instead
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub alertmanager: Option<PathBuf>,
+    /// Alerts that are tried: tests with expectations, or recorded ones for what they use
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -33,19 +51,69 @@ const ERRORS: u8 = 2;
 /// Checks the configuration that the daemon would run with.
 ///
 /// # Errors
-/// Only when the result cannot be written; a bad configuration is an exit code.
+/// When the alerts cannot be read or the result cannot be written; a bad configuration is an exit code.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let result = config::load(&args.config, environment());
-    let report = Report::of(&args.config, result);
+    let result = trial::read(&args.config, args.alertmanager.as_deref());
+    let tried = match (&result, &args.alerts) {
+        (Ok(configuration), Some(alerts)) => Some(try_alerts(alerts, configuration)?),
+        _ => None,
+    };
+    let files = args.alertmanager.map_or(args.config, |file| vec![file]);
+    let report = Report { tried, ..Report::of(&files, result) };
     let mut stdout = anstream::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut stdout, &report)?;
         writeln!(stdout)?;
     } else {
         report.write(&mut stdout)?;
+        if let (Some(tried), Some(alerts)) = (&report.tried, &args.alerts) {
+            tried.write(alerts, &mut stdout)?;
+        }
     }
     stdout.flush()?;
-    Ok(if report.errors > 0 { ExitCode::from(ERRORS) } else { ExitCode::SUCCESS })
+    let has_failed = matches!(&report.tried, Some(Tried::Tests(tested)) if tested.failed > 0);
+    Ok(match report.errors {
+        0 if has_failed => ExitCode::from(FAILED),
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(ERRORS),
+    })
+}
+
+/// What alerts came to.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Tried {
+    Tests(Tested),
+    Coverage { covered: Box<Covered>, unused: Gaps },
+}
+
+/// Tests where anything is expected, otherwise what of the configuration the alerts use.
+fn try_alerts(file: &Path, configuration: &Configuration) -> anyhow::Result<Tried> {
+    let (reader, now) = (Reader::of(configuration)?, Clock::System.now());
+    let covered = match reader.file(file, now)? {
+        Samples::Tests(tests) => {
+            if tests.iter().flat_map(|test| &test.alerts).any(|sample| sample.expect.is_some()) {
+                return Ok(Tried::Tests(expectations::test(&tests, configuration, &reader, file, now)?));
+            }
+            coverage::of_tests(&tests, configuration, &reader, file, now)?
+        }
+        Samples::Alerts(alerts) => coverage::of_alerts(&alerts, configuration, now),
+        Samples::Record => coverage::of_record(file, configuration)?,
+    };
+    let unused = Gaps::of(&covered.coverage);
+    Ok(Tried::Coverage { covered: Box::new(covered), unused })
+}
+
+impl Tried {
+    fn write(&self, file: &Path, out: &mut impl Write) -> std::io::Result<()> {
+        match self {
+            Self::Tests(tested) => {
+                tested.write(file, out)?;
+                writeln!(out, "{}", tested.summary())
+            }
+            Self::Coverage { covered, unused } => unused.write(covered, out),
+        }
+    }
 }
 
 /// What `--json` prints.
@@ -57,6 +125,8 @@ struct Report {
     problems: Vec<Problem>,
     /// Absent when there are errors.
     contents: Option<Contents>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    tried: Option<Tried>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +154,7 @@ impl Report {
             Err(problems) => (problems, None),
         };
         let warnings = problems.iter().filter(|problem| problem.is_warning).count();
-        Self { files: files.to_vec(), errors: problems.len() - warnings, warnings, problems, contents }
+        Self { files: files.to_vec(), errors: problems.len() - warnings, warnings, problems, contents, tried: None }
     }
 
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
@@ -145,6 +215,7 @@ fn plural(count: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use insta::assert_snapshot;
 
     /// What is printed for a file with that text, and the counts of errors and warnings.
@@ -190,6 +261,47 @@ warning: `sources.a` has no authentication: any program on this machine can send
   hint: add `token_file`, `user` with `password_file`, `hmac`, or `client_certificate`
 ok: 1 source, 1 receiver, 1 sink, 1 warning
 "#);
+    }
+
+    #[test]
+    fn what_nothing_reaches_is_a_warning() {
+        let text = r#"
+sources: { a: { kind: generic, token: abcdef } }
+receivers:
+  ops: { sinks: [{ kind: log }] }
+  dba: { sinks: [{ kind: log }], fallback: spare }
+  spare: { sinks: [{ kind: log }] }
+  lost: { sinks: [{ kind: log }], fallback: hidden }
+  hidden: { sinks: [{ kind: log }] }
+  asked: { sinks: [{ kind: log }] }
+  called: { sinks: [{ kind: log }] }
+schedules: { on: { starts_at: 2026-11-21T05:00:00Z, shift: 1d, rotation: [called] } }
+escalation_policies: { up: { levels: [{ after: 5m, receivers: [asked], schedules: [on] }] } }
+route:
+  receiver: ops
+  routes:
+    - { matchers: ['site="fra1"'] }
+    - matchers: ['team="db"']
+      routes:
+        - { matchers: ['a="1"', 'b="2"'], continue: true }
+        - { matchers: ['b="2"'], receiver: dba, escalation_policy: up }
+        - { matchers: ['c="3"', 'b="2"'] }
+        - { matchers: ['b="3"'] }
+    - { matchers: ['team="db"'] }
+"#;
+        assert_snapshot!(check(text).0, @r#"
+        warning: no route leads to the receiver `lost`
+          --> watchbell.yaml:7
+        warning: no route leads to the receiver `hidden`
+          --> watchbell.yaml:8
+        warning: `route.routes[1].routes[2]` is never reached: `route.routes[1].routes[1]` takes all that it would
+          --> watchbell.yaml:21
+          hint: the narrower of two routes comes first, or the first one has `continue: true`
+        warning: `route.routes[2]` is never reached: `route.routes[1]` takes all that it would
+          --> watchbell.yaml:23
+          hint: the narrower of two routes comes first, or the first one has `continue: true`
+        ok: 1 source, 8 receivers, 8 sinks, 4 warnings
+        "#);
     }
 
     #[test]

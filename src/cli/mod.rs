@@ -40,8 +40,10 @@ pub mod silence;
 pub mod silences;
 pub mod split;
 pub mod store;
+pub mod test_route;
 pub mod test_sink;
 pub mod topology;
+pub mod trial;
 
 use std::process::ExitCode;
 
@@ -104,6 +106,8 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Write the configuration that another system's comes to
     Import(import::Args),
+    /// Say where alerts would go, with every reason, without a daemon
+    TestRoute(test_route::Args),
     /// Try one configured sink with a sample notification
     TestSink(test_sink::Args),
     /// List every source and sink, and how to set each up
@@ -148,6 +152,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Send(args) => send::run(args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::TestRoute(args) => test_route::run(&args),
         Command::TestSink(args) => test_sink::run(args),
         Command::Integrations(args) => integrations::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -8,7 +8,7 @@
 //! watchbell test-sink --config watchbell.yaml ops/slack              sends one
 //! ```
 
-mod preview;
+pub(super) mod preview;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,9 +20,9 @@ use self::preview::Preview;
 use super::client;
 use super::failure::{FAILED, Failure, note};
 use super::output;
-use crate::app::environment;
+use super::trial;
 use crate::clock::Clock;
-use crate::config::{self, Configuration, SinkSettings};
+use crate::config::{Configuration, SinkSettings};
 use crate::error::ErrorKind;
 use crate::model::delivery::Progress;
 use crate::model::{Notification, NotificationKind};
@@ -64,7 +64,7 @@ fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 /// # Errors
 /// When the configuration does not fit, or there is no such sink.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let configuration = load(&args)?;
+    let configuration = trial::load(&args.config, None)?;
     let Some(name) = &args.name else { return list(&configuration, args.json) };
     let Some(settings) = configuration.sinks.get(name) else { return Err(unknown(name, &configuration).into()) };
     let sink = build(name, settings, &configuration, args.language)?;
@@ -76,22 +76,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.preview { trial.preview(args.json) } else { trial.send(args.json) }
 }
 
-fn load(args: &Args) -> Result<Configuration, Failure> {
-    config::load(&args.config, environment()).map_err(|problems| {
-        let errors: Vec<_> = problems.iter().filter(|problem| !problem.is_warning).collect();
-        let failure = Failure::misuse("the configuration does not fit");
-        let failure = match errors.first() {
-            Some(first) => {
-                let place = first.place().map(|place| format!(" ({place})")).unwrap_or_default();
-                failure.cause(format!("{}{place}", first.message))
-            }
-            None => failure,
-        };
-        failure.hint(format!("`watchbell check` shows {}", output::plural(errors.len(), "error")))
-    })
-}
-
-fn build(
+/// Sets a sink up as the daemon does.
+pub(super) fn build(
     name: &str,
     settings: &SinkSettings,
     configuration: &Configuration,

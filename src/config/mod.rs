@@ -6,6 +6,7 @@
 //! files ─▶ yaml ─▶ layers (merge, ${NAME}, *_file) ─▶ validate ─▶ Configuration | every Problem
 //! ```
 
+mod alert_tests;
 pub mod alertmanager;
 mod layers;
 mod load;
@@ -25,11 +26,13 @@ mod templates;
 mod time_intervals;
 mod tls;
 mod topology;
+mod unused;
 mod validate;
 mod yaml;
 mod yaml_text;
 mod zabbix;
 
+pub use alert_tests::{AlertTest, Expectation, OneOrMore, Sample, read_alert_tests};
 pub use load::load;
 pub use problem::Problem;
 pub use schema::*;

@@ -5,6 +5,7 @@ use super::policy::check_list;
 use super::problem::Problems;
 use super::read::{items, join, read};
 use super::references::Names;
+use super::unused::warn_unreachable;
 use super::validate::check_span;
 use super::yaml::{Node, Value};
 use crate::engine::policy::{LOG_RECEIVER, NotifyBy, Route};
@@ -102,7 +103,7 @@ fn read_one(
         let path = format!("{path}.routes[{index}]");
         route.routes.push(read_one(child, &path, depth + 1, &inherited, names, problems));
     }
-    warn_unreachable(children, path, problems);
+    warn_unreachable(children, &route.routes, path, problems);
     route
 }
 
@@ -166,19 +167,4 @@ fn check_times(node: &Node, path: &str, route: &Route, parent: &Inherited, probl
         problems.warning(node.place_of("repeat_interval"), join(path, "repeat_interval"), message);
     }
     inherited
-}
-
-/// A route without matchers takes everything: those after it are never asked. Looks at the file, where
-/// a faulty matcher still counts as one.
-fn warn_unreachable(children: &[Node], path: &str, problems: &mut Problems) {
-    let takes_all = |node: &Node| {
-        node.get("matchers").is_none_or(|matchers| matchers.value == Value::List(Vec::new()))
-            && !node.get("continue").is_some_and(|node| node.value == Value::Boolean(true))
-    };
-    let Some(at) = children.iter().position(takes_all) else { return };
-    if let Some(next) = children.get(at + 1) {
-        let path = format!("{path}.routes[{}]", at + 1);
-        let message = format!("`{path}` is never reached: the route before it has no matchers and takes everything");
-        problems.warning(&next.place, &path, message);
-    }
 }

@@ -12,7 +12,7 @@ use super::read::{Reading, is_map, items, join, read, read_with, require, unknow
 use super::references::Names;
 use super::schema::*;
 use super::yaml::Node;
-use super::{layers, policy, receivers, self_check, sources, templates, tls, zabbix};
+use super::{layers, policy, receivers, self_check, sources, templates, tls, unused, zabbix};
 use crate::engine::input::Role;
 use crate::engine::policy::NotifyBy;
 use crate::error::{ConfigError, Secret, Table, read_table};
@@ -130,6 +130,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
     let api = api(root, is_loopback, &mut context.problems);
     let mut policy = policy::read_all(root, receivers, context.notify_by, &names, &mut context.problems);
     policy.public_url = public_url.clone();
+    unused::warn_unused(unused::named(root), &policy, &mut context.problems);
     let self_check = self_check::self_check(root, &mut context.problems);
     let heartbeat = self_check::heartbeat(root, self_check.enabled, &mut context.problems);
     Some(Configuration {

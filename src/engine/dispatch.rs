@@ -23,7 +23,7 @@ pub use book::{AlertGroup, Book};
 pub use flush::muted_by;
 pub use log::{Told, restore as restore_told};
 pub use tree::{GroupRoute, Tree};
-pub use view::{by_labels, order};
+pub use view::{by_labels, key as group_key, order};
 
 use serde_json::Value;
 
@@ -150,6 +150,14 @@ fn waits_for_inhibitor(state: &State, now: Timestamp, id: &IncidentId) -> Option
     let fresh = group.alerts.iter().filter_map(|number| state.alert(*number)).filter(|alert| alert.is_firing());
     let fresh = fresh.filter(|alert| alert.fired_at + INHIBITOR_WAIT > now && super::inhibit::is_target(state, alert));
     fresh.map(|alert| alert.fired_at + INHIBITOR_WAIT).max()
+}
+
+/// Has every group told now of what may be heard, whether it is time or not.
+pub(super) fn tell_all(state: &mut State, now: Timestamp) {
+    let groups: Vec<IncidentId> = state.book.groups().map(|group| group.id).collect();
+    for id in groups {
+        flush::run(state, now, &id);
+    }
 }
 
 /// What came of a delivery about a group.

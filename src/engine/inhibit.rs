@@ -99,6 +99,11 @@ pub fn cause(state: &State, alert: &Alert) -> Option<String> {
 
 /// The alert that inhibits this one, if there is one.
 pub fn source<'a>(state: &'a State, alert: &Alert) -> Option<&'a Alert> {
+    source_and_rule(state, alert).map(|(source, _)| source)
+}
+
+/// The same, with the place of the rule by which it does.
+pub fn source_and_rule<'a>(state: &'a State, alert: &Alert) -> Option<(&'a Alert, usize)> {
     let policy = state.policy();
     let eyes = Eyes::of(policy);
     policy.inhibit_rules.iter().enumerate().find_map(|(index, rule)| {
@@ -115,7 +120,7 @@ pub fn source<'a>(state: &'a State, alert: &Alert) -> Option<&'a Alert> {
                 .iter()
                 .all(|name| eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or(""))
         };
-        candidates.find(is_equal)
+        candidates.find(is_equal).map(|source| (source, index))
     })
 }
 

@@ -59,6 +59,7 @@ pub mod system;
 pub mod throttle;
 pub mod timeline;
 pub mod topology;
+pub mod trial;
 pub mod view;
 
 use crate::model::alert::Alert;

@@ -19,7 +19,7 @@ use super::state::State;
 use super::{timeline, view};
 
 /// What matchers see of an incident. The lead alert is looked up only when a matcher asks for it.
-struct RouteLabels<'a> {
+pub struct RouteLabels<'a> {
     state: &'a State,
     incident: &'a Incident,
     lead: OnceCell<Option<&'a Alert>>,
@@ -38,7 +38,7 @@ struct Leaf<'a> {
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     let policy = state.shared_policy();
     let Some(incident) = state.incident(id) else { return };
-    let labels = RouteLabels { state, incident, lead: OnceCell::new() };
+    let labels = RouteLabels::of(state, incident);
     let leaves = leaves(&policy.route, &|name| labels.get(name));
     let before = incident.routed.clone();
     let key = key(&leaves);
@@ -60,8 +60,27 @@ pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     timeline::incident(state, now, id, TimelineKind::Routed, "route", text);
 }
 
+/// The way to each route that takes an incident, as places among siblings from the root's children on, with the
+/// receiver there.
+pub fn ways(state: &State, incident: &Incident) -> Vec<(Vec<usize>, String)> {
+    let labels = RouteLabels::of(state, incident);
+    let leaves = leaves(&state.policy().route, &|name| labels.get(name));
+    leaves.iter().map(|leaf| (leaf.places[1..].to_vec(), leaf.receiver())).collect()
+}
+
+impl Leaf<'_> {
+    fn receiver(&self) -> String {
+        let receiver = self.routes.iter().rev().find_map(|route| route.receiver.clone());
+        receiver.unwrap_or_else(|| LOG_RECEIVER.to_owned())
+    }
+}
+
 impl<'a> RouteLabels<'a> {
-    fn get(&self, name: &str) -> Option<&'a str> {
+    pub fn of(state: &'a State, incident: &'a Incident) -> Self {
+        Self { state, incident, lead: OnceCell::new() }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&'a str> {
         let incident = self.incident;
         match name {
             "priority" => Some(incident.priority.as_str()),
@@ -135,8 +154,7 @@ fn decide(leaves: &[Leaf<'_>], policy: &Policy) -> Routed {
         if mutant::is(Mutant::CatchAllDropped) && leaf.routes.len() == 1 && !policy.route.routes.is_empty() {
             continue;
         }
-        let receiver = leaf.routes.iter().rev().find_map(|route| route.receiver.clone());
-        let receiver = receiver.unwrap_or_else(|| LOG_RECEIVER.to_owned());
+        let receiver = leaf.receiver();
         if !receivers.contains(&receiver) {
             receivers.push(receiver);
         }

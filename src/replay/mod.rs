@@ -5,6 +5,7 @@
 //! ```
 
 pub mod compare;
+pub mod coverage;
 pub mod outcome;
 pub mod player;
 pub mod record;

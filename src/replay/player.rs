@@ -54,6 +54,8 @@ pub struct Player {
     incidents: BTreeMap<IncidentId, Arc<Incident>>,
     /// Incidents that have ended since somebody asked.
     ended: Vec<IncidentId>,
+    /// Incidents that have gone another way since somebody asked.
+    routed: Vec<IncidentId>,
     /// Spent in the engine.
     took: Duration,
     opened_by: BTreeMap<IncidentId, String>,
@@ -69,6 +71,7 @@ impl Player {
             filed: BTreeMap::new(),
             incidents: BTreeMap::new(),
             ended: Vec::new(),
+            routed: Vec::new(),
             took: Duration::ZERO,
             opened_by: BTreeMap::new(),
             pages: Vec::new(),
@@ -103,6 +106,11 @@ impl Player {
     /// Incidents that have ended since the last call.
     pub fn take_ended(&mut self) -> Vec<IncidentId> {
         std::mem::take(&mut self.ended)
+    }
+
+    /// Incidents that go to receivers, or to other ones, since the last call.
+    pub fn take_routed(&mut self) -> Vec<IncidentId> {
+        std::mem::take(&mut self.routed)
     }
 
     /// The events that made the alerts of an incident fire.
@@ -173,7 +181,12 @@ impl Player {
         }
         for (incident, _) in changes.incidents {
             let (id, state) = (incident.id, incident.state);
-            let before = self.incidents.insert(id, incident).map(|before| before.state);
+            let routed = incident.routed.clone();
+            let before = self.incidents.insert(id, incident);
+            if routed.is_some() && before.as_ref().is_none_or(|before| before.routed != routed) {
+                self.routed.push(id);
+            }
+            let before = before.map(|before| before.state);
             if state == IncidentState::Resolved && before != Some(IncidentState::Resolved) {
                 self.ended.push(id);
             }

@@ -76,10 +76,14 @@ impl Record {
 /// # Errors
 /// When the file cannot be read, or something in it is not what it should be.
 pub fn read(path: &Path) -> Result<Record, RecordError> {
+    if is_store(path)? { journal(path) } else { events(path) }
+}
+
+fn is_store(path: &Path) -> Result<bool, RecordError> {
     let mut head = Vec::new();
     let file = File::open(path).map_err(|source| unreadable(path, source))?;
     file.take(SQLITE.len() as u64).read_to_end(&mut head).map_err(|source| unreadable(path, source))?;
-    if head == SQLITE { journal(path) } else { events(path) }
+    Ok(head == SQLITE)
 }
 
 fn unreadable(path: &Path, source: io::Error) -> RecordError {
@@ -87,35 +91,66 @@ fn unreadable(path: &Path, source: io::Error) -> RecordError {
 }
 
 fn journal(path: &Path) -> Result<Record, RecordError> {
+    let mut inputs = Vec::new();
+    rows(path, |at, input| inputs.push((at, input)))?;
+    Ok(Record { inputs, is_journal: true })
+}
+
+fn rows(path: &Path, mut each: impl FnMut(Timestamp, Input)) -> Result<(), RecordError> {
     let shown = || path.display().to_string();
     let failed = |source| RecordError::Store { path: shown(), source };
     let reader = SqliteReader::open(path).map_err(failed)?;
-    let (mut inputs, mut after) = (Vec::new(), 0);
+    let mut after = 0;
     loop {
         let rows = reader.journal(after, ROWS).map_err(failed)?;
         let Some((last, ..)) = rows.last() else { break };
         after = *last;
         for (row, at, _, payload) in rows {
             let input = serde_json::from_slice(&payload);
-            inputs.push((at, input.map_err(|source| RecordError::Row { path: shown(), row, source })?));
+            each(at, input.map_err(|source| RecordError::Row { path: shown(), row, source })?);
         }
     }
-    Ok(Record { inputs, is_journal: true })
+    Ok(())
 }
 
 fn events(path: &Path) -> Result<Record, RecordError> {
     let mut inputs = Vec::new();
     for (line, value) in lines(path)? {
-        let event = generic::recorded(value).map_err(|error| RecordError::Line {
-            path: path.display().to_string(),
-            line,
-            reason: error.to_string(),
-        })?;
-        inputs.push((event.received_at, Input::Events { events: vec![event] }));
+        inputs.push(event(path, line, value)?);
     }
     // As they came, where that is known; a file may be sorted otherwise.
     inputs.sort_by_key(|(at, _)| *at);
     Ok(Record { inputs, is_journal: false })
+}
+
+fn event(path: &Path, line: usize, value: Value) -> Result<(Timestamp, Input), RecordError> {
+    let event = generic::recorded(value).map_err(|error| RecordError::Line {
+        path: path.display().to_string(),
+        line,
+        reason: error.to_string(),
+    })?;
+    Ok((event.received_at, Input::Events { events: vec![event] }))
+}
+
+/// As [`read`], but one input after the other in the order of the file, whose length does not matter then. `watch` may
+/// look on while a file of events is read.
+///
+/// # Errors
+/// When the file cannot be read, or something in it is not what it should be.
+pub fn stream(
+    path: &Path,
+    watch: impl FnOnce(File) -> Box<dyn Read>,
+    mut each: impl FnMut(Timestamp, Input),
+) -> Result<(), RecordError> {
+    if is_store(path)? {
+        return rows(path, each);
+    }
+    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    each_line(path, watch(file), |line, value| {
+        let (at, input) = event(path, line, value)?;
+        each(at, input);
+        Ok(())
+    })
 }
 
 /// The values of a file of JSON Lines, with the numbers of their lines.
@@ -124,11 +159,23 @@ fn events(path: &Path) -> Result<Record, RecordError> {
 /// When the file cannot be read or a line is no JSON.
 pub fn lines(path: &Path) -> Result<Vec<(usize, Value)>, RecordError> {
     let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    let mut values = Vec::new();
+    each_line(path, file, |line, value| {
+        values.push((line, value));
+        Ok(())
+    })?;
+    Ok(values)
+}
+
+fn each_line(
+    path: &Path,
+    file: impl Read + 'static,
+    mut each: impl FnMut(usize, Value) -> Result<(), RecordError>,
+) -> Result<(), RecordError> {
     let mut reader = BufReader::new(file);
     let is_packed = reader.fill_buf().map_err(|source| unreadable(path, source))?.starts_with(GZIP);
     let reader: Box<dyn BufRead> =
         if is_packed { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) };
-    let mut values = Vec::new();
     for (index, line) in reader.lines().enumerate() {
         let line = line.map_err(|source| unreadable(path, source))?;
         if line.trim().is_empty() {
@@ -139,7 +186,7 @@ pub fn lines(path: &Path) -> Result<Vec<(usize, Value)>, RecordError> {
             line: index + 1,
             reason: format!("expected one JSON object, got {error}"),
         })?;
-        values.push((index + 1, value));
+        each(index + 1, value)?;
     }
-    Ok(values)
+    Ok(())
 }

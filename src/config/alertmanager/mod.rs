@@ -31,7 +31,7 @@ use super::receivers::{self, Sinks};
 use super::schema::*;
 use super::validate::{Context, Kinds, default_store_path};
 use super::yaml::{self, Node, Value};
-use super::{layers, templates};
+use super::{layers, templates, unused};
 use crate::clock::Clock;
 use crate::engine::policy::{InhibitRule, NotifyBy, Policy, Receiver, Route};
 use crate::http::Facade;
@@ -197,6 +197,9 @@ fn configure(translation: &Translation, files: Files, context: &mut Context<'_>)
         receivers,
         ..Policy::default()
     };
+    let named = translation.receivers.iter().enumerate();
+    let named = named.map(|(at, receiver)| (receiver.name.as_str(), format!("receivers[{at}]"), &receiver.place));
+    unused::warn_unused(named, &policy, &mut context.problems);
     Configuration {
         listen: LISTEN,
         tls: None,

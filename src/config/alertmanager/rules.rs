@@ -9,6 +9,7 @@ use super::super::read::{is_map, items, join, kind_of};
 use super::super::references::Names;
 use super::super::route::{DEPTH_MAX, check_labels};
 use super::super::time_intervals::read_list;
+use super::super::unused::warn_unreachable;
 use super::super::yaml::{Node, Value};
 use super::keys::{self, Kind};
 use super::{TranslatedReceiver, inherit, tables};
@@ -120,6 +121,7 @@ fn read_route(node: &Node, path: &str, depth: usize, names: &Names, problems: &m
         }
         route.routes.push(read_route(child, &path, depth + 1, names, problems));
     }
+    warn_unreachable(children, &route.routes, path, problems);
     route
 }
 

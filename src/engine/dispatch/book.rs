@@ -105,7 +105,7 @@ impl Book {
         self.groups.range((from, Unbounded)).map(|(_, group)| group)
     }
 
-    pub fn len(&self) -> usize {
+    pub fn group_count(&self) -> usize {
         self.groups.len()
     }
 

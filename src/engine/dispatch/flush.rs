@@ -10,7 +10,7 @@ use crate::engine::state::{State, fact};
 use crate::engine::{inhibit, silence, timeline};
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::timeline::TimelineKind;
-use crate::model::{AlertStatus, Fingerprint, GroupView, IncidentId, Notification, NotificationKind, Span, Timestamp};
+use crate::model::{AlertStatus, GroupView, IncidentId, Notification, NotificationKind, Timestamp};
 
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(group) = state.book.group(id) else { return };
@@ -81,9 +81,14 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
     for sink in &receiver.sinks {
         let hears_ends = !receiver.without_resolved.contains(sink);
         let log_key = log::key(&key, sink);
-        let Some(reason) = reason(state, now, id, sink, &present, hears_ends, log_key, route.repeat_interval) else {
+        let on_its_way = on_its_way(state, id, sink);
+        if on_its_way.as_ref() == Some(&present) {
             continue;
-        };
+        }
+        // What could not be told yet is followed by what became of it.
+        let as_told = on_its_way.map(|present| log::Told::of(now, present));
+        let told = as_told.as_ref().or_else(|| state.book.log.told(log_key));
+        let Some(reason) = log::reason(told, &present, hears_ends, route.repeat_interval, now) else { continue };
         if present.firing.is_empty() && !hears_ends {
             // It counts as told, so that the next firing is news to it.
             log::write(state, now, log_key, present.clone(), route.repeat_interval);
@@ -103,29 +108,10 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
     }
 }
 
-/// Why this sink is to be told now. What is on its way to it already is not told twice; what was to be told and never
-/// could be is followed by its end.
-fn reason(
-    state: &State,
-    now: Timestamp,
-    id: &IncidentId,
-    sink: &str,
-    present: &Present,
-    hears_ends: bool,
-    log_key: Fingerprint,
-    repeat_interval: Span,
-) -> Option<Reason> {
-    let waiting = state.deliveries_of(id).filter(|delivery| delivery.sink == sink).last();
-    let Some(waiting) = waiting.and_then(|delivery| delivery.notification.group.as_deref()) else {
-        return log::reason(state.book.log.told(log_key), present, hears_ends, repeat_interval, now);
-    };
-    let on_its_way = Present::of_view(waiting);
-    let is_same = on_its_way.firing == present.firing && on_its_way.resolved == present.resolved;
-    if is_same {
-        return None;
-    }
-    let as_told = log::Told::of(now, on_its_way);
-    log::reason(Some(&as_told), present, hears_ends, repeat_interval, now)
+/// What waits to be told to a sink.
+fn on_its_way(state: &State, id: &IncidentId, sink: &str) -> Option<Present> {
+    let waiting = state.deliveries_of(id).filter(|delivery| delivery.sink == sink).last()?;
+    waiting.notification.group.as_deref().map(Present::of_view)
 }
 
 fn notification(

@@ -115,7 +115,8 @@ impl Counts {
         let firing = state.firing_count();
         let muted: std::collections::BTreeSet<&AlertNumber> =
             state.book.groups().flat_map(|group| group.muted.keys()).collect();
-        let mut counts = Self { groups: state.book.len(), suppressed: muted.len().min(firing), ..Self::default() };
+        let mut counts =
+            Self { groups: state.book.group_count(), suppressed: muted.len().min(firing), ..Self::default() };
         counts.active = firing - counts.suppressed;
         for silence in state.silences() {
             match silence.state_at(now) {

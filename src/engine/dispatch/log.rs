@@ -49,7 +49,7 @@ impl Reason {
 }
 
 /// The fingerprints of a group's alerts by state, sorted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Present {
     pub firing: Vec<Fingerprint>,
     pub resolved: Vec<Fingerprint>,

@@ -180,7 +180,7 @@ fn an_end_is_told_at_the_next_moment_and_the_group_is_gone() {
             w.pass(SECOND + SECOND + SECOND);
             w.resolve("y site=1");
             w.pass(SECOND + SECOND + SECOND);
-            assert_eq!(w.s.state.book().len(), 0);
+            assert_eq!(w.s.state.book().group_count(), 0);
             assert_eq!(w.s.state.alerts().count(), 0);
             w.fire("x site=1");
             w.pass(SECOND + SECOND);
@@ -198,7 +198,7 @@ fn what_is_over_before_anyone_was_told_is_told_to_nobody() {
             w.resolve("x site=1");
             w.resolve("y site=1");
             w.pass(Span::from_secs(20));
-            assert_eq!(w.s.state.book().len(), 0);
+            assert_eq!(w.s.state.book().group_count(), 0);
         },
         &[],
     );

@@ -10,6 +10,8 @@ pub struct GroupRoute {
     pub key: String,
     /// The same with the place among the siblings, so that it is unique.
     pub id: String,
+    /// The way from the root, which has none itself: places among siblings.
+    pub places: Vec<usize>,
     pub receiver: String,
     group_by: GroupBy,
     pub group_wait: Span,
@@ -41,6 +43,7 @@ impl Tree {
         let own = GroupRoute {
             key: "watchbell".to_owned(),
             id: "watchbell".to_owned(),
+            places: Vec::new(),
             receiver: LOG_RECEIVER.to_owned(),
             group_by: GroupBy::All,
             group_wait: Span::ZERO,
@@ -64,6 +67,7 @@ impl Tree {
         let taken = GroupRoute {
             key: above.map_or_else(|| matchers.clone(), |above| format!("{}/{matchers}", above.key)),
             id: above.map_or_else(|| matchers.clone(), |above| format!("{}/{matchers}/{place}", above.id)),
+            places: above.map_or_else(Vec::new, |above| above.places.iter().copied().chain([place]).collect()),
             receiver: route
                 .receiver
                 .clone()

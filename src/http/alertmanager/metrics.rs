@@ -165,22 +165,22 @@ impl Page<'_> {
 
     fn latency(&mut self, facade: &Facade) {
         let name = "alertmanager_notification_latency_seconds";
-        let mut by_integration: BTreeMap<&str, (BTreeMap<u64, (f64, u64)>, f64, u64)> = BTreeMap::new();
+        let mut by_integration: BTreeMap<&str, Latency> = BTreeMap::new();
         let family = self.family("watchbell_delivery_seconds");
         for metric in family.into_iter().flat_map(MetricFamily::get_metric) {
             let sink = metric.get_label().iter().find(|pair| pair.name() == "sink").map_or("", |pair| pair.value());
             let Some(integration) = facade.integrations.get(sink) else { continue };
-            let (buckets, sum, count) = by_integration.entry(integration).or_default();
+            let latency = by_integration.entry(integration).or_default();
             let histogram = metric.get_histogram();
             for bucket in histogram.get_bucket() {
-                let entry = buckets.entry(bucket.upper_bound().to_bits()).or_insert((bucket.upper_bound(), 0));
+                let entry = latency.buckets.entry(bucket.upper_bound().to_bits()).or_insert((bucket.upper_bound(), 0));
                 entry.1 += bucket.cumulative_count();
             }
-            *sum += histogram.get_sample_sum();
-            *count += histogram.get_sample_count();
+            latency.sum += histogram.get_sample_sum();
+            latency.count += histogram.get_sample_count();
         }
         self.head(name, "histogram", "Time of a request to a receiver.");
-        for (integration, (buckets, sum, count)) in by_integration {
+        for (integration, Latency { buckets, sum, count }) in by_integration {
             for (bound, seen) in buckets.into_values() {
                 self.line(
                     &format!("{name}_bucket"),
@@ -241,6 +241,15 @@ impl Page<'_> {
     fn line(&mut self, name: &str, labels: &str, value: f64) {
         let _ = writeln!(self.text, "{name}{labels} {value}");
     }
+}
+
+/// The times of requests to all sinks of an integration.
+#[derive(Default)]
+struct Latency {
+    /// Bound and how many were not longer, by the bound's bits.
+    buckets: BTreeMap<u64, (f64, u64)>,
+    sum: f64,
+    count: u64,
 }
 
 #[derive(Default)]
