@@ -127,7 +127,7 @@ async fn alerts_are_added_and_queried() {
         alert("c").starts(-100.0).label("team", "web").ends(500.0),
     ])
     .await;
-    lab.at(1.8).await;
+    lab.at(4.0).await;
     for words in [
         ["alert", "query"].as_slice(),
         &["alert"],
