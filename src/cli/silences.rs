@@ -107,6 +107,9 @@ fn next_step(args: &Args, silences: &[Silence], is_cut: bool) -> String {
         String::new()
     };
     let count = output::plural(silences.len(), "silence");
+    if args.state == Some(State::Expired) {
+        return format!("{count}{more}");
+    }
     format!("{count}{more}; `watchbell silence --end {}` ends one early", output::line(&first.id))
 }
 
