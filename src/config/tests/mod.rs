@@ -2,6 +2,7 @@
 
 mod examples;
 mod layering;
+mod quiet;
 mod secrets;
 mod sections;
 mod tls;

@@ -295,11 +295,6 @@ inhibit_rules: [{ source_matchers: [a=b] }, { target_matchers: a=b }]
 maintenance:
   - { configuration_item: db-1, starts_at: 2026-11-21T08:00:00Z }
   - { configuration_item: db-1, starts_at: 2026-11-21T08:00:00Z, ends_at: 2026-11-21T08:00:00Z }
-  - { starts_at: 2026-11-21T08:00:00Z, ends_at: 2026-11-21T09:00:00Z }
-  - { service: orders, rrule: FREQ=HOURLY, time_zone: Mars, starts_at: 2026-11-21T08:00:00Z, duration: 1h }
-  - { site: fra1, rrule: FREQ=DAILY, starts_at: 2026-11-21T08:00:00Z, ends_at: 2026-11-21T09:00:00Z }
-  - { matchers: [a=~x?], dedup_key: x, starts_at: 2026-11-21T08:00:00Z, ends_at: 2026-11-21T09:00:00Z }
-silences: { others: viewer, duration_max: 1s, count_max: 0, retention: 9999d, owner: x }
 naming: { rewrite: [{ pattern: '(', replacement: x }, { pattern: a }], lowercase: 1 }
 priority: { matrix: [[P1, P2], [P3, P4]] }
 correlation: { open_severity: worst, hops_max: 300 }
@@ -318,50 +313,27 @@ error: missing key `ends_at` in `maintenance[0]`
   --> watchbell.yaml:5
 error: `maintenance[1].ends_at`: expected a time after `starts_at` (2026-11-21T08:00:00.000Z), got 2026-11-21T08:00:00.000Z
   --> watchbell.yaml:6
-error: `maintenance[2]`: expected `configuration_item`, `service`, `site` or `matchers`, without any nothing is muted
-  --> watchbell.yaml:7
-error: `maintenance[3].time_zone`: expected a name of the time zone database such as `Europe/Berlin`, got `Mars`
-  --> watchbell.yaml:8
-error: missing key `time_zone` in `maintenance[4]`
-  --> watchbell.yaml:9
-error: missing key `duration` in `maintenance[4]`
-  --> watchbell.yaml:9
-error: `maintenance[5].dedup_key`: expected a `configuration_item` with it
-  --> watchbell.yaml:10
-error: `maintenance[5].matchers`: expected at least one that does not match an empty value
-  --> watchbell.yaml:10
-error: unknown key `owner` in `silences`
-  --> watchbell.yaml:11
-  hint: known keys: `comment_required`, `count_max`, `duration_max`, `others`, `retention`
-error: `silences.others`: expected `responder` or `admin`, got `viewer`
-  --> watchbell.yaml:11
-error: `silences.duration_max`: expected 1m to 52w2d, got 1s
-  --> watchbell.yaml:11
-error: `silences.count_max`: expected 1 to 1000000, got 0
-  --> watchbell.yaml:11
-error: `silences.retention`: expected 0s to 52w2d, got 1428w3d
-  --> watchbell.yaml:11
 error: `naming.lowercase`: expected `true` or `false`, got the number `1`
-  --> watchbell.yaml:12
+  --> watchbell.yaml:7
 error: `naming.rewrite[0].pattern`: invalid regular expression `(`: unclosed group
-  --> watchbell.yaml:12
+  --> watchbell.yaml:7
 error: missing key `replacement` in `naming.rewrite[1]`
-  --> watchbell.yaml:12
+  --> watchbell.yaml:7
 error: `priority.matrix[0]`: expected a list of 3, got 2 entries
-  --> watchbell.yaml:13
+  --> watchbell.yaml:8
 error: `priority.matrix[1]`: expected a list of 3, got 2 entries
-  --> watchbell.yaml:13
+  --> watchbell.yaml:8
 error: `correlation.hops_max`: expected a whole number from 0 to 255, got the number `300`
-  --> watchbell.yaml:14
+  --> watchbell.yaml:9
 error: unknown value `worst` in `correlation.open_severity`
-  --> watchbell.yaml:14
+  --> watchbell.yaml:9
   hint: known values: `critical`, `major`, `minor`, `warning`, `info`
 error: `flap.changes`: expected 2 to 1000, got 1
-  --> watchbell.yaml:15
+  --> watchbell.yaml:10
 error: `problems.likeness_percent`: expected 1 to 100, got 101
-  --> watchbell.yaml:16
+  --> watchbell.yaml:11
 warning: `retention.journal` is longer than `retention.history`: a replay would lack what it led to
-  --> watchbell.yaml:17
+  --> watchbell.yaml:12
 "#);
 }
 
