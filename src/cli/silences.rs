@@ -107,6 +107,9 @@ fn next_step(args: &Args, silences: &[Silence], is_cut: bool) -> String {
         String::new()
     };
     let count = output::plural(silences.len(), "silence");
+    if args.state == Some(State::Expired) {
+        return format!("{count}{more}");
+    }
     format!("{count}{more}; `watchbell silence --end {}` ends one early", output::line(&first.id))
 }
 
@@ -154,6 +157,10 @@ mod tests {
         let mut out = Vec::new();
         output::table(&mut out, &rows(&silences, at("2026-11-21T05:30:00Z"))).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        ID     STATE    WHEN                                               BY   MATCHERS                            COMMENT
+        sil-b  pending  in 30m for 1h, FREQ=WEEKLY;BYDAY=SA Europe/Berlin  ada  team="ops", site!="fra1" and below  firmware
+        sil-a  active   1h 30m left or 10m quiet                           ada  team="ops", site!="fra1"            move [31mit
+        sil-0  expired  30m ago                                            ada  team="ops", site!="fra1"            done
         "#);
     }
 }

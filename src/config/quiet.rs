@@ -54,12 +54,12 @@ pub(super) fn maintenance(root: &Node, problems: &mut Problems) -> Vec<Maintenan
 }
 
 fn window(node: &Node, path: &str, problems: &mut Problems) -> Option<Maintenance> {
-    let has = |key: &&str| node.get(key).is_some();
-    let recurs = RECURRING.iter().any(&has);
+    let has = |key: &str| node.get(key).is_some();
+    let recurs = RECURRING.iter().any(|key| has(key));
     let needed: &[&str] =
         if recurs { &["starts_at", "rrule", "time_zone", "duration"] } else { &["starts_at", "ends_at"] };
     let is_complete = require(node, path, needed, problems);
-    if !SUBJECTS.iter().any(has) {
+    if !SUBJECTS.iter().any(|key| has(key)) {
         let expected = "expected `configuration_item`, `service`, `site` or `matchers`";
         problems.error(&node.place, path, format!("`{path}`: {expected}, without any nothing is muted"));
         return None;

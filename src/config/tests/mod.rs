@@ -3,6 +3,7 @@
 mod alertmanager;
 mod examples;
 mod layering;
+mod quiet;
 mod secrets;
 mod sections;
 mod tls;

@@ -295,11 +295,6 @@ inhibit_rules: [{ source_matchers: [a=b] }, { target_matchers: a=b }]
 maintenance:
   - { configuration_item: db-1, starts_at: 2026-11-21T08:00:00Z }
   - { configuration_item: db-1, starts_at: 2026-11-21T08:00:00Z, ends_at: 2026-11-21T08:00:00Z }
-  - { starts_at: 2026-11-21T08:00:00Z, ends_at: 2026-11-21T09:00:00Z }
-  - { service: orders, rrule: FREQ=HOURLY, time_zone: Mars, starts_at: 2026-11-21T08:00:00Z, duration: 1h }
-  - { site: fra1, rrule: FREQ=DAILY, starts_at: 2026-11-21T08:00:00Z, ends_at: 2026-11-21T09:00:00Z }
-  - { matchers: [a=~x?], dedup_key: x, starts_at: 2026-11-21T08:00:00Z, ends_at: 2026-11-21T09:00:00Z }
-silences: { others: viewer, duration_max: 1s, count_max: 0, retention: 9999d, owner: x }
 naming: { rewrite: [{ pattern: '(', replacement: x }, { pattern: a }], lowercase: 1 }
 priority: { matrix: [[P1, P2], [P3, P4]] }
 correlation: { open_severity: worst, hops_max: 300 }

@@ -1,3 +1,5 @@
+//! The examples of RFC 5545, and what clocks that are put forward and back do to a time of the day.
+
 use super::*;
 use proptest::prelude::*;
 
