@@ -84,7 +84,7 @@ fn used(policy: &Policy) -> BTreeSet<&str> {
 }
 
 /// `receivers.ops`, the place of each entry of the section.
-pub(super) fn named<'a>(root: &'a Node) -> impl Iterator<Item = (&'a str, String, &'a Place)> {
+pub(super) fn named(root: &Node) -> impl Iterator<Item = (&str, String, &Place)> {
     let entries = root.get("receivers").map_or(&[][..], Node::entries);
     entries.iter().map(|(name, node)| (name.as_str(), join("receivers", name), &node.place))
 }
