@@ -130,10 +130,9 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
     let api = api(root, is_loopback, &mut context.problems);
     let mut policy = policy::read_all(root, receivers, context.notify_by, &names, &mut context.problems);
     policy.public_url = public_url.clone();
-    unused::warn_unused(unused::named(root), &policy, &mut context.problems);
     let self_check = self_check::self_check(root, &mut context.problems);
     let heartbeat = self_check::heartbeat(root, self_check.enabled, &mut context.problems);
-    Some(Configuration {
+    let configuration = Configuration {
         listen: listen?,
         tls,
         instance,
@@ -152,7 +151,9 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         go_templates,
         policy,
         warnings: Vec::new(),
-    })
+    };
+    unused::warn_unused(unused::named(root), &configuration.policy, &mut context.problems);
+    Some(configuration)
 }
 
 fn check_sections(root: &Node, problems: &mut Problems) {
