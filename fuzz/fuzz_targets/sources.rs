@@ -25,7 +25,9 @@ fuzz_target!(|body: &[u8]| {
             Ok(parsed) => {
                 assert_eq!(parsed.check_limits(), Ok(()), "{parsed:?}");
                 match parsed {
-                    Parsed::Events(events) => events.iter().for_each(|event| check(name, event)),
+                    Parsed::Events(events) | Parsed::Partly { events, .. } => {
+                        events.iter().for_each(|event| check(name, event))
+                    }
                     Parsed::Changes(changes) => changes.iter().for_each(|change| check_change(name, change)),
                 }
             }

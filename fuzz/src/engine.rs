@@ -15,7 +15,9 @@ use watchbell::engine::state::{Snapshot, State};
 use watchbell::engine::{next_deadline, step};
 use watchbell::model::delivery::Progress;
 use watchbell::model::event::{EventStatus, Marker};
-use watchbell::model::{Change, ChangeKind, ChangeState, Delivery, Event, Labels, Severity, SilenceDraft, Span, Timestamp};
+use watchbell::model::{
+    Change, ChangeKind, ChangeState, Delivery, Event, Labels, Severity, SilenceDraft, Span, Timestamp,
+};
 
 use crate::rows::Rows;
 use crate::{NOW, folder};

@@ -78,8 +78,9 @@ pub async fn by_name(State(app): State<Arc<App>>, path: PathOf<(String, String)>
 /// Takes alerts as Alertmanager does, so that Prometheus and `amtool` can send here.
 #[utoipa::path(post, path = "/api/v2/alerts", operation_id = "alertmanager_alerts", tag = "alertmanager",
     request_body(content = Vec<serde_json::Value>, description = "Alertmanager's `postableAlerts`"),
-    responses((status = 200, description = "All alerts are durable"), (status = "4XX", body = super::error::ProblemBody),
-        (status = 503, body = super::error::ProblemBody)),
+    responses((status = 200, description = "All alerts are durable"),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit; what does is durable"),
+        (status = 503, body = serde_json::Value, description = "Nothing was taken; come again")),
     security((), ("source_token" = []), ("source_password" = [])))]
 pub async fn post_alerts(State(app): State<Arc<App>>, request: Request) -> Response {
     let endpoint = app.live().source_of_kind(PROMETHEUS);
@@ -90,8 +91,9 @@ pub async fn post_alerts(State(app): State<Arc<App>>, request: Request) -> Respo
 #[utoipa::path(post, path = "/in/prometheus/api/v2/alerts", operation_id = "alertmanager_alerts_prefixed",
     tag = "alertmanager",
     request_body(content = Vec<serde_json::Value>, description = "Alertmanager's `postableAlerts`"),
-    responses((status = 200, description = "All alerts are durable"), (status = "4XX", body = super::error::ProblemBody),
-        (status = 503, body = super::error::ProblemBody)),
+    responses((status = 200, description = "All alerts are durable"),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit; what does is durable"),
+        (status = 503, body = serde_json::Value, description = "Nothing was taken; come again")),
     security((), ("source_token" = []), ("source_password" = [])))]
 pub async fn alertmanager_prefixed(state: State<Arc<App>>, request: Request) -> Response {
     post_alerts(state, request).await
@@ -101,8 +103,9 @@ pub async fn alertmanager_prefixed(state: State<Arc<App>>, request: Request) -> 
 #[utoipa::path(post, path = "/in/prometheus/{name}/api/v2/alerts", operation_id = "alertmanager_alerts_named",
     tag = "alertmanager", params(("name" = String, Path, description = "Name of the instance")),
     request_body(content = Vec<serde_json::Value>, description = "Alertmanager's `postableAlerts`"),
-    responses((status = 200, description = "All alerts are durable"), (status = "4XX", body = super::error::ProblemBody),
-        (status = 503, body = super::error::ProblemBody)),
+    responses((status = 200, description = "All alerts are durable"),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit; what does is durable"),
+        (status = 503, body = serde_json::Value, description = "Nothing was taken; come again")),
     security((), ("source_token" = []), ("source_password" = [])))]
 pub async fn alertmanager_named(State(app): State<Arc<App>>, name: PathOf<String>, request: Request) -> Response {
     let endpoint = unreadable(name).and_then(|name| app.live().source(PROMETHEUS, &name));

@@ -128,7 +128,8 @@ pub fn router(app: Arc<App>) -> Router {
         let mut handler = (route.handler)();
         if let Access::Role(role) | Access::Alertmanager(role) = route.access {
             let is_theirs = matches!(route.access, Access::Alertmanager(_));
-            let gate = Gate { app: app.clone(), role, is_theirs, action: route.action };
+            let shape = if route.path.starts_with("/api/v2/") { Shape::Theirs } else { Shape::Ours };
+            let gate = Gate { app: app.clone(), role, is_theirs, shape, action: route.action };
             handler = handler.route_layer(middleware::from_fn_with_state(gate, admit));
         }
         router = router.route(route.path, handler);
@@ -138,13 +139,30 @@ pub fn router(app: Arc<App>) -> Router {
     if prefix.is_empty() { router } else { Router::new().nest(&prefix, router).fallback(unknown_path) }
 }
 
+/// Of refusals.
+#[derive(Clone, Copy)]
+enum Shape {
+    Ours,
+    Theirs,
+}
+
 #[derive(Clone)]
 struct Gate {
     app: Arc<App>,
     role: Role,
     /// See [`Access::Alertmanager`].
     is_theirs: bool,
+    shape: Shape,
     action: &'static str,
+}
+
+impl Gate {
+    fn refusal(&self, problem: Problem) -> Response {
+        match self.shape {
+            Shape::Theirs => alertmanager::in_their_shape(problem),
+            Shape::Ours => problem.into_response(),
+        }
+    }
 }
 
 /// Lets a request through to its handler, with the principal beside it. Who is refused a change is
@@ -168,7 +186,7 @@ async fn admit(State(gate): State<Gate>, params: RawPathParams, mut request: Req
                 let why = format!("{}{more}", problem.detail());
                 app.audit(refused(app.clock.now(), STRANGER, gate.action, subject, &why)).await;
             }
-            return problem.into_response();
+            return gate.refusal(problem);
         }
     };
     if by.role < gate.role {
@@ -176,7 +194,7 @@ async fn admit(State(gate): State<Gate>, params: RawPathParams, mut request: Req
         if is_mutation {
             app.audit(refused(app.clock.now(), &by.name, gate.action, subject, problem.detail())).await;
         }
-        return problem.into_response();
+        return gate.refusal(problem);
     }
     request.extensions_mut().insert(by);
     next.run(request).await

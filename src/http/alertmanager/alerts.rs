@@ -91,7 +91,8 @@ impl<'a> AlertJson<'a> {
         ("active" = Option<bool>, Query), ("silenced" = Option<bool>, Query), ("inhibited" = Option<bool>, Query),
         ("unprocessed" = Option<bool>, Query)),
     responses((status = 200, body = Vec<serde_json::Value>, description = "Alertmanager's `gettableAlerts`"),
-        (status = 400, body = String, description = "What does not fit")),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit"),
+        (status = 503, body = serde_json::Value, description = "Not able to answer at present")),
     security((), ("api_token" = [])))]
 pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
     let wanted = Wanted::of(&uri)?;
@@ -114,7 +115,8 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Ref
         ("active" = Option<bool>, Query), ("silenced" = Option<bool>, Query), ("inhibited" = Option<bool>, Query),
         ("muted" = Option<bool>, Query)),
     responses((status = 200, body = Vec<serde_json::Value>, description = "Alertmanager's `alertGroups`"),
-        (status = 400, body = String, description = "What does not fit")),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit"),
+        (status = 503, body = serde_json::Value, description = "Not able to answer at present")),
     security((), ("api_token" = [])))]
 pub async fn groups(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
     let wanted = Wanted::of(&uri)?;

@@ -105,7 +105,8 @@ struct PostedMatcher {
     params(("filter" = Option<Vec<String>>, Query, description = "Matchers that a silence must hold"),
         ("active" = Option<bool>, Query), ("pending" = Option<bool>, Query), ("expired" = Option<bool>, Query)),
     responses((status = 200, body = Vec<serde_json::Value>, description = "Alertmanager's `gettableSilences`"),
-        (status = 400, body = String, description = "What does not fit")),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit"),
+        (status = 503, body = serde_json::Value, description = "Not able to answer at present")),
     security((), ("api_token" = [])))]
 pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri);
@@ -138,7 +139,9 @@ fn in_order(silence: &Silence, now: Timestamp) -> (u8, Timestamp, Reverse<Timest
 #[utoipa::path(get, path = "/api/v2/silence/{id}", operation_id = "alertmanager_read_silence", tag = "alertmanager",
     params(("id" = String, Path, description = "UUID")),
     responses((status = 200, body = serde_json::Value, description = "Alertmanager's `gettableSilence`"),
-        (status = 404, description = "There is no such silence"), (status = 422, body = serde_json::Value)),
+        (status = 404, description = "There is no such silence"),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit"),
+        (status = 503, body = serde_json::Value, description = "Not able to answer at present")),
     security((), ("api_token" = [])))]
 pub async fn read(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let id = uuid(id)?;
@@ -152,7 +155,8 @@ pub async fn read(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result
 #[utoipa::path(delete, path = "/api/v2/silence/{id}", operation_id = "alertmanager_expire_silence",
     tag = "alertmanager", params(("id" = String, Path, description = "UUID")),
     responses((status = 200, description = "It has ended, now or before"), (status = 404, description = "There is no such silence"),
-        (status = 422, body = serde_json::Value)),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit"),
+        (status = 503, body = serde_json::Value, description = "Not able to answer at present")),
     security((), ("api_token" = [])))]
 pub async fn expire(
     State(app): State<Arc<App>>,
@@ -171,8 +175,8 @@ pub async fn expire(
 #[utoipa::path(post, path = "/api/v2/silences", operation_id = "alertmanager_post_silence", tag = "alertmanager",
     request_body(content = serde_json::Value, description = "Alertmanager's `postableSilence`"),
     responses((status = 200, body = serde_json::Value, description = "`silenceID`"),
-        (status = 400, body = serde_json::Value, description = "What does not fit"), (status = 404, body = String),
-        (status = 422, body = serde_json::Value)),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit"),
+        (status = 503, body = serde_json::Value, description = "Not able to answer at present")),
     security((), ("api_token" = [])))]
 pub async fn post(
     State(app): State<Arc<App>>,

@@ -45,7 +45,9 @@ pub async fn status(State(app): State<Arc<App>>) -> Response {
 
 /// The names of all receivers.
 #[utoipa::path(get, path = "/api/v2/receivers", operation_id = "alertmanager_receivers", tag = "alertmanager",
-    responses((status = 200, body = Vec<serde_json::Value>, description = "Alertmanager's `receiver`s")),
+    responses((status = 200, body = Vec<serde_json::Value>, description = "Alertmanager's `receiver`s"),
+        (status = "4XX", body = serde_json::Value, description = "What does not fit"),
+        (status = 503, body = serde_json::Value, description = "Not able to answer at present")),
     security((), ("api_token" = [])))]
 pub async fn receivers(State(app): State<Arc<App>>) -> Response {
     let names: Vec<_> = app.facade().receivers.iter().map(|name| json!({ "name": name })).collect();

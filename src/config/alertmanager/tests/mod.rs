@@ -118,89 +118,90 @@ fn a_sink_has_alertmanagers_keys_with_what_files_hold() {
     let shown = ["chat/slack", "pager/webhook-2", "Ops team / nights/telegram-2", "everything/rocketchat"]
         .map(|sink| format!("{sink} {}", serde_json::to_string_pretty(table(&loaded, sink)).unwrap()));
     insta::assert_snapshot!(shown.join("\n"), @r##"
-chat/slack {
-  "actions": [
-    {
-      "text": "Runbook",
-      "type": "button",
-      "url": "{{ .CommonAnnotations.runbook }}"
+    chat/slack {
+      "actions": [
+        {
+          "text": "Runbook",
+          "type": "button",
+          "url": "{{ .CommonAnnotations.runbook }}"
+        }
+      ],
+      "api_url": "https://slack.example/from-a-file",
+      "channel": "0123",
+      "fields": [
+        {
+          "short": true,
+          "title": "Cluster",
+          "value": "{{ .CommonLabels.cluster }}"
+        }
+      ],
+      "http_config": {
+        "follow_redirects": false
+      },
+      "send_resolved": true,
+      "text": "{{ range .Alerts }}\n  {{ .Annotations.summary }} costs $5, not ${EUR} or $$\n{{ end }}\n",
+      "timeout": "5s",
+      "title": "{{ template \"team.title\" . }}",
+      "username": ""
     }
-  ],
-  "api_url": "https://slack.example/from-a-file",
-  "channel": "0123",
-  "fields": [
-    {
-      "short": true,
-      "title": "Cluster",
-      "value": "{{ .CommonLabels.cluster }}"
+    pager/webhook-2 {
+      "http_config": {
+        "basic_auth": {
+          "password": "basic-from-a-file",
+          "username": "ada"
+        },
+        "http_headers": {
+          "X-Site": {
+            "secrets": [
+              "header-from-a-file"
+            ],
+            "values": [
+              "fra1"
+            ]
+          }
+        },
+        "tls_config": {
+          "ca": "a certificate",
+          "min_version": "TLS12"
+        }
+      },
+      "send_resolved": false,
+      "timeout": "10s",
+      "url": "https://hook.example/from-a-file"
     }
-  ],
-  "http_config": {
-    "follow_redirects": false
-  },
-  "send_resolved": true,
-  "text": "{{ range .Alerts }}\n  {{ .Annotations.summary }} costs $5, not ${EUR} or $$\n{{ end }}\n",
-  "timeout": "5s",
-  "title": "{{ template \"team.title\" . }}",
-  "username": ""
-}
-pager/webhook-2 {
-  "http_config": {
-    "basic_auth": {
-      "password": "basic-from-a-file",
-      "username": "ada"
-    },
-    "http_headers": {
-      "X-Site": {
-        "secrets": [
-          "header-from-a-file"
-        ],
-        "values": [
-          "fra1"
-        ]
-      }
-    },
-    "tls_config": {
-      "ca": "a certificate",
-      "min_version": "TLS12"
+    Ops team / nights/telegram-2 {
+      "api_url": "https://api.telegram.org",
+      "bot_token": "telegram-from-a-file",
+      "chat_id": "-100456",
+      "http_config": {
+        "follow_redirects": false
+      },
+      "send_resolved": true
     }
-  },
-  "send_resolved": false,
-  "url": "https://hook.example/from-a-file"
-}
-Ops team / nights/telegram-2 {
-  "api_url": "https://api.telegram.org",
-  "bot_token": "telegram-from-a-file",
-  "chat_id": "-100456",
-  "http_config": {
-    "follow_redirects": false
-  },
-  "send_resolved": true
-}
-everything/rocketchat {
-  "actions": [
-    {
-      "msg": "y",
-      "text": "x"
+    everything/rocketchat {
+      "actions": [
+        {
+          "msg": "y",
+          "text": "x"
+        }
+      ],
+      "api_url": "https://open.rocket.chat/",
+      "channel": "#ops",
+      "fields": [
+        {
+          "short": false,
+          "title": "a",
+          "value": "b"
+        }
+      ],
+      "http_config": {
+        "follow_redirects": false
+      },
+      "send_resolved": false,
+      "token": "rocket-token-1",
+      "token_id": "rocket-id-1"
     }
-  ],
-  "api_url": "https://open.rocket.chat/",
-  "channel": "#ops",
-  "fields": [
-    {
-      "short": false,
-      "title": "a",
-      "value": "b"
-    }
-  ],
-  "http_config": {
-    "follow_redirects": false
-  },
-  "send_resolved": false,
-  "token": "rocket-token-1",
-  "token_id": "rocket-id-1"
-}
-"##);
+    "##);
 }
 
 #[test]

@@ -129,79 +129,81 @@ fn routes() {
         format!("{RECEIVERS}time_intervals: [{{ name: holidays }}]\nroute:\n  receiver: r\n  routes:\n  - {part}\n")
     };
     insta::assert_snapshot!(said_of(&parts, file), @r#"
-# { receiver: nobody }
-error: unknown receiver `nobody` in `route.routes[0].receiver`
-  --> alertmanager.yml:6
-  hint: there are: `ops`, `r`
+    # { receiver: nobody }
+    error: unknown receiver `nobody` in `route.routes[0].receiver`
+      --> alertmanager.yml:6
+      hint: there are: `ops`, `r`
 
-# { group_by: [a, a] }
-error: `route.routes[0].group_by`: the label `a` comes twice
-  --> alertmanager.yml:6
+    # { group_by: [a, a] }
+    error: `route.routes[0].group_by`: the label `a` comes twice
+      --> alertmanager.yml:6
 
-# { group_by: [a, '...'] }
-error: `route.routes[0].group_by`: `...` is all labels, expected no others beside it
-  --> alertmanager.yml:6
+    # { group_by: [a, '...'] }
+    error: `route.routes[0].group_by`: `...` is all labels, expected no others beside it
+      --> alertmanager.yml:6
 
-# { group_by: [''] }
-error: `route.routes[0].group_by`: expected the name of a label, got nothing
-  --> alertmanager.yml:6
+    # { group_by: [''] }
+    error: `route.routes[0].group_by`: expected the name of a label, got nothing
+      --> alertmanager.yml:6
 
-# { group_interval: 0s, repeat_interval: 0, group_wait: 0s }
-error: `route.routes[0].group_interval`: expected more than `0s`
-  --> alertmanager.yml:6
-error: `route.routes[0].repeat_interval`: expected more than `0s`
-  --> alertmanager.yml:6
+    # { group_interval: 0s, repeat_interval: 0, group_wait: 0s }
+    error: `route.routes[0].group_interval`: expected more than `0s`
+      --> alertmanager.yml:6
+    error: `route.routes[0].repeat_interval`: expected more than `0s`
+      --> alertmanager.yml:6
 
-# { group_wait: 5, group_interval: 1.5h, repeat_interval: 30m1h }
-error: `route.routes[0].group_wait`: expected a duration such as `30s`, `5m` or `1h30m`, got `5`
-  --> alertmanager.yml:6
-error: `route.routes[0].group_interval`: expected a duration such as `30s`, `5m` or `1h30m`, got `1.5h`
-  --> alertmanager.yml:6
-error: `route.routes[0].repeat_interval`: expected a duration such as `30s`, `5m` or `1h30m`, got `30m1h`
-  --> alertmanager.yml:6
+    # { group_wait: 5, group_interval: 1.5h, repeat_interval: 30m1h }
+    error: `route.routes[0].group_wait`: expected a duration such as `30s`, `5m` or `1h30m`, got `5`
+      --> alertmanager.yml:6
+    error: `route.routes[0].group_interval`: expected a duration such as `30s`, `5m` or `1h30m`, got `1.5h`
+      --> alertmanager.yml:6
+    error: `route.routes[0].repeat_interval`: expected a duration such as `30s`, `5m` or `1h30m`, got `30m1h`
+      --> alertmanager.yml:6
 
-# { mute_time_intervals: [hidays], active_time_intervals: [offhours] }
-error: unknown time interval `hidays` in `route.routes[0].mute_time_intervals[0]`
-  --> alertmanager.yml:6
-  hint: did you mean `holidays`?
-error: unknown time interval `offhours` in `route.routes[0].active_time_intervals[0]`
-  --> alertmanager.yml:6
-  hint: there are: `holidays`
+    # { mute_time_intervals: [hidays], active_time_intervals: [offhours] }
+    error: unknown time interval `hidays` in `route.routes[0].mute_time_intervals[0]`
+      --> alertmanager.yml:6
+      hint: did you mean `holidays`?
+    error: unknown time interval `offhours` in `route.routes[0].active_time_intervals[0]`
+      --> alertmanager.yml:6
+      hint: there are: `holidays`
 
-# { match: { a-b: c }, match_re: { a: '(' , b: } }
-error: `route.routes[0].match_re.b`: expected a regular expression, got nothing
-  --> alertmanager.yml:6
-error: `route.routes[0].match.a-b`: expected a label's name of letters, digits and underscores, got `a-b`
-  --> alertmanager.yml:6
-  hint: `matchers` takes any name, in quotes
-error: `route.routes[0].match_re.a`: invalid regular expression `(`: unclosed group
-  --> alertmanager.yml:6
+    # { match: { a-b: c }, match_re: { a: '(' , b: } }
+    error: `route.routes[0].match_re.b`: expected a regular expression, got nothing
+      --> alertmanager.yml:6
+    error: `route.routes[0].match.a-b`: expected a label's name of letters, digits and underscores, got `a-b`
+      --> alertmanager.yml:6
+      hint: `matchers` takes any name, in quotes
+    error: `route.routes[0].match_re.a`: invalid regular expression `(`: unclosed group
+      --> alertmanager.yml:6
 
-# { matchers: ['a', 'b=~"("', 'c="d', '{,}'] }
-error: `route.routes[0].matchers[0]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `a`
-  --> alertmanager.yml:6
-error: `route.routes[0].matchers[1]`: invalid regular expression `(`: unclosed group
-  --> alertmanager.yml:6
-error: `route.routes[0].matchers[2]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `c="d`
-  --> alertmanager.yml:6
-error: `route.routes[0].matchers[3]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `{,}`
-  --> alertmanager.yml:6
+    # { matchers: ['a', 'b=~"("', 'c="d', '{,}'] }
+    error: `route.routes[0].matchers[0]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `a`
+      --> alertmanager.yml:6
+    error: `route.routes[0].matchers[1]`: invalid regular expression `(`: unclosed group
+      --> alertmanager.yml:6
+    error: `route.routes[0].matchers[2]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `c="d`
+      --> alertmanager.yml:6
+    error: `route.routes[0].matchers[3]`: expected a matcher such as `name="value"` with `=`, `!=`, `=~` or `!~`, got `{,}`
+      --> alertmanager.yml:6
 
-# { matchers: a=b }
-error: `route.routes[0].matchers`: expected a list, got text
-  --> alertmanager.yml:6
+    # { matchers: a=b }
+    error: `route.routes[0].matchers`: expected a list, got text
+      --> alertmanager.yml:6
 
-# { routes: [null, { receivr: ops }] }
-error: `route.routes[0].routes[0]`: expected a map, got nothing
-  --> alertmanager.yml:6
-error: unknown key `receivr` in `route.routes[0].routes[1]`
-  --> alertmanager.yml:6
-  hint: did you mean `receiver`? known keys: `receiver`, `group_by`, `match`, `match_re`, `matchers`, `mute_time_intervals`, `active_time_intervals`, `continue`, `routes`, `group_wait`, `group_interval`, `repeat_interval`
+    # { routes: [null, { receivr: ops }] }
+    error: `route.routes[0].routes[0]`: expected a map, got nothing
+      --> alertmanager.yml:6
+    error: unknown key `receivr` in `route.routes[0].routes[1]`
+      --> alertmanager.yml:6
+      hint: did you mean `receiver`? known keys: `receiver`, `group_by`, `match`, `match_re`, `matchers`, `mute_time_intervals`, `active_time_intervals`, `continue`, `routes`, `group_wait`, `group_interval`, `repeat_interval`
+    warning: `route.routes[0].routes[1]` is never reached: the route before it has no matchers and takes everything
+      --> alertmanager.yml:6
 
-# { continue: perhaps }
-error: `route.routes[0].continue`: expected `true` or `false`, got `perhaps`
-  --> alertmanager.yml:6
-"#);
+    # { continue: perhaps }
+    error: `route.routes[0].continue`: expected `true` or `false`, got `perhaps`
+      --> alertmanager.yml:6
+    "#);
 }
 
 #[test]
@@ -409,18 +411,24 @@ fn what_is_odd_but_sound_is_only_a_warning() {
         "inhibit_rules: [{ source_matchers: [], target_match: { a: b } }]",
     ];
     insta::assert_snapshot!(said_of(&parts, |part| format!("{RECEIVERS}route: {{ receiver: r }}\n{part}\n")), @r#"
-# templates: ['none/*.tmpl']
-warning: `templates[0]`: no file matches `none/*.tmpl`
-  --> alertmanager.yml:3
+    # templates: ['none/*.tmpl']
+    warning: no route leads to the receiver `ops`
+      --> alertmanager.yml:1
+    warning: `templates[0]`: no file matches `none/*.tmpl`
+      --> alertmanager.yml:3
 
-# inhibit_rules: [{ source_matchers: [a=b] }]
-warning: `inhibit_rules[0]` has no `target_matchers`, so every alert is meant
-  --> alertmanager.yml:3
+    # inhibit_rules: [{ source_matchers: [a=b] }]
+    warning: no route leads to the receiver `ops`
+      --> alertmanager.yml:1
+    warning: `inhibit_rules[0]` has no `target_matchers`, so every alert is meant
+      --> alertmanager.yml:3
 
-# inhibit_rules: [{ source_matchers: [], target_match: { a: b } }]
-warning: `inhibit_rules[0]` has no `source_matchers`, so every alert is meant
-  --> alertmanager.yml:3
-"#);
+    # inhibit_rules: [{ source_matchers: [], target_match: { a: b } }]
+    warning: no route leads to the receiver `ops`
+      --> alertmanager.yml:1
+    warning: `inhibit_rules[0]` has no `source_matchers`, so every alert is meant
+      --> alertmanager.yml:3
+    "#);
     let parts = ["slack_configs: [{ api_url: 'https://a', timeout: 1h }]"];
     insta::assert_snapshot!(integrations(&parts), @r#"
 # slack_configs: [{ api_url: 'https://a', timeout: 1h }]
