@@ -113,9 +113,10 @@ impl Modify for Finish {
             components.security_schemes.insert(name.to_owned(), scheme);
         }
         document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-        for item in document.paths.paths.values_mut() {
+        for (path, item) in &mut document.paths.paths {
+            let is_theirs = path.contains("/api/v2/");
             for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
-                describe_problems(operation);
+                describe_problems(operation, is_theirs);
                 describe_what_may_be_left_out(operation);
             }
         }
@@ -132,8 +133,9 @@ fn describe_what_may_be_left_out(operation: &mut Operation) {
     }
 }
 
-/// What every operation can be answered, and the media type in which every problem is written.
-fn describe_problems(operation: &mut Operation) {
+/// What every operation can be answered, and the media type in which every problem is written. On Alertmanager's
+/// paths a refusal has their shape, unless it comes before anything is known of the path.
+fn describe_problems(operation: &mut Operation, is_theirs: bool) {
     let responses = &mut operation.responses.responses;
     for (status, description) in
         [("500", "Failed on our side"), ("503", "Not able to answer at present, or not in time")]
@@ -149,6 +151,10 @@ fn describe_problems(operation: &mut Operation) {
             && let Some(content) = response.content.shift_remove("application/json")
         {
             response.content.insert(PROBLEM_JSON.to_owned(), content);
+            if is_theirs {
+                let any = Content::new(Some(RefOr::T(serde_json::Value::schema().into())));
+                response.content.insert("application/json".to_owned(), any);
+            }
         }
     }
 }
