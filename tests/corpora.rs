@@ -172,16 +172,16 @@ fn sinks() -> Vec<(&'static str, Box<dyn Sink>)> {
     std::fs::write(&file, yaml).unwrap();
     let configuration = config::load(&[file], std::iter::empty()).unwrap();
     let build = |name: &'static str| {
-        let sink = format!("{name}/{name}");
+        let (sink, settings) = configuration.sinks.iter().find(|(_, sink)| sink.receiver == name).unwrap();
         let setting = Setting {
             instance: "fra1".into(),
-            sink,
+            sink: sink.clone(),
             language: Language::En,
             public_url: None,
             go_templates: Default::default(),
         };
         let spec = watchbell::sinks::find(name).unwrap();
-        (name, (spec.build)(&configuration.sinks[&setting.sink].table, &setting).unwrap())
+        (name, (spec.build)(&settings.table, &setting).unwrap())
     };
     SINKS.iter().map(|spec| build(spec.name)).collect()
 }

@@ -49,10 +49,11 @@ pub fn sinks(language: Language) -> Sinks {
     fs::write(&file, yaml).expect("the file can be written");
     let configuration = config::load(&[file], std::iter::empty()).expect("the examples are valid");
     let build = |name: &'static str| {
-        let settings = &configuration.sinks[&format!("{name}/{name}")];
+        let (sink, settings) =
+            configuration.sinks.iter().find(|(_, sink)| sink.receiver == name).expect("it is configured");
         let setting = Setting {
             instance: "fra1".into(),
-            sink: format!("{name}/{name}"),
+            sink: sink.clone(),
             language,
             public_url: Some("https://watchbell.example".into()),
             go_templates: Default::default(),

@@ -228,6 +228,10 @@ async fn read_everything(world: &mut World) {
     let (status, made) = world.ask("POST", "/api/v1/problems", &[("authorization", &admin)], &made).await;
     assert_eq!(status, 200, "{made}");
     let problem = text(&made["id"]);
+    let wish = json!({ "matchers": ["team=nobody"], "duration": "1h", "comment": "planned" }).to_string();
+    let (status, made) = world.ask("POST", "/api/v1/silences", &[("authorization", &admin)], &wish).await;
+    assert_eq!(status, 200, "{made}");
+    let silence = text(&made["id"]);
     let topology = json!({ "nodes": [{ "id": "db-1" }] }).to_string();
     let (status, put) =
         world.ask("PUT", "/api/v1/topology/origins/cmdb", &[("authorization", &admin)], &topology).await;
@@ -238,6 +242,7 @@ async fn read_everything(world: &mut World) {
         let id = match path {
             _ if path.contains("events") => text(&alert["opened_by"]),
             _ if path.contains("problems") => problem.clone(),
+            _ if path.contains("/silence/") => silence.clone(),
             _ => incident.clone(),
         };
         let path = path.replace("{id}", &id).replace("{fingerprint}", &fingerprint);
