@@ -76,8 +76,9 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
         fired_at: now,
         last_seen_at: now,
         resolved_at: (!is_firing).then_some(now),
-        ended_at: (!is_firing).then_some(event.at),
+        ended_at: None,
         expires_at: event.expires_at,
+        lives_for: event.expires_at.map(|at| at.since(now)),
         opened_by: event.id.into(),
         event_count: 1,
         flap: Flap::default(),
@@ -126,7 +127,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         (true, false) => {
             alert.status = AlertStatus::Resolved;
             alert.resolved_at = Some(now);
-            alert.ended_at = Some(event.at);
+            alert.ended_at = takes_any_end.then_some(event.at);
             alert.expires_at = None;
             ChangeKind::Resolved
         }
@@ -139,6 +140,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
             alert.fired_at = now;
             alert.resolved_at = None;
             alert.ended_at = None;
+            alert.lives_for = event.expires_at.map(|at| at.since(now));
             alert.opened_by = event.id.into();
             alert.surprise = surprise.unwrap_or(0);
             ChangeKind::Fired

@@ -374,10 +374,13 @@ pub fn alert_due(state: &mut State, now: Timestamp, number: AlertNumber) {
 }
 
 fn expire(state: &mut State, now: Timestamp, number: AlertNumber) {
+    let by_group = dispatch::is_on(state);
+    let ended_at = state.alert(number).filter(|_| by_group).and_then(|alert| system::expires_at(state, alert));
     let Some(alert) = state.alert_mut(number) else { return };
     alert.status = crate::model::AlertStatus::Resolved;
     alert.resolved_at = Some(now);
-    alert.ended_at = alert.expires_at.take();
+    alert.ended_at = ended_at;
+    alert.expires_at = None;
     let (fingerprint, incident) = (alert.fingerprint, alert.incident);
     let text = format!("{} was not sent again by {} in time and counts as over", alert.name, alert.source);
     timeline::alert(state, now, fingerprint, incident, TimelineKind::AlertResolved, "dedup", text);

@@ -52,8 +52,14 @@ fn grant_refresh(state: &mut State, now: Timestamp) {
 /// which we could not hear it.
 pub(super) fn expires_at(state: &State, alert: &Alert) -> Option<Timestamp> {
     let away_until = state.away_until().filter(|until| alert.last_seen_at < *until);
-    let grace = |at: Timestamp| REFRESH_GRACE.min(at.since(alert.last_seen_at)).max(Span::ZERO);
-    alert.expires_at.map(|at| away_until.map_or(at, |until| at.max(until + grace(at))))
+    let short = alert.lives_for.filter(|life| *life <= REFRESH_GRACE);
+    let expires_at = alert.expires_at?;
+    Some(match (away_until, short) {
+        (None, _) => expires_at,
+        // Not what the last repetition said: of that the stored row may know nothing.
+        (Some(until), Some(life)) => until + life,
+        (Some(until), None) => expires_at.max(until + REFRESH_GRACE),
+    })
 }
 
 /// The wall clock was set, or all of the machine stood still. Waits count our own time and go on; what
