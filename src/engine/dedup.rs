@@ -78,7 +78,6 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
         resolved_at: (!is_firing).then_some(now),
         ended_at: None,
         expires_at: event.expires_at,
-        lives_for: event.expires_at.map(|at| at.since(now)),
         opened_by: event.id.into(),
         event_count: 1,
         flap: Flap::default(),
@@ -140,7 +139,6 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
             alert.fired_at = now;
             alert.resolved_at = None;
             alert.ended_at = None;
-            alert.lives_for = event.expires_at.map(|at| at.since(now));
             alert.opened_by = event.id.into();
             alert.surprise = surprise.unwrap_or(0);
             ChangeKind::Fired

@@ -18,8 +18,7 @@ pub const SOURCE: &str = "watchbell";
 /// origin ends it.
 pub const TOPOLOGY_ALERT: &str = "Topology cannot be pulled";
 
-/// After a start, senders that refresh their alerts (Prometheus) get at most this long before one counts as over;
-/// those that announce a shorter life get that.
+/// After a start, senders that refresh their alerts (Prometheus) get this long before one counts as over.
 pub(super) const REFRESH_GRACE: Span = Span::from_mins(5);
 
 /// What was in flight is in doubt, and what expired while we were away may only not have been heard.
@@ -52,14 +51,7 @@ fn grant_refresh(state: &mut State, now: Timestamp) {
 /// which we could not hear it.
 pub(super) fn expires_at(state: &State, alert: &Alert) -> Option<Timestamp> {
     let away_until = state.away_until().filter(|until| alert.last_seen_at < *until);
-    let short = alert.lives_for.filter(|life| *life <= REFRESH_GRACE);
-    let expires_at = alert.expires_at?;
-    Some(match (away_until, short) {
-        (None, _) => expires_at,
-        // Not what the last repetition said: of that the stored row may know nothing.
-        (Some(until), Some(life)) => until + life,
-        (Some(until), None) => expires_at.max(until + REFRESH_GRACE),
-    })
+    alert.expires_at.map(|at| away_until.map_or(at, |until| at.max(until + REFRESH_GRACE)))
 }
 
 /// The wall clock was set, or all of the machine stood still. Waits count our own time and go on; what

@@ -72,7 +72,6 @@ pub fn alert(firing: &Firing, number: AlertNumber, at: Timestamp) -> Alert {
         resolved_at: None,
         ended_at: None,
         expires_at: None,
-        lives_for: None,
         opened_by: firing.id.as_str().into(),
         event_count: 1,
         flap: Flap::default(),

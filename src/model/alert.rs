@@ -59,9 +59,6 @@ pub struct Alert {
     pub ended_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// How long its sender said that it lives without being sent again, when it began to fire.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lives_for: Option<Span>,
     /// Id of the event that opened the present firing.
     #[schema(value_type = String)]
     pub opened_by: Box<str>,
