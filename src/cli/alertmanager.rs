@@ -119,6 +119,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "--cluster.peer: there is no cluster here; every daemon tells its receivers by itself, so run one"
         );
     }
+    if !settings.listen.ip().is_loopback() {
+        tracing::warn!(address = %settings.listen, "everybody who reaches this address may read alerts, silence them and reload, as with Alertmanager");
+    }
     let loader: Loader = Box::new(move || settings.load());
     daemon::start(configuration, loader, None)
 }

@@ -92,6 +92,7 @@ fn read_one(
         });
     }
     check_group_by(node, path, &route, parent.notify_by, problems);
+    check_has_effect(node, path, &route, parent.notify_by, problems);
     let inherited = check_times(node, path, &route, parent, problems);
     let children = items(&children, "routes", path, problems);
     if depth >= DEPTH_MAX && !children.is_empty() {
@@ -116,6 +117,21 @@ fn check_group_by(node: &Node, path: &str, route: &Route, notify_by: NotifyBy, p
             Some("`notify_by: group` tells people of groups of alerts".to_owned());
     }
     check_labels(node, "group_by", &full, labels, problems);
+}
+
+/// What only one way of telling people knows is an error in the other.
+fn check_has_effect(node: &Node, path: &str, route: &Route, notify_by: NotifyBy, problems: &mut Problems) {
+    let is_by_incident = notify_by == NotifyBy::Incident;
+    let keys = [
+        ("mute_time_intervals", is_by_incident && !route.mute_time_intervals.is_empty(), "group"),
+        ("active_time_intervals", is_by_incident && !route.active_time_intervals.is_empty(), "group"),
+        ("escalation_policy", !is_by_incident && route.escalation_policy.is_some(), "incident"),
+    ];
+    for (key, _, needed) in keys.into_iter().filter(|(_, is_vain, _)| *is_vain) {
+        let path = join(path, key);
+        let message = format!("`{path}`: expected it only with `notify_by: {needed}`, where it has an effect");
+        problems.error(node.place_of(key), path, message);
+    }
 }
 
 /// Names of labels, each once, or `...` alone.

@@ -15,6 +15,7 @@ mod book;
 mod flush;
 pub mod listing;
 mod log;
+mod switch;
 mod tree;
 mod view;
 
@@ -22,6 +23,7 @@ use book::Known;
 pub use book::{AlertGroup, Book};
 pub use flush::muted_by;
 pub use log::{Told, restore as restore_told};
+pub use switch::run as switched;
 pub use tree::{GroupRoute, Tree};
 pub use view::{by_labels, key as group_key, order};
 
@@ -222,6 +224,15 @@ pub(super) fn rebuild(state: &mut State, now: Timestamp) {
     }
     for gone in known.keys().filter(|id| state.book.group(id).is_none()).copied().collect::<Vec<_>>() {
         state.remember(fact::ALERT_GROUP, gone.to_string(), None);
+    }
+}
+
+/// There are no groups any more.
+fn rebuild_from_nothing(state: &mut State) {
+    let gone = state.book.rebuild(state.shared_policy().as_ref());
+    for id in gone.into_keys() {
+        state.remember(fact::ALERT_GROUP, id.to_string(), None);
+        state.deadlines.set_group(id, None);
     }
 }
 

@@ -23,7 +23,8 @@ pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
 
 /// What the alert's item depends on is looked up once, when a window asks for it.
 fn covers(state: &State, window: &Maintenance, alert: &Alert, upstream: &mut Option<Vec<(ItemName, u8)>>) -> bool {
-    let is_match = window.matchers.iter().all(|matcher| matcher.is_match(inhibit::label(alert, &matcher.name)));
+    let eyes = inhibit::Eyes::of(state.policy());
+    let is_match = window.matchers.iter().all(|matcher| matcher.is_match(eyes.label(alert, &matcher.name)));
     let Some(wanted) = window.configuration_item.as_deref() else { return is_match && !window.matchers.is_empty() };
     let Some(item) = alert.configuration_item.as_deref() else { return false };
     let is_own = wanted == item && window.dedup_key.as_ref().is_none_or(|key| **key == *alert.dedup_key);

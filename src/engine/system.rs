@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 
 use super::policy::{LOG_RECEIVER, Policy, Receiver};
 use super::state::State;
-use super::{changes, dedup, delivery, fold, silence, timeline};
+use super::{changes, dedup, delivery, dispatch, fold, silence, timeline};
 
 /// Source name of our own alerts.
 pub const SOURCE: &str = "watchbell";
@@ -90,7 +90,9 @@ pub fn configured(state: &mut State, now: Timestamp, mut policy: Policy) {
         .receivers
         .entry(LOG_RECEIVER.to_owned())
         .or_insert_with(|| Receiver { sinks: vec![format!("{LOG_RECEIVER}/log")], ..Receiver::default() });
+    let told_of = state.policy().notify_by;
     state.set_policy(now, policy);
+    dispatch::switched(state, now, told_of);
     changes::forget(state, now);
     delivery::reroute_orphans(state, now);
     let active: Vec<_> =

@@ -70,6 +70,7 @@ route:
   mute_time_intervals: [weekend]
   routes:
     - { matchers: [a=\"b\"], mute_time_intervals: [weekends], active_time_intervals: [nights] }
+notify_by: group
 ";
     assert_snapshot!(said_of(yaml), @r#"
 error: unknown key `zone` in `time_intervals.weekend[0]`

@@ -1,5 +1,6 @@
 //! A group's moment: what of it may be heard now, who does not know it yet, and a delivery to each of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::log::{self, Present, Reason};
@@ -7,7 +8,7 @@ use super::{GroupRoute, view};
 use crate::engine::delivery::{self, Origin};
 use crate::engine::effect::{Counter, Effect};
 use crate::engine::state::{State, fact};
-use crate::engine::{inhibit, silence, timeline};
+use crate::engine::{inhibit, maintenance, silence, timeline};
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::timeline::TimelineKind;
 use crate::model::{AlertStatus, GroupView, IncidentId, Notification, NotificationKind, Timestamp};
@@ -46,16 +47,18 @@ fn audible(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertNumbe
     let (mut heard, mut muted) = (Vec::new(), Vec::new());
     for number in &group.alerts {
         let Some(alert) = state.alert(*number) else { continue };
-        match inhibit::cause(state, alert).or_else(|| silence::cause(state, now, alert)) {
+        let muting = inhibit::cause(state, alert)
+            .or_else(|| maintenance::cause(state, now, alert))
+            .or_else(|| silence::cause(state, now, alert));
+        match muting {
             None => heard.push(alert),
             Some(cause) => muted.push((*number, alert.fingerprint, cause)),
         }
     }
     heard.sort_by(|a, b| view::order(&a.labels, &b.labels));
     let heard = heard.into_iter().map(|alert| alert.number).collect();
-    let known =
-        std::mem::take(&mut state.book.group_mut(id).map(|group| std::mem::take(&mut group.muted)).unwrap_or_default());
-    let mut causes = std::collections::BTreeMap::new();
+    let known = state.book.group_mut(id).map(|group| std::mem::take(&mut group.muted)).unwrap_or_default();
+    let mut causes = BTreeMap::new();
     for (number, fingerprint, cause) in muted {
         if known.get(&number) != Some(&cause) {
             timeline::alert(state, now, fingerprint, Some(*id), TimelineKind::AlertMuted, "dispatch", cause.clone());

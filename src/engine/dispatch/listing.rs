@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{flush, is_on};
 use crate::engine::state::State;
 use crate::engine::system::SOURCE;
-use crate::engine::{inhibit, silence};
+use crate::engine::{inhibit, maintenance, silence};
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::silence::SilenceState;
 use crate::model::{IncidentId, Labels, Timestamp};
@@ -18,6 +18,8 @@ pub struct Listed {
     pub silenced_by: Vec<String>,
     /// Alertmanager's fingerprint of the alert that inhibits it.
     pub inhibited_by: Option<String>,
+    /// The planned window in which it is.
+    pub window: Option<String>,
 }
 
 /// Those that fire with higher numbers than `last`, at most `limit` looked at; and the last number looked at, while
@@ -50,7 +52,8 @@ fn list(state: &State, now: Timestamp, alert: Arc<Alert>) -> Listed {
     let silenced_by = silences.into_iter().map(|silence| silence.id.clone()).collect();
     let inhibited_by =
         inhibit::source(state, &alert).map(|source| super::label_fingerprint(&source.labels).to_string());
-    Listed { receivers: receivers(state, &alert), silenced_by, inhibited_by, alert }
+    let window = maintenance::cause(state, now, &alert);
+    Listed { receivers: receivers(state, &alert), silenced_by, inhibited_by, window, alert }
 }
 
 /// Who would hear of it.

@@ -432,3 +432,50 @@ fn another_configuration_repeats_nothing_that_was_told() {
         &["1.0 ops/a: +x", "5.0 two/a: +z", "5.0 two/b: +z", "5.0 ops/a: +x +y"],
     );
 }
+
+#[test]
+fn a_planned_window_is_quiet_and_what_outlives_it_is_heard() {
+    let mut policy = plain();
+    let window = serde_json::json!({"id": "w", "matchers": ["site=\"1\""], "starts_at": "2026-11-21T04:00:00Z",
+        "ends_at": "2026-11-21T05:00:05Z", "reason": "new switch"});
+    policy.maintenance = vec![serde_json::from_value(window).unwrap()];
+    check(
+        policy,
+        |w| {
+            w.fire("x site=1");
+            w.fire("y site=2");
+            w.pass(Span::from_secs(8));
+        },
+        &["1.0 ops/a: +y", "7.0 ops/a: +x"],
+    );
+}
+
+#[test]
+fn who_changes_to_groups_ends_the_incidents_and_hears_of_what_fires() {
+    let mut w = World::new(Policy { notify_by: NotifyBy::Incident, ..plain() }, false);
+    w.fire("x site=1");
+    w.s.pass(Span::from_secs(20));
+    assert_eq!(w.s.open().len(), 1);
+    w.seen = w.s.deliveries.len();
+    w.s.input(Input::Configured { policy: Box::new(plain()) });
+    assert_eq!(w.s.open().len(), 0);
+    let ends = |w: &World| w.s.deliveries.iter().filter(|delivery| delivery.notification.kind.is_final()).count();
+    w.s.pass(Span::from_secs(60));
+    assert_eq!(ends(&w), 1, "whoever heard of the incident hears its end");
+    let told: Vec<String> =
+        w.s.deliveries[w.seen..].iter().filter(|d| d.incident.is_group()).map(|d| w.text(d)).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with("ops/a: +x"), "{told:?}");
+}
+
+#[test]
+fn who_changes_to_incidents_has_one_for_what_fires_and_no_groups() {
+    let mut w = World::new(plain(), false);
+    w.fire("x site=1");
+    w.pass(Span::from_secs(5));
+    w.s.input(Input::Configured { policy: Box::new(Policy { notify_by: NotifyBy::Incident, ..plain() }) });
+    w.s.pass(Span::from_secs(30));
+    assert_eq!((w.s.open().len(), w.s.state.book().group_count()), (1, 0));
+    let facts: Vec<_> = snapshot(&w.s.changes).facts.into_iter().filter(|(kind, _, _)| kind == "alert_group").collect();
+    assert!(facts.is_empty(), "{facts:?}");
+}

@@ -46,7 +46,7 @@ fn last_fired(state: &State, now: Timestamp, silence: &Silence) -> Option<Timest
 
 /// Whether it is about this alert, whenever that is.
 pub fn mutes(state: &State, silence: &Silence, alert: &Alert) -> bool {
-    let label = |name: &str| inhibit::label(alert, name);
+    let label = |name: &str| inhibit::Eyes::of(state.policy()).label(alert, name);
     let item = alert.configuration_item.as_deref().filter(|_| silence.covers_dependants);
     fits(silence, &label, &lineage(state, item))
 }

@@ -47,8 +47,9 @@ struct Named<'a> {
 struct StatusJson<'a> {
     #[serde(rename = "inhibitedBy")]
     inhibited_by: Vec<&'a str>,
+    /// Times of the week, and planned windows, which are not known there.
     #[serde(rename = "mutedBy")]
-    muted_by: &'a [String],
+    muted_by: Vec<&'a str>,
     #[serde(rename = "silencedBy")]
     silenced_by: &'a [String],
     state: &'static str,
@@ -64,6 +65,7 @@ struct GroupJson<'a> {
 impl<'a> AlertJson<'a> {
     fn of(listed: &'a Listed, receivers: &'a [String], muted_by: &'a [String]) -> Self {
         let alert = &listed.alert;
+        let muted_by: Vec<&str> = muted_by.iter().chain(&listed.window).map(String::as_str).collect();
         let is_muted = !listed.silenced_by.is_empty() || listed.inhibited_by.is_some() || !muted_by.is_empty();
         Self {
             annotations: &alert.annotations,

@@ -39,14 +39,14 @@ impl Page<'_> {
             "Always 1; which Alertmanager this stands in for, and who it is.",
             &[(build, 1.0)],
         );
-        let success = self.value("watchbell_config_last_reload_successful");
+        let success = self.sum("watchbell_config_last_reload_successful");
         self.one(
             "alertmanager_config_last_reload_successful",
             "gauge",
             "Whether the last load of the configuration took effect.",
             &[(String::new(), success)],
         );
-        let at = self.value("watchbell_config_last_reload_success_timestamp_seconds");
+        let at = self.sum("watchbell_config_last_reload_success_timestamp_seconds");
         self.one(
             "alertmanager_config_last_reload_success_timestamp_seconds",
             "gauge",
@@ -220,10 +220,6 @@ impl Page<'_> {
             .iter()
             .map(|metric| if is_counter { metric.get_counter().get_value() } else { metric.get_gauge().get_value() })
             .sum()
-    }
-
-    fn value(&self, name: &str) -> f64 {
-        self.sum(name)
     }
 
     fn one(&mut self, name: &str, kind: &str, help: &str, samples: &[(String, f64)]) {

@@ -1,5 +1,5 @@
 //! The parameters of a list: which alerts are wanted. As there, a switch that is no boolean counts as off, and names
-//! that are not known are left alone.
+//! that are not known are left alone. So is `unprocessed`: here every alert is looked at when it comes.
 
 use axum::extract::Query;
 use http::Uri;
@@ -18,8 +18,6 @@ pub struct Wanted {
     inhibited: bool,
     /// Groups that the time of the week mutes.
     pub muted: bool,
-    /// Alerts that nobody has looked at yet; here each is looked at when it comes.
-    _unprocessed: bool,
 }
 
 pub struct Parameters(Vec<(String, String)>);
@@ -75,7 +73,6 @@ impl Wanted {
             silenced: parameters.switch("silenced"),
             inhibited: parameters.switch("inhibited"),
             muted: parameters.switch("muted"),
-            _unprocessed: parameters.switch("unprocessed"),
         })
     }
 
