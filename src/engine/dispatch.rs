@@ -31,7 +31,7 @@ use serde_json::Value;
 
 use crate::model::alert::AlertNumber;
 use crate::model::event::Event;
-use crate::model::{Delivery, Fingerprint, IncidentId, Labels, Span, Timestamp};
+use crate::model::{Delivery, IncidentId, Labels, Span, Timestamp};
 
 use super::dedup::{Change, ChangeKind};
 use super::policy::NotifyBy;
@@ -48,7 +48,7 @@ pub fn is_on(state: &State) -> bool {
 /// Matchers, groups and messages see the labels alone. What other monitors say besides them becomes labels, so that
 /// their alerts can be routed as well.
 pub fn complete_labels(event: &mut Event) {
-    if event.labels.get("alertname").is_some() || event.dedup_key == label_fingerprint(&event.labels).to_string() {
+    if event.labels.get("alertname").is_some() || event.dedup_key == event.labels.fingerprint().to_string() {
         return;
     }
     event.labels.insert("alertname", &event.name);
@@ -58,11 +58,6 @@ pub fn complete_labels(event: &mut Event) {
     if let Some(item) = event.configuration_item.as_ref().filter(|_| event.labels.get("instance").is_none()) {
         event.labels.insert("instance", item);
     }
-}
-
-/// Alertmanager's hash of a label set.
-pub fn label_fingerprint(labels: &Labels) -> Fingerprint {
-    Fingerprint::of(labels.iter().flat_map(|(name, value)| [name, value]))
 }
 
 /// Files an alert that has changed.

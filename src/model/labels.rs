@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::ops::Range;
 
+use super::Fingerprint;
+
 /// Names in one set that is read from outside. Sorting costs more than their number, so it is bounded while
 /// reading; what an event may really have is [`super::event::LABELS_MAX`].
 const READ_MAX: usize = 256;
@@ -59,6 +61,11 @@ impl Labels {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Of names and values in order: what Alertmanager prints for the same labels.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.iter().flat_map(|(name, value)| [name, value]))
     }
 
     /// True when every pair of `self` is also in `other`.

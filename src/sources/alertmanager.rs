@@ -9,7 +9,7 @@
 //! ```
 
 use super::json::{self, Unknown};
-use super::prometheus_alert::{AlertStatus, Observation, PrometheusAlert, Reading, fingerprint, take_labels};
+use super::prometheus_alert::{AlertStatus, Observation, PrometheusAlert, Reading, take_labels};
 use super::{Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec};
 use crate::error::{ConfigError, Table, read_table};
 use crate::model::{Event, EventStatus, Fingerprint};
@@ -164,7 +164,7 @@ impl Alertmanager {
             extra.insert("truncated_alerts".to_owned(), truncated_alerts.into());
         }
         // Equal unless the sender counts in its own way, as Grafana does.
-        if let Some(theirs) = alert.fingerprint.take().filter(|theirs| *theirs != fingerprint(&labels).to_string()) {
+        if let Some(theirs) = alert.fingerprint.take().filter(|theirs| *theirs != labels.fingerprint().to_string()) {
             extra.insert("fingerprint".to_owned(), theirs.into());
         }
         let identity = identity(&alert, status);

@@ -136,11 +136,6 @@ pub fn take_labels<const A: bool>(alert: &mut PrometheusAlert<A>) -> Result<Labe
     Ok(labels)
 }
 
-/// Equal to the fingerprint that Alertmanager prints for these labels.
-pub fn fingerprint(labels: &Labels) -> Fingerprint {
-    Fingerprint::of(labels.iter().flat_map(|(name, value)| [name, value]))
-}
-
 impl Reading {
     pub fn event<const A: bool>(
         &self,
@@ -149,7 +144,7 @@ impl Reading {
         labels: Labels,
         observation: Observation,
     ) -> Result<Event, ParseError> {
-        let dedup_key = fingerprint(&labels).to_string();
+        let dedup_key = labels.fingerprint().to_string();
         let id = Fingerprint::of([inbound.source, dedup_key.as_str(), observation.identity.as_str()]).to_string();
         let event = Event {
             id,

@@ -77,7 +77,7 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
     let route = state.book.tree().route(group.route).clone();
     let key = view::key(&route.key, &group.labels);
     let alerts = || heard.iter().filter_map(|number| state.alert(*number));
-    let present = Present::of(alerts().map(|alert| (super::label_fingerprint(&alert.labels), alert.status)));
+    let present = Present::of(alerts().map(|alert| (alert.labels.fingerprint(), alert.status)));
     let policy = state.shared_policy();
     let Some(receiver) = policy.receivers.get(&route.receiver) else { return };
     let mut made: Vec<(Reason, Arc<Notification>)> = Vec::new();

@@ -50,8 +50,7 @@ fn list(state: &State, now: Timestamp, alert: Arc<Alert>) -> Listed {
     let eyes = inhibit::Eyes::of(state.policy());
     let silences = silence::matching(state, now, &|name| eyes.of_silences(&alert, name));
     let silenced_by = silences.into_iter().map(|silence| silence.id.clone()).collect();
-    let inhibited_by =
-        inhibit::source(state, &alert).map(|source| super::label_fingerprint(&source.labels).to_string());
+    let inhibited_by = inhibit::source(state, &alert).map(|source| source.labels.fingerprint().to_string());
     let window = maintenance::cause(state, now, &alert);
     Listed { receivers: receivers(state, &alert), silenced_by, inhibited_by, window, alert }
 }

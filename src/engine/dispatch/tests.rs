@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::label_fingerprint;
 use crate::engine::input::{Command, Input, Principal, Role, SendResult};
 use crate::engine::policy::{NotifyBy, Policy, Receiver};
 use crate::engine::state::State;
@@ -135,7 +134,7 @@ fn event(now: Timestamp, labels: &str, status: EventStatus, expires_at: Option<T
     labels.insert("alertname", name);
     Event {
         labels: labels.clone(),
-        dedup_key: label_fingerprint(&labels).to_string(),
+        dedup_key: labels.fingerprint().to_string(),
         expires_at,
         ..crate::engine::tests::event(now, "prometheus", "", name, Severity::Critical, status)
     }

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-use super::label_fingerprint;
 use crate::engine::state::State;
 use crate::model::notification::{ALERTS_SHOWN, AlertView, ITEMS_SHOWN, IncidentView};
 use crate::model::{
@@ -43,7 +42,7 @@ pub fn by_labels(a: &Labels, b: &Labels) -> Ordering {
 
 pub fn alert(alert: &Alert) -> GroupAlert {
     GroupAlert {
-        fingerprint: label_fingerprint(&alert.labels).to_string(),
+        fingerprint: alert.labels.fingerprint().to_string(),
         status: alert.status,
         labels: alert.labels.clone(),
         annotations: alert.annotations.clone(),

@@ -42,7 +42,7 @@ fn event(labels: &[(&str, &str)]) -> Event {
     let labels = Labels::from_iter(labels.iter().copied());
     let severity =
         labels.get("severity").map_or(Severity::Warning, |text| serde_json::from_value(text.into()).unwrap());
-    let key = dispatch::label_fingerprint(&labels).to_string();
+    let key = labels.fingerprint().to_string();
     Event {
         id: format!("{key}-1"),
         at,

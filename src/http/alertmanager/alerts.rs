@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::query::{Wanted, all_match};
 use super::{Refusal, answered};
 use crate::engine::dispatch::listing::{self, Listed, ListedGroup};
-use crate::engine::dispatch::{by_labels, label_fingerprint, order};
+use crate::engine::dispatch::{by_labels, order};
 use crate::http::App;
 use crate::model::alert::AlertNumber;
 use crate::model::{Fingerprint, Labels, Matcher, Span, Timestamp};
@@ -70,7 +70,7 @@ impl<'a> AlertJson<'a> {
         Self {
             annotations: &alert.annotations,
             ends_at: alert.expires_at.unwrap_or(alert.last_seen_at + UNTIL_TOLD),
-            fingerprint: label_fingerprint(&alert.labels).to_string(),
+            fingerprint: alert.labels.fingerprint().to_string(),
             receivers: receivers.iter().map(|name| Named { name }).collect(),
             starts_at: alert.started_at,
             status: StatusJson {
@@ -102,7 +102,7 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Ref
     on_patient_thread(move || {
         let shown = found.iter().filter(|listed| wanted.any_receiver(listed) && wanted.state(listed));
         let mut shown: Vec<(Fingerprint, &Listed)> =
-            shown.map(|listed| (label_fingerprint(&listed.alert.labels), listed)).collect();
+            shown.map(|listed| (listed.alert.labels.fingerprint(), listed)).collect();
         shown.sort_by_key(|(fingerprint, _)| *fingerprint);
         let alerts = shown.iter().map(|(_, listed)| AlertJson::of(listed, &listed.receivers, &[]));
         to_json(shown.len(), alerts)
