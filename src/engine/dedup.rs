@@ -109,6 +109,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     let own_time = state.own_time(event.at);
     // In an Alertmanager's place, where an end is an end, however long ago it is said to be.
     let takes_any_end = dispatch::is_on(state);
+    let is_relabelled =
+        |alert: &&Alert| takes_any_end && event.status == EventStatus::Firing && alert.labels != event.labels;
+    let former = state.alert(number).filter(is_relabelled).cloned();
     // The caller has found it under this number.
     let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };
     let was_firing = alert.is_firing();
@@ -159,6 +162,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         alert.labels = event.labels;
         alert.service = service;
         alert.url = url;
+    }
+    if let Some(former) = former {
+        dispatch::relabelled::run(state, now, number, former);
     }
     Change { alert: number, kind }
 }

@@ -15,6 +15,7 @@ mod book;
 mod flush;
 pub mod listing;
 mod log;
+pub mod relabelled;
 mod switch;
 mod tree;
 mod view;
@@ -77,10 +78,8 @@ pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
 
 /// Into the groups of all routes that take it.
 fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
-    if state.book.is_member(number) {
-        // It fires again before all were told of its end.
-        return state.book.fires_again(number);
-    }
+    // Where it fires again before all were told of its end, it never ended; others have let go of it.
+    state.book.fires_again(number);
     for (route, labels) in homes(state, number) {
         join(state, now, number, route, labels);
     }
@@ -105,15 +104,16 @@ fn join(state: &mut State, now: Timestamp, number: AlertNumber, route: usize, la
     // One that has stood for long already has waited.
     let is_old = state.own_time(started_at) + group_wait < now;
     let first_at = if is_old { now } else { now + group_wait };
-    let id = state.book.open(route, labels, first_at);
+    let id = state.book.open(route, labels, first_at, number);
     state.book.add(&id, number);
     remember(state, &id);
     schedule(state, &id);
 }
 
 fn remember(state: &mut State, id: &IncidentId) {
-    let value = state.book.group(id).and_then(|group| serde_json::to_value(group.record()).ok());
-    state.remember(fact::ALERT_GROUP, id.to_string(), value);
+    let Some(group) = state.book.group(id) else { return };
+    let (key, value) = (group.record_key(), serde_json::to_value(group.record()).ok());
+    state.remember(fact::ALERT_GROUP, key, value);
 }
 
 fn schedule(state: &mut State, id: &IncidentId) {
@@ -182,9 +182,10 @@ fn let_go(state: &mut State, id: &IncidentId) {
             state.evict_alert(number);
         }
     }
-    if state.book.group(id).is_some_and(|group| group.alerts.is_empty()) {
+    if let Some(group) = state.book.group(id).filter(|group| group.alerts.is_empty()) {
+        let key = group.record_key();
         state.book.close(id);
-        state.remember(fact::ALERT_GROUP, id.to_string(), None);
+        state.remember(fact::ALERT_GROUP, key, None);
         state.deadlines.set_group(*id, None);
     }
 }
@@ -217,16 +218,16 @@ pub(super) fn rebuild(state: &mut State, now: Timestamp) {
         }
         schedule(state, &id);
     }
-    for gone in known.keys().filter(|id| state.book.group(id).is_none()).copied().collect::<Vec<_>>() {
-        state.remember(fact::ALERT_GROUP, gone.to_string(), None);
+    for (_, gone) in known.into_iter().filter(|(id, _)| state.book.group(id).is_none()).collect::<Vec<_>>() {
+        state.remember(fact::ALERT_GROUP, gone.record_key(), None);
     }
 }
 
 /// There are no groups any more.
 fn rebuild_from_nothing(state: &mut State) {
     let gone = state.book.rebuild(state.shared_policy().as_ref());
-    for id in gone.into_keys() {
-        state.remember(fact::ALERT_GROUP, id.to_string(), None);
+    for (id, gone) in gone {
+        state.remember(fact::ALERT_GROUP, gone.record_key(), None);
         state.deadlines.set_group(id, None);
     }
 }

@@ -20,8 +20,15 @@ pub struct Matcher {
 enum Operator {
     Equal,
     NotEqual,
+    Regex(Pattern),
+    NotRegex(Pattern),
+}
+
+/// Most patterns name a few values. To look for those takes no automaton, which takes 0.1 ms to make.
+#[derive(Clone, Debug)]
+enum Pattern {
+    Values(Box<[String]>),
     Regex(Regex),
-    NotRegex(Regex),
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -63,8 +70,8 @@ impl Matcher {
         match &self.operator {
             Operator::Equal => actual == self.value,
             Operator::NotEqual => actual != self.value,
-            Operator::Regex(regex) => regex.is_match(actual),
-            Operator::NotRegex(regex) => !regex.is_match(actual),
+            Operator::Regex(pattern) => pattern.is_match(actual),
+            Operator::NotRegex(pattern) => !pattern.is_match(actual),
         }
     }
 
@@ -72,8 +79,8 @@ impl Matcher {
     pub fn literals(&self) -> Option<Vec<String>> {
         let all = match &self.operator {
             Operator::Equal => vec![self.value.clone()],
-            Operator::Regex(_) => alternatives(&self.value)?,
-            Operator::NotEqual | Operator::NotRegex(_) => return None,
+            Operator::Regex(Pattern::Values(values)) => values.to_vec(),
+            Operator::Regex(_) | Operator::NotEqual | Operator::NotRegex(_) => return None,
         };
         all.iter().all(|value| !value.is_empty()).then_some(all)
     }
@@ -84,8 +91,8 @@ impl Matcher {
         let operator = match operator {
             "=" => Operator::Equal,
             "!=" => Operator::NotEqual,
-            "=~" => Operator::Regex(anchored(&value)?),
-            _ => Operator::NotRegex(anchored(&value)?),
+            "=~" => Operator::Regex(Pattern::read(&value)?),
+            _ => Operator::NotRegex(Pattern::read(&value)?),
         };
         Ok(Self { name, value, operator })
     }
@@ -96,6 +103,22 @@ impl Matcher {
     /// The first one that does not fit.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, MatcherError> {
         list::read(text.trim())
+    }
+}
+
+impl Pattern {
+    fn read(pattern: &str) -> Result<Self, MatcherError> {
+        match alternatives(pattern) {
+            Some(values) => Ok(Self::Values(values.into())),
+            None => anchored(pattern).map(Self::Regex),
+        }
+    }
+
+    fn is_match(&self, actual: &str) -> bool {
+        match self {
+            Self::Values(values) => values.iter().any(|value| value == actual),
+            Self::Regex(regex) => regex.is_match(actual),
+        }
     }
 }
 
@@ -171,8 +194,9 @@ impl FromStr for Matcher {
 fn anchored(pattern: &str) -> Result<Regex, MatcherError> {
     let compile = |pattern: &str| regex::RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
     let translated = go_regex::translate(pattern);
-    compile(&translated)
-        .and_then(|_| compile(&format!("^(?:{translated})$")))
+    let stands_alone = if translated.contains(')') { compile(&translated).map(drop) } else { Ok(()) };
+    stands_alone
+        .and_then(|()| compile(&format!("^(?:{translated})$")))
         .map_err(|error| MatcherError::Regex { pattern: clip(pattern), reason: last_line(&error.to_string()) })
 }
 
@@ -220,7 +244,7 @@ impl fmt::Display for Matcher {
 
 impl PartialEq for Matcher {
     fn eq(&self, other: &Self) -> bool {
-        self.to_string() == other.to_string()
+        (&self.name, self.operator(), &self.value) == (&other.name, other.operator(), &other.value)
     }
 }
 
@@ -260,6 +284,9 @@ mod tests {
         check(r#""a=b, \"c\""="x""#, Some("x"), true);
         check(r#""two words"="x""#, Some("x"), true);
         check(r#"team=~"ops""#, Some("ops\n"), false);
+        check(r#"team=~"ops|""#, None, true);
+        check(r#"team!~"ops|dev""#, Some("dev"), false);
+        check(r#"team=~"o.s|dev""#, Some("ops"), true);
     }
 
     #[test]

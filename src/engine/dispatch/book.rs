@@ -20,6 +20,8 @@ pub struct AlertGroup {
     pub alerts: BTreeSet<AlertNumber>,
     /// When it is looked at for the first time; every later time is so many intervals behind.
     first_at: Timestamp,
+    /// The alert that it began with.
+    opened_by: AlertNumber,
     pub flush_at: Timestamp,
     pub flushed_at: Option<Timestamp>,
     /// Those that were over when it was last looked at, and have not fired since: once that is told they leave.
@@ -30,13 +32,14 @@ pub struct AlertGroup {
     pub muted_by: Vec<String>,
 }
 
-/// What a start needs to know of a group.
+/// What a start needs to know of a group; the rest follows from its alerts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     id: IncidentId,
-    route: String,
-    labels: Labels,
+    /// Its route and labels.
+    of: Fingerprint,
     first_at: Timestamp,
+    opened_by: AlertNumber,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,8 +57,13 @@ pub struct Book {
 
 impl AlertGroup {
     pub fn record(&self) -> Record {
-        let Self { id, route_id, labels, first_at, .. } = self;
-        Record { id: *id, route: route_id.clone(), labels: labels.clone(), first_at: *first_at }
+        let of = identity(&self.route_id, &self.labels);
+        Record { id: self.id, of, first_at: self.first_at, opened_by: self.opened_by }
+    }
+
+    /// What its record is filed under.
+    pub fn record_key(&self) -> String {
+        record_key(self.id, self.opened_by)
     }
 
     /// It is looked at now; the next time is one interval after it was due, or after now when that has passed, too.
@@ -156,7 +164,7 @@ impl Book {
         }
     }
 
-    pub fn open(&mut self, route: usize, labels: Labels, first_at: Timestamp) -> IncidentId {
+    pub fn open(&mut self, route: usize, labels: Labels, first_at: Timestamp, opened_by: AlertNumber) -> IncidentId {
         let route_id = self.tree.route(route).id.clone();
         let id = self.free_id(&route_id, &labels);
         self.insert(AlertGroup {
@@ -166,6 +174,7 @@ impl Book {
             labels,
             alerts: BTreeSet::new(),
             first_at,
+            opened_by,
             flush_at: first_at,
             flushed_at: None,
             over: Vec::new(),
@@ -184,7 +193,7 @@ impl Book {
     fn free_id(&self, route_id: &str, labels: &Labels) -> IncidentId {
         let mut attempt = 0;
         loop {
-            let id = id_of(route_id, labels, attempt);
+            let id = IncidentId::of_group(identity(route_id, labels), attempt);
             if !self.groups.contains_key(&id) {
                 return id;
             }
@@ -222,8 +231,9 @@ impl Book {
         now: Timestamp,
     ) -> Option<IncidentId> {
         let (route_id, interval) = (self.tree.route(route).id.clone(), self.tree.route(route).group_interval);
-        let mut candidates = (0..).map(|attempt| known.get(&id_of(&route_id, labels, attempt)));
-        let known = candidates.find(|known| known.is_none_or(|known| known.is(&route_id, labels)))??;
+        let identity = identity(&route_id, labels);
+        let mut candidates = (0..).map(|attempt| known.get(&IncidentId::of_group(identity, attempt)));
+        let known = candidates.find(|known| known.is_none_or(|known| known.is(identity)))??;
         let group = match known {
             // Another policy: what it changes is to be seen at once.
             Known::Here(group) if group.flushed_at.is_some() => {
@@ -240,6 +250,7 @@ impl Book {
                     labels: labels.clone(),
                     alerts: BTreeSet::new(),
                     first_at: record.first_at,
+                    opened_by: record.opened_by,
                     flush_at,
                     flushed_at: (!is_first).then(|| flush_at - interval),
                     over: Vec::new(),
@@ -254,9 +265,14 @@ impl Book {
     }
 }
 
-fn id_of(route_id: &str, labels: &Labels, attempt: u64) -> IncidentId {
+fn identity(route_id: &str, labels: &Labels) -> Fingerprint {
     let texts = labels.iter().flat_map(|(name, value)| [name, value]);
-    IncidentId::of_group(Fingerprint::of([route_id].into_iter().chain(texts)), attempt)
+    Fingerprint::of([route_id].into_iter().chain(texts))
+}
+
+/// Led by a number that rises, so that the store appends.
+fn record_key(id: IncidentId, opened_by: AlertNumber) -> String {
+    format!("{opened_by:016x}/{id}")
 }
 
 /// A group that there was.
@@ -271,10 +287,17 @@ impl Known {
         matches!(self, Self::Here(_))
     }
 
-    fn is(&self, route: &str, labels: &Labels) -> bool {
+    pub fn record_key(&self) -> String {
         match self {
-            Self::Here(group) => group.route_id == route && group.labels == *labels,
-            Self::Stored(record) => record.route == route && record.labels == *labels,
+            Self::Here(group) => group.record_key(),
+            Self::Stored(record) => record_key(record.id, record.opened_by),
+        }
+    }
+
+    fn is(&self, wanted: Fingerprint) -> bool {
+        match self {
+            Self::Here(group) => identity(&group.route_id, &group.labels) == wanted,
+            Self::Stored(record) => record.of == wanted,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Alertmanager's times and rules, one by one, with the clock in hand; and every case once more with restarts.
 
+mod again;
+mod relabelled;
+
 use std::collections::BTreeSet;
 
 use crate::engine::input::{Command, Input, Principal, Role, SendResult};
@@ -200,22 +203,6 @@ fn what_is_over_before_anyone_was_told_is_told_to_nobody() {
             assert_eq!(w.s.state.book().group_count(), 0);
         },
         &[],
-    );
-}
-
-#[test]
-fn what_fires_again_before_its_end_was_told_never_ended() {
-    check(
-        plain(),
-        |w| {
-            w.fire("x site=1");
-            w.pass(SECOND + SECOND);
-            w.resolve("x site=1");
-            w.pass(SECOND);
-            w.fire("x site=1");
-            w.pass(SECOND + SECOND);
-        },
-        &["1.0 ops/a: +x"],
     );
 }
 
