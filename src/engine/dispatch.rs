@@ -190,6 +190,15 @@ fn let_go(state: &mut State, id: &IncidentId) {
     }
 }
 
+/// One that is over and in no group is of no use any more; an incident lets go of its own.
+fn let_go_of_alert(state: &mut State, number: AlertNumber) {
+    let is_held = state.book.is_member(number)
+        || state.alert(number).is_none_or(|alert| alert.is_firing() || alert.incident.is_some());
+    if !is_held {
+        state.evict_alert(number);
+    }
+}
+
 /// Takes back what a start finds of a group.
 pub(super) fn restore(state: &mut State, value: Value) -> Result<(), serde_json::Error> {
     state.book.restore(serde_json::from_value(value)?);
@@ -202,14 +211,17 @@ pub(super) fn rebuild(state: &mut State, now: Timestamp) {
         return;
     }
     let known = state.book.rebuild(state.shared_policy().as_ref());
-    let numbers: Vec<AlertNumber> = state.alerts().map(|alert| alert.number).collect();
-    for number in numbers {
+    let alerts: Vec<(AlertNumber, bool)> = state.alerts().map(|alert| (alert.number, alert.is_firing())).collect();
+    for (number, is_firing) in alerts {
         for (route, labels) in homes(state, number) {
             match state.book.find(route, &labels).or_else(|| state.book.reopen(&known, route, &labels, now)) {
                 Some(id) => state.book.add(&id, number),
-                None => join(state, now, number, route, labels),
+                // What is over opens no group: it was told there, or never.
+                None if is_firing => join(state, now, number, route, labels),
+                None => {}
             }
         }
+        let_go_of_alert(state, number);
     }
     let groups: Vec<IncidentId> = state.book.groups().map(|group| group.id).collect();
     for id in groups {

@@ -1,7 +1,7 @@
 //! From incidents to groups and back, on a store that has lived with the other: what fires is taken over, and what
 //! people were told of in the old way ends there.
 
-use super::rebuild_from_nothing;
+use super::{let_go_of_alert, rebuild_from_nothing};
 use crate::engine::policy::NotifyBy;
 use crate::engine::state::State;
 use crate::engine::{correlate, lifecycle};
@@ -33,6 +33,7 @@ fn leave_incidents(state: &mut State, now: Timestamp) {
         if let Some(alert) = state.alert_mut(number) {
             alert.incident = None;
         }
+        let_go_of_alert(state, number);
     }
 }
 
