@@ -171,7 +171,8 @@ fn inhibit_rules(root: &Node, notify_by: NotifyBy, problems: &mut Problems) -> V
         let Some(rule) = read::<InhibitRule>(node, &path, problems) else { continue };
         for (key, matchers) in [("source_matchers", &rule.source_matchers), ("target_matchers", &rule.target_matchers)]
         {
-            if matchers.is_empty() {
+            let is_bounded = key == "target_matchers" && rule.dependants_only;
+            if matchers.is_empty() && !is_bounded {
                 report_unbounded(node, &path, key, notify_by, problems);
             }
         }

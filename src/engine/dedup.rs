@@ -109,9 +109,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     let own_time = state.own_time(event.at);
     // In an Alertmanager's place, where an end is an end, however long ago it is said to be.
     let takes_any_end = dispatch::is_on(state);
-    let is_relabelled =
-        |alert: &&Alert| takes_any_end && event.status == EventStatus::Firing && alert.labels != event.labels;
-    let former = state.alert(number).filter(is_relabelled).cloned();
+    let is_relabelled = event.status == EventStatus::Firing
+        && state.alert(number).is_some_and(|alert| alert.labels != event.labels);
+    let former = state.alert(number).filter(|_| takes_any_end && is_relabelled).cloned();
     // The caller has found it under this number.
     let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };
     let was_firing = alert.is_firing();
@@ -162,6 +162,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         alert.labels = event.labels;
         alert.service = service;
         alert.url = url;
+    }
+    if is_relabelled {
+        inhibit::reindex(state, number);
     }
     if let Some(former) = former {
         dispatch::relabelled::run(state, now, number, former);

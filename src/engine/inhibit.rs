@@ -1,6 +1,7 @@
 //! Inhibition by rule: while a source alert fires, matching targets are muted. The index holds, for each
 //! rule and each combination of `equal` labels, the sources that fire, so that a check costs the same
-//! with ten alerts and with a million.
+//! with ten alerts and with a million. A rule may ask for a dependency instead of labels: then it inhibits what is on
+//! items that depend on the source's.
 //!
 //! As in Alertmanager an alert that matches both sides of a rule is inhibited only by those that do not.
 
@@ -13,10 +14,14 @@ use super::policy::{InhibitRule, NotifyBy, Policy};
 use super::silence::ITEM;
 use super::state::State;
 
+/// A rule, and the hash of the `equal` labels; with the item, where that decides.
+type Key = (usize, Fingerprint);
+
 #[derive(Clone, Debug, Default)]
 pub struct Inhibitors {
-    /// By rule and hash of the `equal` labels.
-    sources: BTreeMap<(usize, Fingerprint), Sources>,
+    sources: BTreeMap<Key, Sources>,
+    /// Where each of them stands.
+    keys: BTreeMap<AlertNumber, Vec<Key>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,28 +59,48 @@ impl Eyes {
         matchers.iter().all(|matcher| matcher.is_match(self.label(alert, &matcher.name)))
     }
 
-    fn key(self, index: usize, rule: &InhibitRule, alert: &Alert) -> (usize, Fingerprint) {
-        (index, Fingerprint::of(rule.equal.iter().map(|name| self.label(alert, name).unwrap_or(""))))
+    fn key(self, index: usize, rule: &InhibitRule, alert: &Alert, item: Option<&str>) -> Key {
+        let equal = rule.equal.iter().map(|name| self.label(alert, name).unwrap_or(""));
+        (index, Fingerprint::of(item.into_iter().chain(equal)))
+    }
+
+    fn key_of_source(self, index: usize, rule: &InhibitRule, alert: &Alert) -> Key {
+        let item = rule.dependants_only.then(|| alert.configuration_item.as_deref().unwrap_or_default());
+        self.key(index, rule, alert, item)
     }
 }
 
-pub fn index(inhibitors: &mut Inhibitors, policy: &Policy, alert: &Alert) {
+/// Files the alert by what it inhibits now; true when something that it did inhibit may be heard.
+pub fn index(inhibitors: &mut Inhibitors, policy: &Policy, alert: &Alert) -> bool {
     let eyes = Eyes::of(policy);
+    let former = inhibitors.keys.remove(&alert.number).unwrap_or_default();
+    for key in &former {
+        inhibitors.remove(*key, alert.number);
+    }
+    let mut keys = Vec::new();
     for (rule_index, rule) in policy.inhibit_rules.iter().enumerate() {
-        if !eyes.matches(&rule.source_matchers, alert) {
-            continue;
-        }
-        let key = eyes.key(rule_index, rule, alert);
-        if alert.is_firing() {
+        if alert.is_firing() && eyes.matches(&rule.source_matchers, alert) {
+            let key = eyes.key_of_source(rule_index, rule, alert);
             let sources = inhibitors.sources.entry(key).or_default();
             let is_target = eyes.matches(&rule.target_matchers, alert);
             if is_target { &mut sources.both } else { &mut sources.plain }.insert(alert.number);
-        } else if let Some(sources) = inhibitors.sources.get_mut(&key) {
-            sources.plain.remove(&alert.number);
-            sources.both.remove(&alert.number);
-            if sources.plain.is_empty() && sources.both.is_empty() {
-                inhibitors.sources.remove(&key);
-            }
+            keys.push(key);
+        }
+    }
+    let is_less = former.iter().any(|key| !keys.contains(key));
+    if !keys.is_empty() {
+        inhibitors.keys.insert(alert.number, keys);
+    }
+    is_less
+}
+
+impl Inhibitors {
+    fn remove(&mut self, key: Key, number: AlertNumber) {
+        let Some(sources) = self.sources.get_mut(&key) else { return };
+        sources.plain.remove(&number);
+        sources.both.remove(&number);
+        if sources.plain.is_empty() && sources.both.is_empty() {
+            self.sources.remove(&key);
         }
     }
 }
@@ -85,8 +110,7 @@ pub fn reindex(state: &mut State, number: AlertNumber) {
     if state.policy().inhibit_rules.is_empty() {
         return;
     }
-    state.index_inhibitor(number);
-    if !state.alert(number).is_some_and(Alert::is_firing) {
+    if state.index_inhibitor(number) {
         // Its targets may have been quiet because of it; they are looked at again.
         super::silence::recheck(state);
     }
@@ -110,17 +134,29 @@ pub fn source_and_rule<'a>(state: &'a State, alert: &Alert) -> Option<(&'a Alert
         if !eyes.matches(&rule.target_matchers, alert) {
             return None;
         }
-        let sources = state.inhibitors.sources.get(&eyes.key(index, rule, alert))?;
         let is_source = eyes.matches(&rule.source_matchers, alert);
-        let both = sources.both.iter().filter(|_| !is_source);
-        let mut candidates = sources.plain.iter().chain(both).filter_map(|number| state.alert(*number));
-        // Equal hashes are taken for nothing more than a hint.
-        let is_equal = |source: &&Alert| {
-            rule.equal
-                .iter()
-                .all(|name| eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or(""))
+        let from = |item: Option<&str>| {
+            let sources = state.inhibitors.sources.get(&eyes.key(index, rule, alert, item))?;
+            let both = sources.both.iter().filter(|_| !is_source);
+            let mut candidates = sources.plain.iter().chain(both).filter_map(|number| state.alert(*number));
+            // Equal hashes are taken for nothing more than a hint.
+            let is_equal = |source: &&Alert| {
+                (item.is_none() || source.configuration_item.as_deref() == item)
+                    && rule.equal.iter().all(|name| {
+                        eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or("")
+                    })
+            };
+            candidates.find(is_equal)
         };
-        candidates.find(is_equal).map(|source| (source, index))
+        let source = match (rule.dependants_only, alert.configuration_item.as_deref()) {
+            (false, _) => from(None),
+            (true, None) => None,
+            (true, Some(item)) => {
+                let above = state.topology.upstream(item, policy.correlation.hops_max);
+                above.iter().find_map(|(item, _)| from(Some(item)))
+            }
+        };
+        source.map(|source| (source, index))
     })
 }
 

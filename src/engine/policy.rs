@@ -228,6 +228,9 @@ pub struct InhibitRule {
     pub source_matchers: Vec<Matcher>,
     pub target_matchers: Vec<Matcher>,
     pub equal: Vec<String>,
+    /// Only what is on an item that depends on the source's, up to `correlation.hops_max` hops away.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dependants_only: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

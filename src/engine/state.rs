@@ -394,11 +394,10 @@ impl State {
         }
     }
 
-    /// Follows an alert in the index of inhibition.
-    pub(super) fn index_inhibitor(&mut self, number: AlertNumber) {
-        if let Some(alert) = self.alerts.get(number) {
-            inhibit::index(&mut self.inhibitors, &self.policy, alert);
-        }
+    /// Follows an alert in the index of inhibition; true when it inhibits less than before.
+    pub(super) fn index_inhibitor(&mut self, number: AlertNumber) -> bool {
+        let alert = self.alerts.get(number);
+        alert.is_some_and(|alert| inhibit::index(&mut self.inhibitors, &self.policy, alert))
     }
 
     /// Open incidents by priority, for the gauge.

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::api::{alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
+use super::api::{alert_groups, alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
 use super::error::PROBLEM_JSON;
 use super::{alertmanager, health, ingest};
 use crate::model::audit::AuditHash;
@@ -50,6 +50,9 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         alerts::list,
         alerts::read,
         alerts::timeline,
+        alert_groups::of_alert,
+        alert_groups::read,
+        alert_groups::timeline,
         problems::list,
         problems::create,
         problems::read,

@@ -10,7 +10,7 @@ use http::{Method, Uri};
 use std::sync::Arc;
 
 use self::Access::{Alertmanager as Theirs, Open, Role as For, Source};
-use super::api::{alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
+use super::api::{alert_groups, alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
 use super::error::Problem;
 use super::{App, alertmanager, auth, health, ingest, openapi};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
@@ -80,6 +80,9 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/alerts", For(Viewer), "alert.list", || get(alerts::list)),
     route("GET", "/api/v1/alerts/{fingerprint}", For(Viewer), "alert.read", || get(alerts::read)),
     route("GET", "/api/v1/alerts/{fingerprint}/timeline", For(Viewer), "alert.timeline", || get(alerts::timeline)),
+    route("GET", "/api/v1/alerts/{fingerprint}/groups", For(Viewer), "alert.groups", || get(alert_groups::of_alert)),
+    route("GET", "/api/v1/alert-groups/{id}", For(Viewer), "alert_group.read", || get(alert_groups::read)),
+    route("GET", "/api/v1/alert-groups/{id}/timeline", For(Viewer), "alert_group.timeline", || get(alert_groups::timeline)),
     route("GET", "/api/v1/problems", For(Viewer), "problem.list", || get(problems::list)),
     route("POST", "/api/v1/problems", For(Responder), "problem.create", || post(problems::create)),
     route("GET", "/api/v1/problems/{id}", For(Viewer), "problem.read", || get(problems::read)),

@@ -243,13 +243,15 @@ async fn read_everything(world: &mut World) {
             _ if path.contains("events") => text(&alert["opened_by"]),
             _ if path.contains("problems") => problem.clone(),
             _ if path.contains("/silence/") => silence.clone(),
+            _ if path.contains("/alert-groups/") => "grp-zzzzzzzzzz".to_owned(),
             _ => incident.clone(),
         };
         let path = path.replace("{id}", &id).replace("{fingerprint}", &fingerprint);
         let path = path.replace("{item}", "db-1").replace("{origin}", "cmdb");
         for token in &tokens {
             let (status, _) = world.ask("GET", &path, &[("authorization", token)], "").await;
-            assert!([200, 403].contains(&status), "{path}: {status}");
+            let is_known = [200, 403].contains(&status) || path.contains("/alert-groups/") && status == 404;
+            assert!(is_known, "{path}: {status}");
             read += usize::from(status == 200);
         }
     }

@@ -211,5 +211,5 @@ fn inhibit_rule(node: &Node, path: &str, problems: &mut Problems) -> InhibitRule
         let path = join(path, "equal");
         problems.error(entry.place_of("equal"), &path, format!("`{path}`: expected names of labels, got an empty one"));
     }
-    InhibitRule { source_matchers, target_matchers, equal }
+    InhibitRule { source_matchers, target_matchers, equal, dependants_only: false }
 }

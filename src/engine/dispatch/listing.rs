@@ -1,14 +1,15 @@
 //! What is listed of alerts and groups: read in parts, so that nobody who is paged waits for a list.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::{flush, is_on};
+use super::{AlertGroup, flush, is_on};
 use crate::engine::state::State;
 use crate::engine::system::SOURCE;
 use crate::engine::{inhibit, maintenance, silence};
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::silence::SilenceState;
-use crate::model::{IncidentId, Labels, Timestamp};
+use crate::model::{AlertStatus, Fingerprint, IncidentId, Labels, Timestamp};
 
 /// An alert that fires, with what keeps people from hearing of it now.
 #[derive(Clone, Debug)]
@@ -98,6 +99,69 @@ pub fn groups_after(
         });
     }
     (listed, None)
+}
+
+/// A group with all that decides whether people hear of it.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct GroupDetails {
+    pub id: IncidentId,
+    pub receiver: String,
+    /// The route that it is of: `{}/{severity="critical"}`.
+    pub route: String,
+    pub labels: Labels,
+    /// The first of its alerts.
+    pub alerts: Vec<GroupMember>,
+    pub alert_count: usize,
+    /// The times of the week that mute it now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub muted_by: Vec<String>,
+    /// When it was last looked at; absent during its group wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flushed_at: Option<Timestamp>,
+    pub flush_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct GroupMember {
+    pub fingerprint: Fingerprint,
+    pub status: AlertStatus,
+    /// What keeps people from hearing of it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_by: Option<String>,
+}
+
+/// One group, with `limit` of its alerts.
+pub fn group_details(state: &State, now: Timestamp, id: &IncidentId, limit: usize) -> Option<GroupDetails> {
+    state.book.group(id).map(|group| details(state, now, group, limit))
+}
+
+/// The groups of an alert.
+pub fn groups_of_alert(state: &State, now: Timestamp, alert: Fingerprint, limit: usize) -> Vec<GroupDetails> {
+    let Some(number) = state.find_alert(alert) else { return Vec::new() };
+    state.book.of_alert(number).iter().filter_map(|id| group_details(state, now, id, limit)).collect()
+}
+
+fn details(state: &State, now: Timestamp, group: &AlertGroup, limit: usize) -> GroupDetails {
+    let route = state.book.tree().route(group.route);
+    let alerts = group.alerts.iter().filter_map(|number| state.alert(*number)).take(limit);
+    GroupDetails {
+        id: group.id,
+        receiver: route.receiver.clone(),
+        route: route.key.clone(),
+        labels: group.labels.clone(),
+        alerts: alerts.map(|alert| member(state, now, alert)).collect(),
+        alert_count: group.alerts.len(),
+        muted_by: flush::muted_by(state, now, route),
+        flushed_at: group.flushed_at,
+        flush_at: group.flush_at,
+    }
+}
+
+fn member(state: &State, now: Timestamp, alert: &Alert) -> GroupMember {
+    let muted_by = inhibit::cause(state, alert)
+        .or_else(|| maintenance::cause(state, now, alert))
+        .or_else(|| silence::cause(state, now, alert));
+    GroupMember { fingerprint: alert.fingerprint, status: alert.status, muted_by }
 }
 
 /// How much there is.

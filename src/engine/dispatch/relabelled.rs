@@ -2,7 +2,6 @@
 //! Zabbix and others go on with the same one, now critical. Where the new labels lead to other groups, those that it
 //! leaves hear of an end of what they knew, so that nothing stays open there for ever.
 
-use crate::engine::inhibit;
 use crate::engine::state::State;
 use crate::model::alert::AlertNumber;
 use crate::model::{Alert, AlertStatus, Fingerprint, IncidentId, Timestamp};
@@ -14,7 +13,6 @@ pub fn run(state: &mut State, now: Timestamp, number: AlertNumber, former: Alert
     if !state.book.is_member(number) || state.alert(number).is_none_or(|alert| alert.labels == former.labels) {
         return;
     }
-    inhibit::reindex(state, number);
     recall(state, number);
     let homes = homes(state, number);
     let stays: Vec<IncidentId> = homes.iter().filter_map(|(route, labels)| state.book.find(*route, labels)).collect();

@@ -1,6 +1,7 @@
 //! Alertmanager's times and rules, one by one, with the clock in hand; and every case once more with restarts.
 
 mod again;
+mod along_dependencies;
 mod relabelled;
 
 use std::collections::BTreeSet;

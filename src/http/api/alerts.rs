@@ -37,10 +37,9 @@ pub(super) fn read_fingerprint(text: &str) -> Option<Fingerprint> {
     text.parse().ok().filter(|_| is_hex)
 }
 
-/// As the store keeps it.
-fn fingerprint(text: &str) -> Result<String, Problem> {
-    let found = read_fingerprint(text).map(|fingerprint| fingerprint.to_string());
-    found.ok_or_else(|| Problem::invalid_parameter("fingerprint", text, "16 hex digits"))
+/// Of the path.
+pub(super) fn fingerprint(text: &str) -> Result<Fingerprint, Problem> {
+    read_fingerprint(text).ok_or_else(|| Problem::invalid_parameter("fingerprint", text, "16 hex digits"))
 }
 
 /// The newest alert with this fingerprint.
@@ -50,7 +49,7 @@ fn fingerprint(text: &str) -> Result<String, Problem> {
         (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn read(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, Problem> {
-    let fingerprint = fingerprint(&id)?;
+    let fingerprint = fingerprint(&id)?.to_string();
     query(&app, move |reader| {
         let found = reader.alert(&fingerprint)?;
         found.ok_or_else(|| Problem::not_found(format!("no alert has the fingerprint `{fingerprint}`")))
@@ -66,7 +65,7 @@ pub async fn read(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, P
         (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn timeline(State(app): State<Arc<App>>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
-    let subject = Subject::Alert(fingerprint(&id)?);
+    let subject = Subject::Alert(fingerprint(&id)?.to_string());
     let page = Parameters::read(&uri, &[], &[])?.page()?;
     query(&app, move |reader| Ok(reader.timeline(&subject, &page)?)).await
 }

@@ -2,6 +2,7 @@
 //! engine. Roles are checked before anything here runs (`router.rs`). Decides nothing itself: what a
 //! command means is the engine's matter, what a page holds the store's.
 
+pub mod alert_groups;
 pub mod alerts;
 pub mod changes;
 pub mod deliveries;

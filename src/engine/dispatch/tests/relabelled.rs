@@ -108,3 +108,22 @@ fn it_may_come_back_under_other_labels_before_its_end_was_told() {
         &["1.0 ops/a: +x", "3.5 two/a: +x", "3.5 two/b: +x", "4.0 ops/a: -x", "6.5 two/a: -x", "6.5 two/b: -x"],
     );
 }
+
+#[test]
+fn who_inhibits_no_more_lets_the_others_be_heard() {
+    let rule = serde_json::json!({"source_matchers": ["alertname=\"x\"", "severity=\"critical\""],
+        "target_matchers": ["alertname=\"y\""], "equal": ["site"]});
+    let mut policy = plain();
+    policy.inhibit_rules = vec![serde_json::from_value(rule).unwrap()];
+    check(
+        policy,
+        |w| {
+            is(w, "x site=1 severity=critical");
+            w.fire("y site=1");
+            w.pass(SECOND + SECOND);
+            is(w, "x site=1 severity=warning");
+            w.pass(Span::from_secs(4));
+        },
+        &["1.0 ops/a: +x", "4.0 ops/a: +x +y"],
+    );
+}
