@@ -27,6 +27,6 @@ fn what_depends_on_a_host_that_is_down_stays_quiet_and_nothing_else_does() {
             on(w, "rtr1", "down", EventStatus::Resolved);
             w.pass(Span::from_secs(4));
         },
-        &["1.0 ops/a: +down", "1.0 ops/a: +slow", "7.0 ops/a: -down", "7.0 ops/a: +slow"],
+        &["1.0 ops/a: +down", "1.0 ops/a: +slow", "7.0 ops/a: +slow", "7.0 ops/a: -down"],
     );
 }

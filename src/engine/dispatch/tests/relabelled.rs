@@ -124,6 +124,6 @@ fn who_inhibits_no_more_lets_the_others_be_heard() {
             is(w, "x site=1 severity=warning");
             w.pass(Span::from_secs(4));
         },
-        &["1.0 ops/a: +x", "4.0 ops/a: +x +y"],
+        &["1.0 ops/a: +x", "4.0 ops/a: +y +x"],
     );
 }
