@@ -5,9 +5,11 @@
 //! ```text
 //! watchbell explain 7h3k                  an incident, by its id or the beginning of it
 //! watchbell explain prb-2c8d              a problem
+//! watchbell explain grp-4bz0q81mxe        a group of alerts, where people are told of those
 //! watchbell explain 9f2c5d1e7a3b4c60      an alert by its fingerprint, or an event by its id
 //! ```
 
+mod groups;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -18,11 +20,13 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::groups::Group;
 use super::client::{self, Client, Connection};
 use super::failure::{Failure, note};
 use super::{output, problem};
 use crate::clock::Clock;
 use crate::engine::dedup;
+use crate::engine::dispatch::listing::GroupDetails;
 use crate::model::notification::ProblemView;
 use crate::model::{Alert, Delivery, Event, Fingerprint, Incident, TimelineEntry};
 
@@ -33,8 +37,8 @@ const ALERTS_MAX: usize = 10;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Incident, problem, alert or event: an id of an incident or its beginning, an id of a problem (`prb-…`), a
-    /// fingerprint, an id of an event
+    /// Incident, problem, group, alert or event: an id of an incident or its beginning, an id of a problem (`prb-…`) or
+    /// of a group of alerts (`grp-…`), a fingerprint, an id of an event
     #[arg(value_name = "ID")]
     pub id: String,
     /// Print everything that is known as JSON
@@ -43,6 +47,8 @@ pub struct Args {
     #[command(flatten)]
     pub connection: Connection,
 }
+
+type Lines = Vec<(&'static str, String)>;
 
 /// All that is known about what was asked for.
 #[derive(Default)]
@@ -56,6 +62,11 @@ struct Known {
     deliveries: Vec<Value>,
     /// Of the incident, oldest first.
     incident_timeline: Vec<Value>,
+    /// Those that there are now.
+    groups: Vec<Value>,
+    /// Those, and those that were.
+    group_ids: Vec<String>,
+    group_timeline: Vec<Value>,
     is_cut: bool,
 }
 
@@ -69,6 +80,7 @@ struct Facts {
     /// Some alerts of the incident, when the incident itself was asked for.
     alerts: Vec<Alert>,
     deliveries: Vec<Delivery>,
+    groups: Vec<Group>,
     timeline: Vec<TimelineEntry>,
 }
 
@@ -105,15 +117,18 @@ impl Known {
     fn gather(client: &Client, id: &str) -> anyhow::Result<Self> {
         let mut known = Self::default();
         // Sixteen hex digits are too long for the id of an incident, but fit alerts and events.
-        if is_fingerprint(id) {
+        if id.to_ascii_lowercase().starts_with("grp-") {
+            groups::add_group(&mut known, client, &id.to_ascii_lowercase())?;
+        } else if is_fingerprint(id) {
             known.add_alert(client, id)?;
         } else if !id.is_empty() {
             known.add_incident(client, id)?;
         }
-        if known.alert.is_none() && known.incident.is_none() && !id.is_empty() {
+        let is_found = |known: &Self| known.alert.is_some() || known.incident.is_some() || !known.group_ids.is_empty();
+        if !is_found(&known) && !id.is_empty() {
             known.add_event(client, id)?;
         }
-        let is_nothing = known.event.is_none() && known.alert.is_none() && known.incident.is_none();
+        let is_nothing = known.event.is_none() && !is_found(&known);
         if is_nothing {
             let hint = "`watchbell incidents --state all` lists incidents; an alert goes by its fingerprint of 16 hex \
                         digits, an event by its whole id";
@@ -142,13 +157,13 @@ impl Known {
         }
         let Some(alert) = client.find(&["alerts", fingerprint], &[])? else { return Ok(()) };
         let Found { incident } = client::read(alert.clone())?;
-        self.alert = Some(alert);
+        self.alert = Some(alert.clone());
         let (entries, is_cut) = client.list(&["alerts", fingerprint, "timeline"], &[], ENTRIES_MAX)?;
         self.alert_timeline = entries;
         self.is_cut |= is_cut;
         match incident {
             Some(incident) => self.add_incident(client, &incident),
-            None => Ok(()),
+            None => groups::of_alert(self, client, &alert),
         }
     }
 
@@ -172,15 +187,17 @@ impl Known {
     }
 
     fn to_json(&self) -> Value {
-        let kind = match (&self.event, &self.alert) {
-            (Some(_), _) => "event",
-            (None, Some(_)) => "alert",
-            (None, None) => "incident",
+        let kind = match (&self.event, &self.alert, &self.incident) {
+            (Some(_), ..) => "event",
+            (None, Some(_), _) => "alert",
+            (None, None, Some(_)) => "incident",
+            (None, None, None) => "group",
         };
         json!({
             "kind": kind, "event": self.event, "alert": self.alert, "alert_timeline": self.alert_timeline,
             "incident": self.incident, "incident_timeline": self.incident_timeline, "alerts": self.alerts,
-            "deliveries": self.deliveries, "is_cut": self.is_cut,
+            "deliveries": self.deliveries, "groups": self.groups, "group_ids": self.group_ids,
+            "group_timeline": self.group_timeline, "is_cut": self.is_cut,
         })
     }
 
@@ -189,8 +206,14 @@ impl Known {
             values.into_iter().map(client::read).collect()
         }
         let alert: Option<Alert> = self.alert.map(client::read).transpose()?;
+        let now: Vec<GroupDetails> = all(self.groups)?;
+        let groups = self.group_ids.iter().filter_map(|id| {
+            let id = id.parse().ok()?;
+            Some(Group { id, now: now.iter().find(|group| group.id == id).cloned() })
+        });
+        let groups = groups.collect();
         let timeline = story_of(
-            all(self.incident_timeline)?,
+            all(self.incident_timeline.into_iter().chain(self.group_timeline).collect())?,
             all(self.alert_timeline)?,
             alert.as_ref().map(|alert| alert.fingerprint),
         );
@@ -209,6 +232,7 @@ impl Known {
             incident: self.incident.map(client::read).transpose()?,
             alerts: all(self.alerts)?,
             deliveries,
+            groups,
             timeline,
         })
     }
@@ -220,7 +244,11 @@ fn story_of(
     alert: Vec<TimelineEntry>,
     fingerprint: Option<Fingerprint>,
 ) -> Vec<TimelineEntry> {
-    let Some(fingerprint) = fingerprint else { return incident };
+    let Some(fingerprint) = fingerprint else {
+        let mut entries = incident;
+        entries.sort_by_key(|entry| entry.at);
+        return entries;
+    };
     let mut entries: Vec<TimelineEntry> =
         incident.into_iter().filter(|entry| entry.alert.is_none_or(|alert| alert == fingerprint)).collect();
     for entry in alert {

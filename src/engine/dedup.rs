@@ -109,8 +109,8 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     let own_time = state.own_time(event.at);
     // In an Alertmanager's place, where an end is an end, however long ago it is said to be.
     let takes_any_end = dispatch::is_on(state);
-    let is_relabelled = event.status == EventStatus::Firing
-        && state.alert(number).is_some_and(|alert| alert.labels != event.labels);
+    let is_relabelled =
+        event.status == EventStatus::Firing && state.alert(number).is_some_and(|alert| alert.labels != event.labels);
     let former = state.alert(number).filter(|_| takes_any_end && is_relabelled).cloned();
     // The caller has found it under this number.
     let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };

@@ -142,9 +142,10 @@ pub fn source_and_rule<'a>(state: &'a State, alert: &Alert) -> Option<(&'a Alert
             // Equal hashes are taken for nothing more than a hint.
             let is_equal = |source: &&Alert| {
                 (item.is_none() || source.configuration_item.as_deref() == item)
-                    && rule.equal.iter().all(|name| {
-                        eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or("")
-                    })
+                    && rule
+                        .equal
+                        .iter()
+                        .all(|name| eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or(""))
             };
             candidates.find(is_equal)
         };

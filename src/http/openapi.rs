@@ -10,7 +10,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::api::{alert_groups, alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
+use super::api::{
+    alert_groups, alerts, changes, deliveries, incidents, learning, problems, records, silences, topology,
+};
 use super::error::PROBLEM_JSON;
 use super::{alertmanager, health, ingest};
 use crate::model::audit::AuditHash;

@@ -10,7 +10,9 @@ use http::{Method, Uri};
 use std::sync::Arc;
 
 use self::Access::{Alertmanager as Theirs, Open, Role as For, Source};
-use super::api::{alert_groups, alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
+use super::api::{
+    alert_groups, alerts, changes, deliveries, incidents, learning, problems, records, silences, topology,
+};
 use super::error::Problem;
 use super::{App, alertmanager, auth, health, ingest, openapi};
 use crate::engine::input::Role::{Admin, Responder, Viewer};

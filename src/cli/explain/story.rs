@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use owo_colors::OwoColorize;
 
-use super::Facts;
+use super::{Facts, Lines};
 use crate::cli::output;
 use crate::model::delivery::DeliveryState;
 use crate::model::event::Marker;
@@ -14,8 +14,6 @@ use crate::model::notification::ProblemView;
 use crate::model::{
     Alert, AlertStatus, Delivery, Event, Incident, IncidentId, IncidentState, TimelineEntry, Timestamp,
 };
-
-type Lines = Vec<(&'static str, String)>;
 
 pub fn tell(facts: &Facts, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
     if let Some(event) = &facts.event {
@@ -35,6 +33,7 @@ pub fn tell(facts: &Facts, now: Timestamp, out: &mut impl Write) -> io::Result<(
             told(out, &facts.deliveries)?;
             alerts(out, incident, &facts.alerts)?;
         }
+        None if !facts.groups.is_empty() => groups(out, facts, now)?,
         None => block(out, "no incident", &vec![("why", without_incident(facts))])?,
     }
     timeline(out, &facts.timeline)
@@ -103,15 +102,21 @@ fn alert_lines(alert: &Alert, now: Timestamp) -> Lines {
     lines
 }
 
+/// Where people are told of groups.
+fn groups(out: &mut impl Write, facts: &Facts, now: Timestamp) -> io::Result<()> {
+    let quiet = || facts.groups.iter().find_map(|group| group.why_quiet(facts.alert.as_ref(), now));
+    let why = who_heard(&facts.deliveries).or_else(quiet).unwrap_or_else(|| without_incident(facts));
+    for (at, group) in facts.groups.iter().enumerate() {
+        let why = (at == 0).then(|| ("why", why.clone()));
+        block(out, &group.title(), &why.into_iter().chain(group.lines()).collect())?;
+    }
+    told(out, &facts.deliveries)
+}
+
 /// The one sentence that was asked for.
 fn answer(incident: &Incident, deliveries: &[Delivery]) -> String {
-    let loud = || deliveries.iter().filter(|delivery| delivery.notification.kind.is_loud());
-    let has_arrived = |delivery: &&Delivery| matches!(delivery.state, DeliveryState::Delivered { .. });
-    if let Some(delivery) = loud().find(has_arrived) {
-        return format!("people were told: {}", delivery.notification.reason);
-    }
-    if let Some(delivery) = loud().next() {
-        return format!("people were to be told, but nothing has arrived: {}", delivery.notification.reason);
+    if let Some(heard) = who_heard(deliveries) {
+        return heard;
     }
     if let Some(cause) = &incident.notifying.muted {
         return format!("nobody is told: {cause}");
@@ -126,6 +131,17 @@ fn answer(incident: &Incident, deliveries: &[Delivery]) -> String {
         return format!("nobody was told yet: the first notification is due at {}", output::moment(at));
     }
     "nobody was told, see the timeline".to_owned()
+}
+
+/// What people heard, if they did.
+fn who_heard(deliveries: &[Delivery]) -> Option<String> {
+    let loud = || deliveries.iter().filter(|delivery| delivery.notification.kind.is_loud());
+    let has_arrived = |delivery: &&Delivery| matches!(delivery.state, DeliveryState::Delivered { .. });
+    if let Some(delivery) = loud().find(has_arrived) {
+        return Some(format!("people were told: {}", delivery.notification.reason));
+    }
+    let delivery = loud().next()?;
+    Some(format!("people were to be told, but nothing has arrived: {}", delivery.notification.reason))
 }
 
 fn incident_lines(incident: &Incident, facts: &Facts, now: Timestamp) -> Lines {

@@ -173,3 +173,39 @@ fn an_event_that_led_to_nothing_says_so() {
       why  nobody was told: no alert came of it
     ");
 }
+
+fn group() -> Value {
+    json!({
+        "id": "grp-aaaaaaaaaa", "receiver": "ops", "route": "{}/{severity=\"critical\"}", "labels": { "site": "fra1" },
+        "alerts": [{ "fingerprint": "9f2c5d1e7a3b4c60", "status": "firing" },
+            { "fingerprint": "03aa71be5520cd94", "status": "firing", "muted_by": "silence sil-1 by bob: firmware" }],
+        "alert_count": 2, "flushed_at": "2026-11-21T05:01:00Z", "flush_at": "2026-11-21T05:16:00Z",
+    })
+}
+
+fn in_group() -> Known {
+    let id = serde_json::to_value(crate::model::IncidentId::of_group(crate::model::Fingerprint(7), 0)).unwrap();
+    let mut group = group();
+    group["id"] = id.clone();
+    Known { groups: vec![group], group_ids: vec![id.as_str().unwrap().to_owned()], ..Known::default() }
+}
+
+#[test]
+fn a_group_says_who_heard_of_it_and_when_it_is_looked_at_next() {
+    let mut known = in_group();
+    let mut heard = delivery(1, "ops/slack", "opened", json!({ "state": "delivered", "proof": "200" }));
+    heard["notification"]["reason"] = "first notification".into();
+    known.deliveries = vec![heard];
+    known.group_timeline = vec![entry("05:01:00", "dispatch", "ops: first notification, 1 alerts", None)];
+    insta::assert_snapshot!(told(known), @"");
+}
+
+#[test]
+fn an_alert_that_a_group_keeps_quiet_says_what_keeps_it() {
+    let mut known = in_group();
+    let mut quiet = alert();
+    quiet["fingerprint"] = "03aa71be5520cd94".into();
+    known.alert = Some(quiet);
+    let told = told(known);
+    assert!(told.contains("  why        nobody is told: silence sil-1 by bob: firmware\n"), "{told}");
+}

@@ -27,8 +27,8 @@ const STATES: [&str; 5] = ["pending", "delivered", "superseded", "cancelled", "e
 /// Deliveries, newest first.
 #[utoipa::path(get, path = "/api/v1/deliveries", operation_id = "list_deliveries", tag = "deliveries",
     params(("state" = Option<String>, Query, pattern = "^(pending|delivered|superseded|cancelled|exhausted)$"),
-        ("incident" = Option<String>, Query, description = "Whole id of an incident",
-            pattern = "^inc-[0-9a-hjkmnp-tv-z]{10}$"),
+        ("incident" = Option<String>, Query, description = "Whole id of an incident, or of a group of alerts",
+            pattern = "^(inc|grp)-[0-9a-hjkmnp-tv-z]{10}$"),
         ("sink" = Option<String>, Query, description = "Name of a sink instance, `ops/slack`"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = PageOf<Delivery>), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
