@@ -196,8 +196,20 @@ fn a_group_says_who_heard_of_it_and_when_it_is_looked_at_next() {
     let mut heard = delivery(1, "ops/slack", "opened", json!({ "state": "delivered", "proof": "200" }));
     heard["notification"]["reason"] = "first notification".into();
     known.deliveries = vec![heard];
-    known.group_timeline = vec![entry("05:01:00", "dispatch", "ops: first notification, 1 alerts", None)];
-    insta::assert_snapshot!(told(known), @"");
+    known.group_timeline = vec![entry("05:01:00", "dispatch", "ops: first notification, 1 alert", None)];
+    insta::assert_snapshot!(told(known), @r#"
+    group grp-fnppv0h825: site=fra1
+      why        people were told: first notification
+      receiver   ops by {}/{severity="critical"}
+      alerts     2 alerts, 1 muted
+      looked at  2026-11-21 05:01:00, next time at 2026-11-21 05:16:00
+
+    who was told
+      2026-11-21 05:01:00  ops/slack  opened  delivered: 200
+
+    timeline (UTC)
+      2026-11-21 05:01:00  dispatch  ops: first notification, 1 alert
+    "#);
 }
 
 #[test]

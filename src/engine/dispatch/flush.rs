@@ -106,7 +106,8 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
         delivery::create(state, now, &notification, sink.clone(), route.receiver.clone(), Origin::default());
     }
     for (reason, notification) in made {
-        let text = format!("{}: {}, {} alerts", route.receiver, reason.as_str(), heard.len());
+        let noun = if heard.len() == 1 { "alert" } else { "alerts" };
+        let text = format!("{}: {}, {} {noun}", route.receiver, reason.as_str(), heard.len());
         timeline::incident(state, now, &notification.incident.id, TimelineKind::Notified, "dispatch", text);
     }
 }
