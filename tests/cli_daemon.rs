@@ -414,3 +414,25 @@ fn what_a_cmdb_pushes_makes_one_incident_of_two_alerts() {
     ");
     assert_eq!(bell.ask(&["topology"]), ran(0, "", none));
 }
+
+#[test]
+fn what_fired_then_is_listed() {
+    let bell = Bell::start();
+    assert_eq!(bell.ask(&["alerts"]), ran(0, "", "note: nothing fires; `--at 2h` says what did two hours ago\n"));
+    let event = r#"{"status":"firing","name":"HostDown","severity":"critical","configuration_item":"db-1"}"#;
+    bell.report(event);
+    let now = bell.ask(&["alerts"]);
+    assert!(now.contains("critical  HostDown  db-1  inc-") && now.contains("1 alert"), "{now}");
+    bell.report(&event.replace("firing", "resolved"));
+    assert_eq!(bell.ask(&["alerts", "--at", "1h"]), ran(0, "", "note: nothing fired then\n"));
+    let range = bell.ask(&["alerts", "--from", "1h", "--filter", "alertname=HostDown"]);
+    assert!(range.contains("critical  HostDown  db-1  inc-") && range.contains("1 firing"), "{range}");
+    let none = bell.ask(&["alerts", "--from", "1h", "--filter", "alertname!=HostDown"]);
+    assert_eq!(none, ran(0, "", "note: nothing of that fired then\n"));
+    let json = bell.ask(&["alerts", "--from", "1h", "--json"]);
+    assert!(json.contains(r#""deliveries""#) && json.contains(r#""is_cut": false"#), "{json}");
+    let refused = bell.ask(&["alerts", "--filter", "a=b"]);
+    assert!(refused.contains("`filter`: expected `at` or `from` with it, got `a=b`"), "{refused}");
+    let refused = bell.ask(&["alerts", "--at", "yesterday"]);
+    assert!(refused.contains("expected a time such as"), "{refused}");
+}

@@ -45,7 +45,8 @@ pub enum Moment {
 }
 
 impl Moment {
-    fn at(self, now: Timestamp) -> String {
+    /// As the API reads it.
+    pub fn at(self, now: Timestamp) -> String {
         match self {
             Self::At(at) => at.to_string(),
             Self::Ago(span) => (now - span).to_string(),
@@ -53,7 +54,9 @@ impl Moment {
     }
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
+/// # Errors
+/// For what is neither a time nor a length of time.
+pub fn moment(text: &str) -> Result<Moment, String> {
     let at = text.parse().map(Moment::At);
     at.or_else(|_| text.parse().map(Moment::Ago))
         .map_err(|_| "expected a time such as `2026-11-21T05:00:00Z`, or how long ago, such as `2h`".to_owned())

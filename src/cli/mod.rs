@@ -8,6 +8,7 @@
 pub mod ack;
 pub mod act;
 pub mod alertmanager;
+pub mod alerts;
 pub mod assign;
 pub mod audit;
 pub mod backup;
@@ -63,6 +64,8 @@ pub enum Command {
     Alertmanager(Box<alertmanager::Args>),
     /// Report every problem of a configuration, each with its line
     Check(check::Args),
+    /// List what fires, or what fired at a time with what muted it and who was told
+    Alerts(alerts::Args),
     /// List incidents
     Incidents(incidents::Args),
     /// Say why something paged you, or did not
@@ -131,6 +134,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args),
         Command::Alertmanager(args) => alertmanager::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Alerts(args) => alerts::run(&args),
         Command::Incidents(args) => incidents::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Ack(args) => ack::run(&args),

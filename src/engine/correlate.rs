@@ -5,15 +5,16 @@
 use crate::model::alert::AlertNumber;
 use crate::model::event::Marker;
 use crate::model::timeline::TimelineKind;
-use crate::model::{Incident, IncidentId, IncidentState, Span, Timestamp};
+use crate::model::{Incident, IncidentId, IncidentState, MutedBy, Span, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
 use super::affinity::{self, JOIN_MIN, Link};
 use super::dedup::{Change, ChangeKind};
+use super::firing::{Cause, Scope};
 use super::fixed::ONE;
 use super::state::State;
-use super::{lifecycle, opening, root_cause, split, timeline};
+use super::{firing, lifecycle, opening, root_cause, split, timeline};
 
 /// Strength with which an alert must be tied to each of the incidents that it makes one of.
 const MERGE_MIN: i64 = 500;
@@ -115,6 +116,7 @@ fn begin(state: &mut State, now: Timestamp, number: AlertNumber) {
     let (fingerprint, text) = (alert.fingerprint, format!("{} opens no incident: {reason}", alert.name));
     // The incident of its former firing is over, and this is another one.
     lifecycle::leave(state, number);
+    firing::note(state, now, number, Scope::Place, Some(&Cause::new(MutedBy::NoIncident, "", reason)), None);
     timeline::alert(state, now, fingerprint, None, TimelineKind::AlertMuted, "correlate", text);
 }
 

@@ -10,7 +10,7 @@ use super::fixed::ONE;
 use super::history::Seen;
 use super::schedule_alert;
 use super::state::State;
-use super::{dispatch, inhibit, root_cause};
+use super::{dispatch, firing, inhibit, root_cause};
 
 /// What an event did to its alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,7 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
         incident: None,
         tie: ONE,
         placed_by: None,
+        muted: Default::default(),
         recorded_at: now,
     };
     let alert = state.add_alert(alert);
@@ -104,6 +105,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     let fires_anew = |alert: &&Alert| !alert.is_firing() && event.status == EventStatus::Firing;
     let surprise =
         state.alert(number).filter(fires_anew).map(|alert| state.history.surprise(now, root_cause::seen(alert)));
+    if state.alert(number).is_some_and(|alert| fires_anew(&alert) && !is_stale_firing(alert, &event)) {
+        firing::fires_again(state, now, number);
+    }
     let service = state.texts.share_some(event.service.as_deref());
     let url = state.texts.share_some(event.url.as_deref());
     let own_time = state.own_time(event.at);
@@ -142,6 +146,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
             alert.fired_at = now;
             alert.resolved_at = None;
             alert.ended_at = None;
+            alert.muted = Box::default();
             alert.opened_by = event.id.into();
             alert.surprise = surprise.unwrap_or(0);
             ChangeKind::Fired
@@ -168,6 +173,9 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     }
     if let Some(former) = former {
         dispatch::relabelled::run(state, now, number, former);
+    }
+    if kind == ChangeKind::Resolved {
+        firing::over(state, now, number);
     }
     Change { alert: number, kind }
 }

@@ -32,7 +32,7 @@ use serde_json::Value;
 
 use crate::model::alert::AlertNumber;
 use crate::model::event::Event;
-use crate::model::{Delivery, IncidentId, Labels, Span, Timestamp};
+use crate::model::{Delivery, GroupName, IncidentId, Labels, Span, Timestamp};
 
 use super::dedup::{Change, ChangeKind};
 use super::policy::NotifyBy;
@@ -110,6 +110,15 @@ fn join(state: &mut State, now: Timestamp, number: AlertNumber, route: usize, la
     schedule(state, &id);
 }
 
+/// The groups of an alert, by their names.
+pub fn groups_of(state: &State, number: AlertNumber) -> Vec<GroupName> {
+    let name = |id: &IncidentId| {
+        let (group, route) = state.book.group(id).zip(state.book.route_of(id))?;
+        Some(GroupName { id: *id, key: view::key(&route.key, &group.labels), receiver: route.receiver.clone() })
+    };
+    state.book.of_alert(number).iter().filter_map(name).collect()
+}
+
 fn remember(state: &mut State, id: &IncidentId) {
     let Some(group) = state.book.group(id) else { return };
     let (key, value) = (group.record_key(), serde_json::to_value(group.record()).ok());
@@ -132,8 +141,9 @@ pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
     }
     let interval = state.book.route_of(id).map(|route| route.group_interval);
     let Some((group, interval)) = state.book.group_mut(id).zip(interval) else { return schedule(state, id) };
+    let heard_at = group.heard_at(now, interval);
     group.flushed(now, interval);
-    flush::run(state, now, id);
+    flush::run(state, now, id, heard_at);
     let_go(state, id);
     schedule(state, id);
 }
@@ -153,7 +163,7 @@ fn waits_for_inhibitor(state: &State, now: Timestamp, id: &IncidentId) -> Option
 pub(super) fn tell_all(state: &mut State, now: Timestamp) {
     let groups: Vec<IncidentId> = state.book.groups().map(|group| group.id).collect();
     for id in groups {
-        flush::run(state, now, &id);
+        flush::run(state, now, &id, None);
     }
 }
 

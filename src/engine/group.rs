@@ -1,15 +1,17 @@
 //! When people hear of an incident: the first message waits for the group to gather, updates keep a
 //! distance, repeats come while nobody has taken it, and the end is told once it has held for a moment.
 
+use crate::model::alert::AlertNumber;
 use crate::model::incident::Told;
 use crate::model::timeline::TimelineKind;
-use crate::model::{Incident, IncidentId, IncidentState, NotificationKind, Span, Timestamp};
+use crate::model::{Incident, IncidentId, IncidentState, MutedBy, NotificationKind, Span, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
 use super::effect::{Counter, Effect};
+use super::firing::{Cause, Scope};
 use super::state::State;
-use super::{inhibit, maintenance, notify, problem, silence, throttle, timeline};
+use super::{firing, inhibit, maintenance, notify, problem, silence, throttle, timeline};
 
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     hold(state, now, id);
@@ -39,10 +41,23 @@ fn hold(state: &mut State, now: Timestamp, id: &IncidentId) {
     if let Some(incident) = state.incident_mut(id) {
         incident.notifying.held_until = held_until;
     }
+    if held_until.is_none() {
+        firing::waits(state, now, id, None);
+    }
     if before.is_none() {
+        if let Some(cause) = held(state, id) {
+            firing::waits(state, now, id, Some(&cause));
+        }
         let text = format!("waits until {until} for the verdict on what it depends on");
         timeline::incident(state, now, id, TimelineKind::Held, "group", text);
     }
+}
+
+/// Why an incident waits, while it does.
+pub fn held(state: &State, id: &IncidentId) -> Option<Cause> {
+    let until = state.incident(id)?.notifying.held_until?;
+    let why = format!("waits until {until} for the verdict on what it depends on");
+    Some(Cause::new(MutedBy::HoldDown, id.to_string(), why))
 }
 
 /// Sets the moment of the next message, where there is something to tell and none is set.
@@ -120,12 +135,13 @@ fn flush(state: &mut State, now: Timestamp, id: &IncidentId) {
         },
     };
     if kind.is_loud() {
-        if let Some(cause) = mute_cause(state, now, id) {
-            return mute(state, now, id, cause);
+        if let Some(causes) = mute_causes(state, now, id) {
+            return mute(state, now, id, causes);
         }
         if let Some(until) = throttle::defer(state, now, id) {
             return put_off(state, now, id, until);
         }
+        firing::heard(state, now, id);
     }
     if kind == NotificationKind::Opened {
         problem::link(state, now, id);
@@ -178,8 +194,10 @@ fn forget_unheard(state: &mut State, now: Timestamp, id: &IncidentId) {
     timeline::incident(state, now, id, TimelineKind::Muted, "group", format!("nobody was told: {cause}"));
 }
 
-fn mute(state: &mut State, now: Timestamp, id: &IncidentId, cause: String) {
-    let cause = if mutant::is(Mutant::MuteWithoutCause) { String::new() } else { cause };
+fn mute(state: &mut State, now: Timestamp, id: &IncidentId, causes: Vec<(AlertNumber, Cause)>) {
+    let first = causes.first().map(|(_, cause)| cause.why.clone()).unwrap_or_default();
+    let cause = if mutant::is(Mutant::MuteWithoutCause) { String::new() } else { first };
+    note_muted(state, now, id, &causes);
     let Some(incident) = state.incident_mut(id) else { return };
     incident.notifying.flush_at = None;
     incident.notifying.held_until = None;
@@ -191,25 +209,39 @@ fn mute(state: &mut State, now: Timestamp, id: &IncidentId, cause: String) {
     timeline::incident(state, now, id, TimelineKind::Muted, "group", format!("nobody is told: {cause}"));
 }
 
+fn note_muted(state: &mut State, now: Timestamp, id: &IncidentId, causes: &[(AlertNumber, Cause)]) {
+    let heard_at = state.incident(id).and_then(|incident| incident.notifying.last_sent_at);
+    for (number, cause) in causes {
+        firing::note(state, now, *number, Scope::Alert, Some(cause), heard_at);
+        firing::note(state, now, *number, Scope::Waiting, None, None);
+    }
+}
+
 fn put_off(state: &mut State, now: Timestamp, id: &IncidentId, until: Timestamp) {
     if let Some(incident) = state.incident_mut(id) {
         incident.notifying.flush_at = Some(until);
     }
     let text = format!("waits until {until}: its receiver has had its share of interruptions for this minute");
+    firing::waits(state, now, id, Some(&Cause::new(MutedBy::Throttle, id.to_string(), text.clone())));
     timeline::incident(state, now, id, TimelineKind::Held, "throttle", text);
 }
 
 /// Why nobody should hear: every alert that still fires is muted by something that can be named.
 pub fn mute_cause(state: &State, now: Timestamp, id: &IncidentId) -> Option<String> {
+    Some(mute_causes(state, now, id)?.swap_remove(0).1.why)
+}
+
+/// The same for each of them; never empty.
+fn mute_causes(state: &State, now: Timestamp, id: &IncidentId) -> Option<Vec<(AlertNumber, Cause)>> {
     let members = state.groups.members(id)?;
-    let mut first = None;
+    let mut causes = Vec::new();
     for alert in members.unsettled().filter_map(|number| state.alert(*number)) {
         let cause = maintenance::cause(state, now, alert)
             .or_else(|| silence::cause(state, now, alert))
             .or_else(|| inhibit::cause(state, alert))?;
-        first.get_or_insert(cause);
+        causes.push((alert.number, cause));
     }
-    first
+    (!causes.is_empty()).then_some(causes)
 }
 
 fn repeat(state: &mut State, now: Timestamp, id: &IncidentId) {
@@ -223,16 +255,12 @@ fn repeat(state: &mut State, now: Timestamp, id: &IncidentId) {
     if let Some(incident) = state.incident_mut(id) {
         incident.notifying.repeat_at = (!every.is_zero()).then(|| now + every);
     }
-    match mute_cause(state, now, id) {
-        Some(cause) => {
-            timeline::incident(state, now, id, TimelineKind::Muted, "group", format!("not repeated: {cause}"))
-        }
-        None => notify::routed(
-            state,
-            now,
-            id,
-            NotificationKind::Repeated,
-            &format!("still open after {since}, nobody has acknowledged"),
-        ),
+    if let Some(causes) = mute_causes(state, now, id) {
+        note_muted(state, now, id, &causes);
+        let text = format!("not repeated: {}", causes[0].1);
+        return timeline::incident(state, now, id, TimelineKind::Muted, "group", text);
     }
+    firing::heard(state, now, id);
+    let reason = format!("still open after {since}, nobody has acknowledged");
+    notify::routed(state, now, id, NotificationKind::Repeated, &reason);
 }

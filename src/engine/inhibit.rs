@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::alert::{Alert, AlertNumber};
-use crate::model::{Fingerprint, Matcher};
+use crate::model::{Fingerprint, Matcher, MutedBy};
 
+use super::firing::Cause;
 use super::policy::{InhibitRule, NotifyBy, Policy};
 use super::silence::ITEM;
 use super::state::State;
@@ -33,7 +34,7 @@ struct Sources {
 }
 
 /// Which labels matchers see of an alert.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Eyes(NotifyBy);
 
 impl Eyes {
@@ -55,7 +56,7 @@ impl Eyes {
         self.label(alert, name).or_else(item)
     }
 
-    fn matches(self, matchers: &[Matcher], alert: &Alert) -> bool {
+    pub fn matches(self, matchers: &[Matcher], alert: &Alert) -> bool {
         matchers.iter().all(|matcher| matcher.is_match(self.label(alert, &matcher.name)))
     }
 
@@ -117,8 +118,11 @@ pub fn reindex(state: &mut State, number: AlertNumber) {
 }
 
 /// Why this alert is inhibited, if it is.
-pub fn cause(state: &State, alert: &Alert) -> Option<String> {
-    source(state, alert).map(|source| format!("inhibited by {} ({})", source.name, source.id()))
+pub fn cause(state: &State, alert: &Alert) -> Option<Cause> {
+    let (source, rule) = source_and_rule(state, alert)?;
+    let why = format!("inhibited by {} ({})", source.name, source.id());
+    let rule = u32::try_from(rule).ok();
+    Some(Cause { rule, since: Some(source.fired_at), ..Cause::new(MutedBy::Inhibition, source.id(), why) })
 }
 
 /// The alert that inhibits this one, if there is one.

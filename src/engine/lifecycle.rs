@@ -14,12 +14,13 @@ use crate::mutant::{self, Mutant};
 
 use super::dedup::{Change, ChangeKind};
 use super::effect::{Counter, Effect};
+use super::firing::Scope;
 use super::fixed::ONE;
 use super::policy::Policy;
 use super::state::State;
 use super::{
-    command, correlate, dedup, dispatch, flap, notify, problem, root_cause, schedule_alert, sla, split, system,
-    timeline,
+    command, correlate, dedup, dispatch, firing, flap, group, notify, problem, root_cause, schedule_alert, sla, split,
+    system, timeline,
 };
 
 /// A resolved alert stays in memory this long, so that late repeats of its end are still recognised
@@ -190,6 +191,9 @@ fn file(state: &mut State, now: Timestamp, number: AlertNumber, id: &IncidentId)
     state.group_alert(id, number);
     schedule_alert(state, number);
     refresh(state, now, id);
+    firing::note(state, now, number, Scope::Place, None, None);
+    let held = group::held(state, id);
+    firing::note(state, now, number, Scope::Waiting, held.as_ref(), None);
 }
 
 /// Takes an alert out of the incident it was in.
@@ -347,6 +351,7 @@ pub fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: Option<&s
     incident.notifying.held_until = None;
     incident.notifying.flush_at = None;
     incident.split_suggestion = None;
+    firing::waits(state, now, id, None);
     sla::meet(state, now, id, true);
     timeline::incident(state, now, id, TimelineKind::IncidentResolved, by.unwrap_or("monitoring"), text);
     root_cause::learn(state, now, id);
@@ -384,6 +389,7 @@ fn expire(state: &mut State, now: Timestamp, number: AlertNumber) {
     let (fingerprint, incident) = (alert.fingerprint, alert.incident);
     let text = format!("{} was not sent again by {} in time and counts as over", alert.name, alert.source);
     timeline::alert(state, now, fingerprint, incident, TimelineKind::AlertResolved, "dedup", text);
+    firing::over(state, now, number);
     let change = Change { alert: number, kind: ChangeKind::Resolved };
     super::inhibit::reindex(state, number);
     if dispatch::is_on(state) {

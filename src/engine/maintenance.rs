@@ -5,8 +5,9 @@ use crate::model::alert::Alert;
 use crate::model::event::Event;
 use crate::model::silence::Maintenance;
 use crate::model::timeline::TimelineKind;
-use crate::model::{Span, Timestamp};
+use crate::model::{MutedBy, Span, Timestamp};
 
+use super::firing::Cause;
 use super::state::State;
 use super::topology::ItemName;
 use super::{dedup, inhibit, silence, timeline};
@@ -15,10 +16,13 @@ use super::{dedup, inhibit, silence, timeline};
 const OPEN_END_MAX: Span = Span::from_hours(7 * 24);
 
 /// Why a window mutes this alert now, if one does.
-pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
+pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<Cause> {
     let mut upstream = None;
     let window = state.maintenances_at(now).find(|window| covers(state, window, alert, &mut upstream))?;
-    Some(format!("in maintenance: {} ({})", window.subject(), window.reason))
+    let why = format!("in maintenance: {} ({})", window.subject(), window.reason);
+    // When one that recurs began is not looked for.
+    let since = window.recurrence.is_none().then_some(window.starts_at);
+    Some(Cause { since, ..Cause::new(MutedBy::Maintenance, window.id.clone(), why) })
 }
 
 /// What the alert's item depends on is looked up once, when a window asks for it.

@@ -19,6 +19,7 @@ pub mod delivery;
 pub mod dispatch;
 pub mod effect;
 pub mod escalate;
+pub mod firing;
 pub mod fixed;
 pub mod flap;
 pub mod group;

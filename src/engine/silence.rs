@@ -17,6 +17,7 @@ pub mod request;
 pub use index::Index;
 
 use crate::model::alert::Alert;
+use crate::model::muting::MutedBy;
 use crate::model::recurrence::Occurrence;
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::timeline::TimelineKind;
@@ -24,6 +25,7 @@ use crate::model::{IncidentId, IncidentState, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
+use super::firing::Cause;
 use super::policy::Policy;
 use super::state::State;
 use super::{inhibit, timeline};
@@ -32,11 +34,12 @@ use super::{inhibit, timeline};
 pub const ITEM: &str = "configuration_item";
 
 /// Why a silence mutes this alert now, if one does: of several the one that lasts longest.
-pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<String> {
+pub fn cause(state: &State, now: Timestamp, alert: &Alert) -> Option<Cause> {
     let muting = matching(state, now, &|name| inhibit::Eyes::of(state.policy()).of_silences(alert, name));
     let silence = muting.into_iter().rev().max_by_key(|silence| silence.ends_at)?;
-    let Silence { id, created_by, ends_at, comment, .. } = silence;
-    Some(format!("silenced by {created_by} until {ends_at} ({comment}; silence {id})"))
+    let Silence { id, created_by, starts_at, ends_at, comment, .. } = silence;
+    let why = format!("silenced by {created_by} until {ends_at} ({comment}; silence {id})");
+    Some(Cause { since: Some(*starts_at), ..Cause::new(MutedBy::Silence, id, why) })
 }
 
 /// The active silences of what shows these labels, by id. `configuration_item` is asked for, too: what covers the

@@ -22,8 +22,8 @@ use crate::model::problem::{ProblemId, Scope};
 use crate::model::recurrence::Occurrence;
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
-    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, Priority,
-    Problem, Span, Timestamp,
+    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, PastFiring,
+    Priority, Problem, Span, Timestamp,
 };
 
 use super::changes::RecentChanges;
@@ -43,7 +43,7 @@ use super::problem::tell::Thread;
 use super::signature::Learning;
 use super::small::SmallSet;
 use super::topology::{ItemName, Topology};
-use super::{inhibit, route, silence, system};
+use super::{firing, inhibit, route, silence, system};
 use changes::Changed;
 
 #[derive(Clone, Debug, Default)]
@@ -214,6 +214,9 @@ impl State {
 
     /// Lets go of an alert; its row stays as history.
     pub(super) fn evict_alert(&mut self, number: AlertNumber) {
+        if self.alerts.get(number).is_some_and(|alert| alert.is_firing()) {
+            firing::over(self, self.reached, number);
+        }
         if let Some(alert) = self.alerts.remove(number) {
             self.by_fingerprint.remove(&alert.fingerprint);
             self.deadlines.set(Deadline::Alert(number), None);
@@ -316,6 +319,11 @@ impl State {
         self.remember(fact::CHANGE, change.key(), serde_json::to_value(&change).ok());
         self.changed.told.insert(change.key(), change.clone());
         self.recent.put(change);
+    }
+
+    /// Hands a firing that is over to history.
+    pub(super) fn put_firing(&mut self, firing: PastFiring) {
+        self.changed.firings.push(firing);
     }
 
     /// Lets go of a change; its row stays as history.

@@ -311,7 +311,7 @@ fn mutes(state: &State, at: Timestamp, alert: &Alert) -> Vec<Mute> {
     mutes.extend(silences.into_iter().map(|silence| Mute::Silence { silence: silence.clone() }));
     // Groups know no windows; theirs are silences.
     if state.policy().notify_by == NotifyBy::Incident {
-        mutes.extend(maintenance::cause(state, at, alert).map(|reason| Mute::Maintenance { reason }));
+        mutes.extend(maintenance::cause(state, at, alert).map(|cause| Mute::Maintenance { reason: cause.why }));
     }
     mutes
 }

@@ -80,6 +80,7 @@ pub fn alert(firing: &Firing, number: AlertNumber, at: Timestamp) -> Alert {
         incident: None,
         tie: 0,
         placed_by: None,
+        muted: Default::default(),
         recorded_at: at,
     }
 }

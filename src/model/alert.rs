@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::event::Marker;
+use super::muting::Muting;
 use super::{Fingerprint, IncidentId, Labels, Severity, Span, Timestamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -81,6 +82,10 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub placed_by: Option<Box<str>>,
+    /// What kept people from hearing of the present (or last) firing.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<Muting>)]
+    pub muted: Box<[Muting]>,
     /// When its row was last due for writing; only in memory.
     #[serde(skip)]
     pub recorded_at: Timestamp,

@@ -125,6 +125,7 @@ fn later_rows_replace_earlier_ones(mut on: Subjects) {
             problems: vec![],
             deliveries: vec![delivered, redriven.clone()],
             told: vec![],
+            firings: vec![],
             facts: vec![fact("s-1", None), fact("s-2", Some(json!(7))), fact("never-there", None)],
         }))
         .unwrap();
@@ -226,6 +227,7 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
                     problems: vec![problem("prb-1", 0), resolved_problem("prb-2")],
                     deliveries: vec![delivery("d-pending", "inc-a", 0), delivered("d-old", 1), delivered("d-young", 9)],
                     told: vec![change("c-old", 0), change("c-young", 9)],
+                    firings: vec![past(2, 0, 1), past(3, 3, 9)],
                     facts: vec![fact("s-1", Some(json!(1)))],
                 },
                 timeline: vec![
@@ -242,12 +244,15 @@ fn pruning_takes_only_what_is_old_and_over(mut on: Subjects) {
         })
         .unwrap();
     let live = on.store.load().unwrap();
-    // Two of the journal, one alert, two incidents, one delivery, one change, three of the timeline, one quarantined.
-    assert_eq!(on.store.prune(&horizon(2), 100).unwrap(), 11);
+    // Two of the journal, one alert, its firing, two incidents, one delivery, one change, three of the timeline, one
+    // quarantined.
+    assert_eq!(on.store.prune(&horizon(2), 100).unwrap(), 12);
     assert_eq!(on.store.load().unwrap(), live);
     assert_eq!(on.reader.journal(0, 10).unwrap().iter().map(|row| row.0).collect::<Vec<_>>(), [3, 4]);
     let alerts = on.reader.alerts(&Default::default()).unwrap().items;
     assert_eq!(alerts.iter().map(|alert| alert.number).collect::<Vec<_>>(), [3, 1]);
+    let fired = on.reader.firings(&firings(0, 99, Default::default())).unwrap().items;
+    assert_eq!(fired.iter().map(|firing| firing.alert.number).collect::<Vec<_>>(), [1, 3]);
     let incidents = on.reader.incidents(&Default::default()).unwrap().items;
     assert_eq!(incidents.iter().map(|one| name_of(one.id)).collect::<Vec<_>>(), ["inc-young", "inc-live"]);
     let deliveries = on.reader.deliveries(&Default::default()).unwrap().items;

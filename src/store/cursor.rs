@@ -18,6 +18,7 @@ pub(super) enum List {
     Silences = b's' as isize,
     Deliveries = b'd' as isize,
     Timeline = b't' as isize,
+    Firings = b'f' as isize,
     Audit = b'u' as isize,
     Quarantine = b'q' as isize,
 }
@@ -69,7 +70,7 @@ pub(super) fn rows_to_fetch(page: &PageQuery) -> u32 {
     limit(page) + 1
 }
 
-fn limit(page: &PageQuery) -> u32 {
+pub(super) fn limit(page: &PageQuery) -> u32 {
     page.limit.clamp(1, PAGE_LIMIT_MAX)
 }
 

@@ -16,12 +16,14 @@ mod sqlite;
 
 pub use sqlite::{Copied, Progress, Restored, SqliteReader, SqliteStore, restore};
 
+use crate::engine::inhibit::Eyes;
 use crate::engine::state::{Changes, Snapshot};
 use crate::model::audit::{AuditEntry, AuditRow};
 use crate::model::delivery::DeliveryState;
 use crate::model::problem::ProblemId;
 use crate::model::{
-    Alert, Change, Delivery, Incident, IncidentId, Problem, Silence, SilenceState, TimelineEntry, Timestamp,
+    Alert, Change, Delivery, Firing, Incident, IncidentId, Matcher, Problem, Silence, SilenceState, TimelineEntry,
+    Timestamp,
 };
 use serde::Serialize;
 
@@ -156,6 +158,12 @@ pub trait Reader: Send + Sync {
     fn alerts(&self, query: &AlertQuery) -> Result<Page<Alert>, StoreError>;
     /// The newest alert with that fingerprint.
     fn alert(&self, fingerprint: &str) -> Result<Option<Alert>, StoreError>;
+    /// Firings that overlap a time: what still fires from the newest alert back, then what is over from the latest end
+    /// back. A page looks at a bounded number of rows, so it may be short and have a next one all the same. What ends
+    /// while somebody pages comes twice rather than never.
+    fn firings(&self, query: &FiringQuery) -> Result<Page<Firing>, StoreError>;
+    /// Fills in what was sent about each of them.
+    fn add_told(&self, firings: &mut [Firing]) -> Result<(), StoreError>;
     fn problems(&self, query: &ProblemQuery) -> Result<Page<Problem>, StoreError>;
     /// By id or by the beginning of one (`prb-` may be left out); follows merges. All that fit, at most 10.
     fn find_problems(&self, prefix: &str) -> Result<Vec<Problem>, StoreError>;
@@ -227,6 +235,30 @@ pub struct AlertQuery {
     pub status: Option<crate::model::AlertStatus>,
     pub incident: Option<IncidentId>,
     pub page: PageQuery,
+}
+
+/// Which firings: those that were going on at some moment between the two, both included.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FiringQuery {
+    pub from: Timestamp,
+    pub until: Timestamp,
+    /// All of them match.
+    pub matchers: Vec<Matcher>,
+    /// What matchers see of an alert.
+    pub eyes: Eyes,
+    pub source: Option<String>,
+    pub page: PageQuery,
+}
+
+impl FiringQuery {
+    /// Whether a firing from `began` to `ended` was going on in that time; it no longer was when it ended.
+    pub fn overlaps(&self, began: Timestamp, ended: Option<Timestamp>) -> bool {
+        began <= self.until && (began >= self.from || ended.is_none_or(|ended| ended > self.from))
+    }
+
+    pub fn is_wanted(&self, alert: &Alert) -> bool {
+        self.source.as_deref().is_none_or(|source| source == &*alert.source) && self.eyes.matches(&self.matchers, alert)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

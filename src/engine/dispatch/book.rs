@@ -72,6 +72,15 @@ impl AlertGroup {
         self.flush_at = next_after(self.first_at, interval, now);
     }
 
+    /// Its moment before this one, when people could have heard. One that is looked at at once because there is another
+    /// policy could be heard up to now.
+    pub fn heard_at(&self, now: Timestamp, interval: Span) -> Option<Timestamp> {
+        match self.flush_at > self.first_at {
+            true => Some(self.flush_at - interval),
+            false => self.flushed_at.map(|_| now),
+        }
+    }
+
     /// Its first moment comes later.
     pub fn postpone(&mut self, at: Timestamp) {
         self.first_at = at;

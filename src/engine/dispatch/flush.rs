@@ -7,18 +7,21 @@ use super::log::{self, Present, Reason};
 use super::{GroupRoute, view};
 use crate::engine::delivery::{self, Origin};
 use crate::engine::effect::{Counter, Effect};
+use crate::engine::firing::{Cause, Scope};
 use crate::engine::state::{State, fact};
-use crate::engine::{inhibit, maintenance, silence, timeline};
+use crate::engine::{firing, inhibit, maintenance, silence, timeline};
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::timeline::TimelineKind;
-use crate::model::{AlertStatus, GroupView, IncidentId, Notification, NotificationKind, Timestamp};
+use crate::model::{AlertStatus, GroupView, IncidentId, MutedBy, Notification, NotificationKind, Timestamp};
 
-pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
+/// `heard_at` is the moment before this one at which people could have heard.
+pub fn run(state: &mut State, now: Timestamp, id: &IncidentId, heard_at: Option<Timestamp>) {
     let Some(group) = state.book.group(id) else { return };
     let over: Vec<AlertNumber> =
         group.alerts.iter().copied().filter(|number| !state.alert(*number).is_some_and(Alert::is_firing)).collect();
     let muted_by = muted_by(state, now, state.book.tree().route(group.route));
-    let heard = if muted_by.is_empty() { audible(state, now, id) } else { Vec::new() };
+    note_time(state, now, id, &muted_by);
+    let heard = if muted_by.is_empty() { audible(state, now, id, heard_at) } else { Vec::new() };
     if let Some(group) = state.book.group_mut(id) {
         group.over = over;
         group.muted_by = muted_by;
@@ -41,8 +44,22 @@ pub fn muted_by(state: &State, now: Timestamp, route: &GroupRoute) -> Vec<String
     route.mute_time_intervals.iter().filter(is_now).cloned().collect()
 }
 
+/// Notes with the alerts of a group that the time of the week mutes it, or no longer does.
+fn note_time(state: &mut State, now: Timestamp, id: &IncidentId, muted_by: &[String]) {
+    let Some(group) = state.book.group(id) else { return };
+    let names = muted_by.join(", ");
+    let why = format!("muted by the time interval {names}");
+    let cause = (!muted_by.is_empty()).then(|| Cause::new(MutedBy::TimeInterval, names, why));
+    let is_concerned =
+        |number: &AlertNumber| cause.is_some() || state.alert(*number).is_some_and(|alert| !alert.muted.is_empty());
+    let concerned: Vec<AlertNumber> = group.alerts.iter().copied().filter(is_concerned).collect();
+    for number in concerned {
+        firing::note(state, now, number, Scope::Group(*id), cause.as_ref(), None);
+    }
+}
+
 /// The alerts that nothing mutes, in order. What is muted says why, once.
-fn audible(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertNumber> {
+fn audible(state: &mut State, now: Timestamp, id: &IncidentId, heard_at: Option<Timestamp>) -> Vec<AlertNumber> {
     let Some(group) = state.book.group(id) else { return Vec::new() };
     let (mut heard, mut muted) = (Vec::new(), Vec::new());
     for number in &group.alerts {
@@ -56,10 +73,17 @@ fn audible(state: &mut State, now: Timestamp, id: &IncidentId) -> Vec<AlertNumbe
         }
     }
     heard.sort_by(|a, b| view::order(&a.labels, &b.labels));
+    let released: Vec<AlertNumber> =
+        heard.iter().filter(|alert| !alert.muted.is_empty()).map(|alert| alert.number).collect();
     let heard = heard.into_iter().map(|alert| alert.number).collect();
+    for number in released {
+        firing::note(state, now, number, Scope::Alert, None, None);
+    }
     let known = state.book.group_mut(id).map(|group| std::mem::take(&mut group.muted)).unwrap_or_default();
     let mut causes = BTreeMap::new();
     for (number, fingerprint, cause) in muted {
+        firing::note(state, now, number, Scope::Alert, Some(&cause), heard_at);
+        let cause = cause.why;
         if known.get(&number) != Some(&cause) {
             timeline::alert(state, now, fingerprint, Some(*id), TimelineKind::AlertMuted, "dispatch", cause.clone());
             state.emit(Effect::Count(Counter::IncidentMuted));

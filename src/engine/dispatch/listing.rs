@@ -52,7 +52,7 @@ fn list(state: &State, now: Timestamp, alert: Arc<Alert>) -> Listed {
     let silences = silence::matching(state, now, &|name| eyes.of_silences(&alert, name));
     let silenced_by = silences.into_iter().map(|silence| silence.id.clone()).collect();
     let inhibited_by = inhibit::source(state, &alert).map(|source| source.labels.fingerprint().to_string());
-    let window = maintenance::cause(state, now, &alert);
+    let window = maintenance::cause(state, now, &alert).map(|cause| cause.why);
     Listed { receivers: receivers(state, &alert), silenced_by, inhibited_by, window, alert }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::State;
 use crate::model::alert::AlertNumber;
 use crate::model::problem::ProblemId;
-use crate::model::{Alert, Change, Delivery, Incident, IncidentId, Problem};
+use crate::model::{Alert, Change, Delivery, Incident, IncidentId, PastFiring, Problem};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changed {
@@ -18,6 +18,7 @@ pub(super) struct Changed {
     pub(super) deliveries: BTreeMap<(IncidentId, String), Delivery>,
     /// By key, as their rows are to be from now on.
     pub(super) told: BTreeMap<String, Change>,
+    pub(super) firings: Vec<PastFiring>,
     pub(super) facts: BTreeMap<(&'static str, String), Option<Value>>,
     pub(super) is_next_alert: bool,
     pub(super) evicted_alerts: Vec<Arc<Alert>>,
@@ -34,6 +35,8 @@ pub struct Changes {
     pub deliveries: Vec<Delivery>,
     /// What sources told of changes outside (`model/change.rs`), for their history.
     pub told: Vec<Change>,
+    /// Those that are over, for history.
+    pub firings: Vec<PastFiring>,
     pub facts: Vec<Fact>,
 }
 
@@ -44,6 +47,7 @@ impl Changes {
             && self.problems.is_empty()
             && self.deliveries.is_empty()
             && self.told.is_empty()
+            && self.firings.is_empty()
             && self.facts.is_empty()
     }
 }
@@ -93,6 +97,7 @@ impl State {
             + changed.problems.len()
             + changed.deliveries.len()
             + changed.told.len()
+            + changed.firings.len()
             + changed.facts.len()
             + self.history.change_count()
             + changed.evicted_alerts.len()
@@ -124,6 +129,7 @@ impl State {
             problems: changed.problems.iter().filter_map(|id| self.problems.get(id).cloned()).collect(),
             deliveries: changed.deliveries.into_values().collect(),
             told: changed.told.into_values().collect(),
+            firings: changed.firings,
             facts: self.facts_of(changed.facts, changed.is_next_alert),
         }
     }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod fallback;
+mod firings;
 mod late;
 mod learning;
 mod problems;

@@ -139,6 +139,7 @@ fn merge_changes(all: &mut Changes, new: Changes) {
     all.problems.extend(new.problems);
     all.deliveries.extend(new.deliveries);
     all.told.extend(new.told);
+    all.firings.extend(new.firings);
     all.facts.extend(new.facts);
 }
 

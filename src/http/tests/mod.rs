@@ -28,12 +28,12 @@ use crate::engine::input::{Input, Reply, Role};
 use crate::engine::state::State as EngineState;
 use crate::error::ConfigError;
 use crate::model::audit::{AuditEntry, AuditRow};
-use crate::model::{Alert, Change, Delivery, Event, Incident, Problem, Silence, TimelineEntry, Timestamp};
+use crate::model::{Alert, Change, Delivery, Event, Firing, Incident, Problem, Silence, TimelineEntry, Timestamp};
 use crate::runtime::inbox::{Handle, Job, Queue, Receipt, SubmitError};
 use crate::sources::{Inbound, Overload, ParseError, Parsed, Source, SourceSpec};
 use crate::store::{
-    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery,
-    QuarantineRow, Reader, SilenceQuery, StoreError, Subject,
+    AlertQuery, ChangeQuery, DeliveryQuery, FiringQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position,
+    ProblemQuery, QuarantineRow, Reader, SilenceQuery, StoreError, Subject,
 };
 use crate::telemetry::Metrics;
 
@@ -307,6 +307,12 @@ impl Reader for FakeReader {
     }
     fn alert(&self, _fingerprint: &str) -> Result<Option<Alert>, StoreError> {
         Ok(None)
+    }
+    fn firings(&self, query: &FiringQuery) -> Result<Page<Firing>, StoreError> {
+        self.note(query, &query.page)
+    }
+    fn add_told(&self, _firings: &mut [Firing]) -> Result<(), StoreError> {
+        Ok(())
     }
     fn problems(&self, query: &ProblemQuery) -> Result<Page<Problem>, StoreError> {
         self.note(query, &query.page)

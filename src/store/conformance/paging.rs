@@ -382,6 +382,7 @@ pub(super) fn foreign_cursors_are_refused(mut on: Subjects) {
             on.reader.timeline(&Subject::Incident(incident_id("inc-a")), &page).err(),
             on.reader.timeline(&Subject::Alert(alert(1).id()), &page).err(),
             on.reader.quarantine(&page).err(),
+            on.reader.firings(&firings(0, 9, page.clone())).err(),
             on.reader.silences(&SilenceQuery { page: page.clone(), ..Default::default() }).err(),
         ];
         assert!(answers.iter().all(|answer| matches!(answer, Some(StoreError::BadCursor { .. }))), "{answers:?}");

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::engine::inhibit::Eyes;
 use crate::engine::state::{Changes, Fact};
 use crate::model::audit::AuditEntry;
 use crate::model::incident_id::sample_id;
 use crate::model::problem::{ProblemId, ProblemState};
 use crate::model::{
-    Alert, Change, ChangeKind, ChangeState, Delivery, Fingerprint, Incident, IncidentId, Problem, TimelineEntry,
-    Timestamp,
+    Alert, Change, ChangeKind, ChangeState, Delivery, Fingerprint, Incident, IncidentId, PastFiring, Problem,
+    TimelineEntry, Timestamp,
 };
-use crate::store::{Commit, JournalRow, QuarantineRow, Rows, Subject};
+use crate::store::{Commit, FiringQuery, JournalRow, PageQuery, QuarantineRow, Rows, Subject};
 
 /// 2026-11-21T05:00:00Z, where the suite's time begins.
 const START_MS: i64 = 1_795_237_200_000;
@@ -58,6 +59,16 @@ pub(super) fn resolved(mut alert: Alert, at: i64) -> Alert {
     alert.status = crate::model::AlertStatus::Resolved;
     alert.resolved_at = Some(minute(at));
     alert
+}
+
+/// A firing of the alert with this number that its row tells of.
+pub(super) fn past(number: u64, from: i64, until: i64) -> PastFiring {
+    PastFiring { number, from: minute(from), until: minute(until), groups: Vec::new(), alert: None }
+}
+
+pub(super) fn firings(from: i64, until: i64, page: PageQuery) -> FiringQuery {
+    let (matchers, eyes) = (Vec::new(), Eyes::default());
+    FiringQuery { from: minute(from), until: minute(until), matchers, eyes, source: None, page }
 }
 
 pub(super) fn incident(id: &str, state: &str, opened_at: i64) -> Incident {
@@ -263,6 +274,7 @@ pub(in crate::store) fn everything() -> Commit {
                     ),
                 ],
                 told: vec![change("c-1", 0)],
+                firings: vec![past(2, 2, 5)],
                 facts: vec![fact("s-1", Some(json!({"comment": "planned"})))],
             },
             timeline: vec![entry(0, Some("inc-a"), Some(&alert(1)), "it fired")],

@@ -14,6 +14,7 @@ mod change;
 mod checkpoint;
 mod error;
 mod file;
+mod firing;
 mod load;
 mod log;
 mod mark;
@@ -25,6 +26,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod told;
 mod verify;
 mod write;
 
@@ -44,8 +46,11 @@ use error::{Fault, Opening};
 use mark::{Hold, Mark};
 
 /// Schema changes in order; the number applied stands in the file's `user_version`.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/sqlite/0001_init.sql"), include_str!("../migrations/sqlite/0002_changes.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/sqlite/0001_init.sql"),
+    include_str!("../migrations/sqlite/0002_changes.sql"),
+    include_str!("../migrations/sqlite/0003_firings.sql"),
+];
 /// `WBLL`: tells our files from those of other programs that use SQLite.
 const APPLICATION_ID: i32 = 0x5742_4c4c;
 

@@ -42,6 +42,7 @@ pub(super) fn prune(connection: &mut Connection, epoch: u64, horizon: &Horizon, 
     let applied: i64 = transaction.query_row("SELECT applied FROM meta WHERE id = 1", [], |row| row.get(0))?;
     pruned += prune_beginning(&transaction, "journal", horizon.journal.as_millis(), applied, rows_max)?;
     pruned += prune_beginning(&transaction, "quarantine", before, i64::MAX, rows_max)?;
+    pruned += prune_beginning(&transaction, "firing", before, i64::MAX, rows_max)?;
     pruned += prune_timeline(&transaction, before, rows_max)?;
     reach(CrashPoint::Pruning);
     transaction.commit()?;

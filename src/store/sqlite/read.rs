@@ -12,16 +12,16 @@ use super::error::Fault;
 use super::load::{body, payload, position};
 use super::timeline;
 use super::write::incident_key;
-use super::{SqliteReader, audit, change, problems};
+use super::{SqliteReader, audit, change, firing, problems, told};
 use crate::model::audit::AuditRow;
 use crate::model::{
-    Alert, AlertStatus, Change, Delivery, Fingerprint, Incident, IncidentId, IncidentState, Problem, Silence,
+    Alert, AlertStatus, Change, Delivery, Fingerprint, Firing, Incident, IncidentId, IncidentState, Problem, Silence,
     SilenceState, TimelineEntry, Timestamp, delivery,
 };
 use crate::store::cursor::{self, Key, List};
 use crate::store::{
-    AlertQuery, ChangeQuery, DeliveryQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position, ProblemQuery,
-    QuarantineRow, Reader, SilenceQuery, StoreError, Subject,
+    AlertQuery, ChangeQuery, DeliveryQuery, FiringQuery, IncidentQuery, JournalEntry, Page, PageQuery, Position,
+    ProblemQuery, QuarantineRow, Reader, SilenceQuery, StoreError, Subject,
 };
 
 /// Incidents that one prefix may name.
@@ -53,6 +53,14 @@ impl Reader for SqliteReader {
             let mut rows = find.query([fingerprint.0.cast_signed()])?;
             rows.next()?.map(|row| body("alert", row, 0, 1)).transpose()
         })
+    }
+
+    fn firings(&self, query: &FiringQuery) -> Result<Page<Firing>, StoreError> {
+        self.read("list what fired", |snapshot| firing::page(snapshot, query))
+    }
+
+    fn add_told(&self, firings: &mut [Firing]) -> Result<(), StoreError> {
+        self.read("read what was told", |snapshot| told::add(snapshot, firings))
     }
 
     fn problems(&self, query: &ProblemQuery) -> Result<Page<Problem>, StoreError> {

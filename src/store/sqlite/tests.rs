@@ -1,6 +1,7 @@
 //! What only a file can get wrong: damage, permissions, foreign files, full disks; and the query plans.
 
 mod damage;
+mod firings;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::read::{alert_sql, delivery_sql};
-use super::{SqliteReader, SqliteStore, audit, change, load, problems, prune, read, seal, timeline};
+use super::{SqliteReader, SqliteStore, audit, change, firing, load, problems, prune, read, seal, timeline, told};
 use crate::engine::state::{Changes, Fact};
 use crate::model::incident_id::sample_id;
 use crate::model::{AlertStatus, Timestamp};
@@ -155,7 +156,7 @@ fn a_journal_that_disagrees_with_its_position_is_damaged() {
 fn newer_and_foreign_files_are_refused() {
     let (_directory, path) = closed_store(1);
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 9_999).unwrap();
-    assert!(matches!(refusal(&path), StoreError::Newer { found: 9_999, known: 2 }));
+    assert!(matches!(refusal(&path), StoreError::Newer { found: 9_999, known: 3 }));
     for sql in ["CREATE TABLE theirs (id INTEGER)", "PRAGMA user_version = 1; PRAGMA journal_mode = WAL"] {
         let foreign = path.with_file_name("foreign.db");
         let _ = fs::remove_file(&foreign);
@@ -286,6 +287,11 @@ fn plans() -> Vec<(&'static str, String)> {
         ("timeline by problem", timeline::OF_PROBLEM.into()),
         ("changes", change::sql(&ChangeQuery::default())),
         ("changes by item", change::sql(&ChangeQuery { configuration_item: Some("x".into()), ..Default::default() })),
+        ("firings that go on", firing::LIVE.into()),
+        ("firings that are over", firing::PAST_KEYS.into()),
+        ("firing", firing::PAST.into()),
+        ("its alert", firing::ALERT.into()),
+        ("deliveries about a firing", told::KEYS.into()),
         ("timeline by incident", timeline::OF_INCIDENT.into()),
         ("timeline by alert", timeline::OF_ALERT.into()),
         ("silences", read::SILENCES.into()),

@@ -6,16 +6,18 @@ use super::error::Fault;
 use super::load;
 
 /// Key and body of every row that has one.
-const BODIES: [(&str, &str); 7] = [
+const BODIES: [(&str, &str); 8] = [
     ("alert", "SELECT number, body FROM alert"),
     ("incident", "SELECT id, body FROM incident"),
     ("problem", "SELECT id, body FROM problem"),
     ("delivery", "SELECT id, body FROM delivery"),
     (CHANGE, "SELECT id, body FROM change"),
+    (FIRING, "SELECT seq, body FROM firing WHERE body IS NOT NULL"),
     ("fact", "SELECT key, value FROM fact"),
     ("timeline entry", "SELECT seq, body FROM timeline"),
 ];
 const CHANGE: &str = "change";
+const FIRING: &str = "firing";
 const JOURNAL: &str = "SELECT seq, at, kind, payload FROM journal ORDER BY seq";
 
 /// Every page and index, every checksum, no gap in the journal.
@@ -26,7 +28,7 @@ pub(super) fn verify(connection: &Connection) -> Result<(), Fault> {
     }
     for (what, sql) in BODIES {
         // A copy that an earlier version made has no such table yet.
-        if what == CHANGE && !connection.table_exists(None, CHANGE)? {
+        if [CHANGE, FIRING].contains(&what) && !connection.table_exists(None, what)? {
             continue;
         }
         each(connection, sql, |row| load::unsealed(what, row.get_ref(0)?, row.get_ref(1)?, &[]).map(drop))?;

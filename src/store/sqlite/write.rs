@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::SqliteStore;
 use super::error::Fault;
-use super::{change, packed, seal, timeline};
+use super::{change, firing, packed, seal, timeline};
 use crate::crash_point::{CrashPoint, reach};
 use crate::engine::state::{Changes, Snapshot};
 use crate::model::alert::AlertNumber;
@@ -144,6 +144,7 @@ fn write_rows(
         write_deliveries(transaction, json, &rows.changes)?;
     }
     change::write(transaction, json, &rows.changes.told)?;
+    firing::write(transaction, json, &rows.changes.firings)?;
     write_facts(transaction, json, &rows.changes)?;
     timeline::write(transaction, scratch, rows)?;
     transaction.prepare_cached("UPDATE meta SET applied = position WHERE id = 1")?.execute([])?;
@@ -162,7 +163,7 @@ pub(super) fn to_json<'a>(json: &'a mut Vec<u8>, value: &impl Serialize) -> Resu
 }
 
 /// The same, packed.
-fn to_packed<'a>(bytes: &'a mut Vec<u8>, value: &impl Serialize) -> Result<&'a [u8], Fault> {
+pub(super) fn to_packed<'a>(bytes: &'a mut Vec<u8>, value: &impl Serialize) -> Result<&'a [u8], Fault> {
     bytes.clear();
     packed::write(bytes, value)
         .map_err(|source| Fault::Store(StoreError::Failed { operation: "serialise a row", source }))?;
