@@ -13,7 +13,7 @@ use super::affinity::{self, JOIN_MIN, Link};
 use super::dedup::{Change, ChangeKind};
 use super::fixed::ONE;
 use super::state::State;
-use super::{lifecycle, opening, root_cause, split, timeline};
+use super::{heartbeat, lifecycle, opening, root_cause, split, timeline};
 
 /// Strength with which an alert must be tied to each of the incidents that it makes one of.
 const MERGE_MIN: i64 = 500;
@@ -32,6 +32,9 @@ pub fn run(state: &mut State, now: Timestamp, change: &Change) {
 
 /// A firing alert that has no incident yet looks for one, or makes one.
 pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
+    if heartbeat::is_muted(state, now, number) {
+        return;
+    }
     let Some(alert) = state.alert(number) else { return };
     let is_flapping = alert.flap.is_flapping;
     if let Some(id) = returning(state, now, number, is_flapping) {

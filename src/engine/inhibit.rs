@@ -50,7 +50,7 @@ impl Eyes {
         self.label(alert, name).or_else(item)
     }
 
-    fn matches(self, matchers: &[Matcher], alert: &Alert) -> bool {
+    pub fn matches(self, matchers: &[Matcher], alert: &Alert) -> bool {
         matchers.iter().all(|matcher| matcher.is_match(self.label(alert, &matcher.name)))
     }
 
