@@ -139,6 +139,7 @@ impl Daemon {
             reload: reload.clone(),
             facade: configuration.facade.clone(),
         });
+        app.expect(doors(&configuration));
         let has_tls = configuration.tls.is_some();
         let (stop_listener, mut stopping) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
@@ -329,6 +330,12 @@ fn build_sources(configuration: &Configuration) -> anyhow::Result<BTreeMap<Strin
     Ok(built)
 }
 
+/// How requests for the expected heartbeats prove themselves.
+fn doors(configuration: &Configuration) -> BTreeMap<String, Option<http::Auth>> {
+    let heartbeats = configuration.heartbeats.iter();
+    heartbeats.map(|(name, auth)| (name.clone(), auth.as_ref().map(source_auth))).collect()
+}
+
 fn client_rule(settings: &ClientCertificate) -> anyhow::Result<ClientRule> {
     Ok(ClientRule::new(settings.ca_pem.as_deref(), &settings.names, settings.sha256.clone())?)
 }
@@ -463,6 +470,7 @@ impl Reloader {
         }
         reach(CrashPoint::Reloaded);
         self.app.replace(sources, api_tokens(&configuration));
+        self.app.expect(doors(&configuration));
         self.app.show(configuration.facade.clone());
         self.metrics.certificate_expires(expiry(offer.as_ref()));
         self.tls.put(offer);

@@ -202,7 +202,11 @@ fn reconsider_alerts(state: &mut State, now: Timestamp, before: &Policy) {
     });
     let changed: Vec<(AlertNumber, bool)> = changed.collect();
     for (number, is_beat) in changed {
-        if is_beat { drop(is_muted(state, now, number)) } else { correlate::place(state, now, number) }
+        if is_beat {
+            is_muted(state, now, number);
+        } else {
+            correlate::place(state, now, number);
+        }
     }
 }
 
@@ -258,13 +262,21 @@ fn event(now: Timestamp, status: EventStatus, what: &str, name: &str, summary: &
     Event { source: SOURCE.to_owned(), configuration_item: None, ..own }
 }
 
-/// As people see them: the first with higher names than `last`, in order.
-pub fn views(state: &State, now: Timestamp, last: Option<&str>, limit: usize) -> Vec<HeartbeatView> {
+/// As people see them at a time of the wall clock: the first with higher names than `last`, in order, of all or of those
+/// in one state.
+pub fn views(
+    state: &State,
+    now: Timestamp,
+    last: Option<&str>,
+    wanted: Option<HeartbeatState>,
+    limit: usize,
+) -> Vec<HeartbeatView> {
+    let now = state.own_time(now);
     let all = state.heartbeats_after(last).filter_map(|(name, heartbeat)| {
         let rule = state.policy().heartbeats.get(name)?;
         Some(view(state, now, name, rule, heartbeat))
     });
-    all.take(limit).collect()
+    all.filter(|view| wanted.is_none_or(|wanted| view.state == wanted)).take(limit).collect()
 }
 
 /// How many are missing.

@@ -10,9 +10,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::api::{alerts, changes, deliveries, incidents, learning, problems, records, silences, topology};
+use super::api::{alerts, changes, deliveries, heartbeats, incidents, learning, problems, records, silences, topology};
 use super::error::PROBLEM_JSON;
-use super::{alertmanager, health, ingest};
+use super::{alertmanager, health, heartbeat, ingest};
 use crate::model::audit::AuditHash;
 use crate::model::problem::ProblemId;
 use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
@@ -26,6 +26,10 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
     paths(
         ingest::by_kind,
         ingest::by_name,
+        heartbeat::beat,
+        heartbeat::beat_by_get,
+        heartbeat::fail,
+        heartbeat::fail_by_get,
         ingest::post_alerts,
         ingest::alertmanager_prefixed,
         ingest::alertmanager_named,
@@ -71,6 +75,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         deliveries::list,
         deliveries::redrive,
         deliveries::redrive_all,
+        heartbeats::list,
         silences::list,
         silences::create,
         silences::preview,

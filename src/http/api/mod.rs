@@ -5,6 +5,7 @@
 pub mod alerts;
 pub mod changes;
 pub mod deliveries;
+pub mod heartbeats;
 pub mod incidents;
 pub mod learning;
 mod parameters;
