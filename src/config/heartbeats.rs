@@ -73,8 +73,7 @@ fn read_one(
     let (_, own) = node.split(&sources::BEARER_KEYS);
     let is_complete = require(node, path, &["every"], problems);
     let reading = Reading { is_secret: false, other_keys: &sources::BEARER_KEYS };
-    let keys: Option<Keys> =
-        if is_complete { read_with(&own, path, reading, problems, read_table) } else { None };
+    let keys: Option<Keys> = if is_complete { read_with(&own, path, reading, problems, read_table) } else { None };
     let door = door(node, path, auth?, is_loopback, problems);
     let keys = keys?;
     let grace = keys.grace.unwrap_or_else(|| keys.every.clamp(GRACE.0, GRACE.1));
@@ -109,10 +108,11 @@ fn door(node: &Node, path: &str, auth: Auth, is_loopback: bool, problems: &mut P
 fn check_matchers(node: &Node, path: &str, keys: &Keys, problems: &mut Problems) {
     let place = node.place_of("matchers");
     let full = join(path, "matchers");
-    let asks_for_something =
-        |matcher: &Matcher| matches!(matcher.operator(), "=" | "=~") && !matcher.is_for_nothing();
+    let asks_for_something = |matcher: &Matcher| matches!(matcher.operator(), "=" | "=~") && !matcher.is_for_nothing();
     if node.get("matchers").is_some() && !keys.matchers.iter().any(asks_for_something) {
-        let message = format!("`{full}`: expected a matcher that asks for a value, without one nearly every alert would be a beat");
+        let message = format!(
+            "`{full}`: expected a matcher that asks for a value, without one nearly every alert would be a beat"
+        );
         problems.error(place, full, message).hint = Some("for example `alertname=\"Watchdog\"`".to_owned());
     }
     if keys.notify && keys.matchers.is_empty() {
@@ -138,7 +138,8 @@ fn check_labels(node: &Node, path: &str, labels: &Labels, problems: &mut Problem
         }
         if name.is_empty() || name.len() > event::LABEL_NAME_BYTES_MAX || value.len() > event::LABEL_VALUE_BYTES_MAX {
             let (name_max, value_max) = (event::LABEL_NAME_BYTES_MAX, event::LABEL_VALUE_BYTES_MAX);
-            let message = format!("`{full}`: expected a name of 1 to {name_max} bytes and a value of at most {value_max}");
+            let message =
+                format!("`{full}`: expected a name of 1 to {name_max} bytes and a value of at most {value_max}");
             problems.error(place, full, message);
         }
     }

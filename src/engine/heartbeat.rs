@@ -159,8 +159,12 @@ pub fn configured(state: &mut State, now: Timestamp, before: &Policy) {
     if policy.heartbeats == before.heartbeats {
         return;
     }
-    let gone: Vec<String> =
-        state.heartbeats().map(|(name, _)| name).filter(|name| !policy.heartbeats.contains_key(*name)).map(str::to_owned).collect();
+    let gone: Vec<String> = state
+        .heartbeats()
+        .map(|(name, _)| name)
+        .filter(|name| !policy.heartbeats.contains_key(*name))
+        .map(str::to_owned)
+        .collect();
     for name in gone {
         state.forget_heartbeat(&name);
         let why = format!("the heartbeat `{name}` is no longer configured");

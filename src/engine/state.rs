@@ -23,8 +23,8 @@ use crate::model::problem::{ProblemId, Scope};
 use crate::model::recurrence::Occurrence;
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
-    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Heartbeat, Incident, IncidentId, IncidentState, Priority,
-    Problem, Span, Timestamp,
+    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Heartbeat, Incident, IncidentId, IncidentState,
+    Priority, Problem, Span, Timestamp,
 };
 
 use super::changes::RecentChanges;

@@ -156,7 +156,8 @@ fn with_token(headers: &HeaderMap, token: Option<&Option<String>>) -> HeaderMap 
 /// What people see of the body, on one line.
 fn note(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     let text = words.join(" ");
     let surplus = text.chars().count().saturating_sub(NOTE_CHARS_MAX);
     let end: String = text.chars().skip(surplus).collect();

@@ -18,6 +18,7 @@ use super::replay::Replays;
 use super::strangers::Strangers;
 use super::{ApiToken, Auth, Facade, ReloadRequest, Setup, SourceInstance, Status};
 use crate::clock::Clock;
+use crate::engine::heartbeat::SOURCE as HEARTBEAT;
 use crate::engine::system::SOURCE;
 use crate::model::Timestamp;
 use crate::model::audit::AuditEntry;
@@ -180,6 +181,9 @@ impl Live {
         let all = self.by_kind.get(kind).map_or(&[][..], Vec::as_slice);
         match (all.iter().find(|endpoint| endpoint.name == kind), all) {
             (Some(endpoint), _) | (None, [endpoint]) => Ok(endpoint.clone()),
+            (None, []) if kind == HEARTBEAT => {
+                Err(Problem::not_found("a heartbeat has its name in the path: `/in/heartbeat/<name>`"))
+            }
             (None, []) if sources::find(kind).is_none() => Err(Problem::not_found(format!(
                 "there is no kind of source `{}`; `watchbell integrations` lists all",
                 clip(kind)

@@ -2,6 +2,7 @@
 
 mod changes;
 mod fallback;
+mod heartbeats;
 mod late;
 mod learning;
 mod problems;

@@ -31,9 +31,9 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Pro
     let state = parameters.word("state", "`waiting`, `alive`, `late`, `missing` or `failed`", read)?;
     let page = parameters.page()?;
     let last = match &page.cursor {
-        Some(cursor) => Some(name_in(cursor).ok_or_else(|| {
-            Problem::invalid_parameter("cursor", cursor, CURSOR_EXPECTED)
-        })?),
+        Some(cursor) => {
+            Some(name_in(cursor).ok_or_else(|| Problem::invalid_parameter("cursor", cursor, CURSOR_EXPECTED))?)
+        }
         None => None,
     };
     let (now, limit) = (app.clock.now(), page.limit as usize);
