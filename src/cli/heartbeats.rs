@@ -134,6 +134,10 @@ mod tests {
         };
         let mut out = Vec::new();
         output::table(&mut out, &rows(&[backup, watchdog], at("2026-11-21T03:00:00Z"))).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        NAME            STATE    LAST BEAT  BY       EXPECTED
+        nightly-backup  missing  1d 1h ago  request  1h ago, every 1d and 30m late at most
+        prod            waiting  never               in 30s, every 1m and 4m late at most
+        "#);
     }
 }

@@ -15,7 +15,7 @@ use crate::model::alert::{Alert, AlertNumber};
 use crate::model::event::{Event, EventStatus};
 use crate::model::heartbeat::{Beat, BeatBy, Failure, Heartbeat, HeartbeatState, HeartbeatView};
 use crate::model::timeline::TimelineKind;
-use crate::model::{Span, Timestamp};
+use crate::model::{Severity, Span, Timestamp};
 
 use super::deadline::Deadline;
 use super::effect::{Counter, Effect, HeartbeatOutcome};
@@ -109,7 +109,7 @@ fn beat(state: &mut State, now: Timestamp, name: &str, by: BeatBy, failure: Opti
         end(state, now, MISSED, name, &format!("{name} was heard again"));
     }
     match failure {
-        Some(failure) => raise(state, now, FAILED, name, &failure_text(name, &failure)),
+        Some(failure) => raise_failed(state, now, name, &failure),
         None if before.is_some() => end(state, now, FAILED, name, &format!("{name} says that it no longer fails")),
         None => {}
     }
@@ -193,7 +193,7 @@ fn reconsider(state: &mut State, now: Timestamp, name: &str, rule: &HeartbeatRul
         }
     }
     if let Some(failure) = &known.failure {
-        raise(state, now, FAILED, name, &failure_text(name, failure));
+        raise_failed(state, now, name, failure);
     }
 }
 
@@ -216,36 +216,39 @@ fn reconsider_alerts(state: &mut State, now: Timestamp, before: &Policy) {
 
 fn raise_missed(state: &mut State, now: Timestamp, name: &str) {
     let known = state.policy().heartbeats.get(name).zip(state.heartbeat(name));
-    let Some(text) = known.map(|(rule, heartbeat)| missed_text(state, name, rule, heartbeat)) else { return };
-    raise(state, now, MISSED, name, &text);
+    let Some((rule, heartbeat)) = known else { return };
+    let HeartbeatRule { every, grace, .. } = rule;
+    let due = heartbeat.heard_at() + *every;
+    let summary = format!("{name} is missing since {due} (expected every {every}, {grace} late at most)");
+    let description = missed_text(state, heartbeat);
+    raise(state, now, MISSED, name, [("summary", &summary), ("description", &description)]);
 }
 
-fn missed_text(state: &State, name: &str, rule: &HeartbeatRule, heartbeat: &Heartbeat) -> String {
-    let HeartbeatRule { every, grace, .. } = rule;
-    let (expected, due) = (heartbeat.expected_since, heartbeat.heard_at() + *every);
+fn missed_text(state: &State, heartbeat: &Heartbeat) -> String {
     let mut text = match heartbeat.last_beat {
-        Some(beat) => format!("{name} is missing since {due}: its last beat came at {}", beat.at),
-        None => format!("{name} is missing since {due}: it was never heard since it is expected, {expected}"),
+        Some(beat) => format!("Its last beat came at {}.", beat.at),
+        None => format!("It was never heard since it is expected, {}.", heartbeat.expected_since),
     };
-    text.push_str(&format!("; one is expected every {every}, and {grace} late at most"));
     if let Some(until) = away_since(state, heartbeat) {
-        text.push_str(&format!(". Watchbell was away for some time until {until}, and heard nothing then"));
+        text.push_str(&format!(" Watchbell was away for some time until {until}, and heard nothing then."));
     }
     text
 }
 
-fn failure_text(name: &str, failure: &Failure) -> String {
-    let said = failure.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
-    format!("{name} reports a failure{said}")
+fn raise_failed(state: &mut State, now: Timestamp, name: &str, failure: &Failure) {
+    let summary = format!("{name} reports a failure");
+    let description = failure.note.clone().unwrap_or_default();
+    raise(state, now, FAILED, name, [("summary", &summary), ("description", &description)]);
 }
 
 /// Raises an alert about a heartbeat, or says it anew.
-fn raise(state: &mut State, now: Timestamp, what: &str, name: &str, summary: &str) {
+fn raise(state: &mut State, now: Timestamp, what: &str, name: &str, annotations: [(&str, &String); 2]) {
     let Some(rule) = state.policy().heartbeats.get(name).cloned() else { return };
-    let mut event = event(now, EventStatus::Firing, what, name, summary);
+    let mut event = event(now, EventStatus::Firing, what, name);
     event.severity = rule.severity;
     event.labels = rule.labels;
     event.labels.insert(LABEL, name);
+    event.annotations = annotations.into_iter().filter(|(_, text)| !text.is_empty()).collect();
     event.service = rule.service;
     event.configuration_item = Some(rule.configuration_item.unwrap_or_else(|| name.to_owned()));
     fold(state, now, event);
@@ -253,7 +256,7 @@ fn raise(state: &mut State, now: Timestamp, what: &str, name: &str, summary: &st
 
 /// Ends an alert about a heartbeat, if it fires.
 fn end(state: &mut State, now: Timestamp, what: &str, name: &str, why: &str) {
-    let event = event(now, EventStatus::Resolved, what, name, "");
+    let event = event(now, EventStatus::Resolved, what, name);
     let fingerprint = dedup::fingerprint(SOURCE, &event.dedup_key);
     let alert = state.find_alert(fingerprint).and_then(|number| state.alert(number)).filter(|alert| alert.is_firing());
     let Some(incident) = alert.map(|alert| alert.incident) else { return };
@@ -261,8 +264,8 @@ fn end(state: &mut State, now: Timestamp, what: &str, name: &str, why: &str) {
     fold(state, now, event);
 }
 
-fn event(now: Timestamp, status: EventStatus, what: &str, name: &str, summary: &str) -> Event {
-    let own = system::own_event(now, status, what, name, crate::model::Severity::Major, summary);
+fn event(now: Timestamp, status: EventStatus, what: &str, name: &str) -> Event {
+    let own = system::own_event(now, status, what, name, Severity::Major, "");
     Event { source: SOURCE.to_owned(), configuration_item: None, ..own }
 }
 
