@@ -112,7 +112,8 @@ async fn take(app: &App, name: String, is_failure: bool, request: Request) -> Re
     let (parts, body) = request.into_parts();
     let doors = app.doors();
     let query = read_query(&parts.uri);
-    doors.find(&name)?.check(&with_token(&parts.headers, query.as_ref().ok()), app.clock.now())?;
+    let headers = with_token(&parts.headers, query.as_ref().ok());
+    doors.find(&name)?.check(&headers, app.clock.now()).map_err(|problem| explain(problem, &headers))?;
     query?;
     let raw = body::read(body, &parts.headers, BODY_BYTES_MAX).await?;
     let note = (is_failure && !parts.headers.contains_key(CONTENT_ENCODING)).then(|| note(&raw)).flatten();
@@ -128,11 +129,22 @@ async fn take(app: &App, name: String, is_failure: bool, request: Request) -> Re
     }
 }
 
+/// Whoever came without a token learns where it may be.
+fn explain(problem: Problem, headers: &HeaderMap) -> Problem {
+    if problem.status() != StatusCode::UNAUTHORIZED || headers.contains_key(AUTHORIZATION) {
+        return problem;
+    }
+    Problem::unauthenticated(
+        HeaderValue::from_static("Bearer realm=\"watchbell\""),
+        "this heartbeat wants its token, in the header `Authorization: Bearer <token>` or in the URL as `?token=<token>`",
+    )
+}
+
 /// The token in the URL, if there is one. What else stands there is wrong, and not repeated: it may be the token.
 fn read_query(uri: &Uri) -> Result<Option<String>, Problem> {
     let refused = || {
         let expected = "nothing but the parameter `token`, once";
-        Problem::invalid_parameter("query", "something else (not shown)", expected)
+        Problem::invalid_parameter("query", "(not shown)", expected)
     };
     let Query(mut pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| refused())?;
     match (pairs.pop(), pairs.is_empty()) {

@@ -75,21 +75,18 @@ async fn who_is_refused_learns_why_and_no_byte_of_a_body_is_read() {
     let world = world();
     let refused = async |path: &str, headers: &[(&str, &str)]| world.send(untouchable(path, headers)).await.problem();
     insta::assert_snapshot!(refused("/in/heartbeat/nightly", &[]).await, @"");
-    insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=wrong", &[]).await, @"");
+    insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=wrong", &[]).await, @"401 the token is not one of those configured here");
     insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=", &[]).await, @"");
     // A header counts more than the URL.
-    insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=s3cret", &[("authorization", "Bearer wrong")]).await, @"");
-    insta::assert_snapshot!(refused("/in/heartbeat/nightli?token=s3cret", &[]).await, @"");
-    insta::assert_snapshot!(refused("/in/heartbeat/watchdog", &[BEARER]).await, @"");
-    insta::assert_snapshot!(refused("/in/heartbeat/open", &[("origin", "https://evil.example")]).await, @"");
-    insta::assert_snapshot!(refused("/in/heartbeat", &[]).await, @"");
+    insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=s3cret", &[("authorization", "Bearer wrong")]).await, @"401 the token is not one of those configured here");
+    insta::assert_snapshot!(refused("/in/heartbeat/nightli?token=s3cret", &[]).await, @"404 no heartbeat `nightli` is configured; `heartbeats` in the configuration names those that are");
+    insta::assert_snapshot!(refused("/in/heartbeat/watchdog", &[BEARER]).await, @"404 the heartbeat `watchdog` takes no requests: alerts are its beats; with a `token_file` it takes both");
+    insta::assert_snapshot!(refused("/in/heartbeat/open", &[("origin", "https://evil.example")]).await, @"403 the request comes from a web page, and no token protects this address; configure one to allow it");
+    insta::assert_snapshot!(refused("/in/heartbeat", &[]).await, @"404 a heartbeat has its name in the path: `/in/heartbeat/<name>`");
     // What is wrong with a query may be the token: it is not repeated.
     for query in ["tokn=s3cret", "s3cret", "token=s3cret&token=s3cret", "token=s3cret&x=s3cret"] {
         let problem = refused(&format!("/in/heartbeat/nightly?{query}"), &[BEARER]).await;
-        assert_eq!(
-            problem,
-            "400 `query`: expected nothing but the parameter `token`, once, got something else (not shown)"
-        );
+        assert_eq!(problem, "400 `query`: expected nothing but the parameter `token`, once, got `(not shown)`");
         let problem = refused(&format!("/in/heartbeat/nightly?{query}"), &[]).await;
         assert!(problem.starts_with("401 ") && !problem.contains("s3cret"), "{problem}");
     }
@@ -139,7 +136,7 @@ async fn the_list_comes_by_name_in_pages_and_by_state() {
         page["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names(&first), ["a", "b"]);
-    insta::assert_snapshot!(first["items"][1], @"");
+    insta::assert_snapshot!(first["items"][1], @r#"{"due_at":"2026-11-21T05:01:00.000Z","every":"1m","expected_since":"2026-11-21T05:00:00.000Z","grace":"5m","last_beat":{"at":"2026-11-21T05:00:00.000Z","by":"request"},"missing_at":"2026-11-21T05:06:00.000Z","name":"b","state":"alive"}"#);
     let cursor = first["next_cursor"].as_str().unwrap();
     let second = world.get(&format!("/api/v1/heartbeats?limit=2&cursor={cursor}")).await.json();
     assert_eq!((names(&second), &second["next_cursor"]), (vec!["c".to_owned()], &Value::Null));
