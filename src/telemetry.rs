@@ -295,6 +295,10 @@ mod tests {
         watchbell_commit_seconds_count 0
         watchbell_config_last_reload_success_timestamp_seconds 1.5
         watchbell_config_last_reload_successful 0
+        watchbell_heartbeat_beats_total{outcome="alive"} 0
+        watchbell_heartbeat_beats_total{outcome="failed"} 0
+        watchbell_heartbeat_beats_total{outcome="missed"} 0
+        watchbell_heartbeats_missing 0
         watchbell_incidents_muted_total 0
         watchbell_incidents_opened_total 0
         watchbell_oldest_undelivered_seconds 0

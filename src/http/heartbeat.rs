@@ -157,7 +157,8 @@ fn read_query(uri: &Uri) -> Result<Option<String>, Problem> {
 /// The headers as if the token in the URL had come with them. One that really did counts.
 fn with_token(headers: &HeaderMap, token: Option<&Option<String>>) -> HeaderMap {
     let mut headers = headers.clone();
-    let token = token.and_then(Option::as_ref).and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
+    let token = token.and_then(Option::as_ref).filter(|token| !token.is_empty());
+    let token = token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
     if let Some(mut token) = token.filter(|_| !headers.contains_key(AUTHORIZATION)) {
         token.set_sensitive(true);
         headers.insert(AUTHORIZATION, token);

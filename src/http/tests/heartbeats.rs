@@ -74,9 +74,9 @@ async fn a_failure_brings_the_end_of_its_body_on_one_line() {
 async fn who_is_refused_learns_why_and_no_byte_of_a_body_is_read() {
     let world = world();
     let refused = async |path: &str, headers: &[(&str, &str)]| world.send(untouchable(path, headers)).await.problem();
-    insta::assert_snapshot!(refused("/in/heartbeat/nightly", &[]).await, @"");
+    insta::assert_snapshot!(refused("/in/heartbeat/nightly", &[]).await, @"401 this heartbeat wants its token, in the header `Authorization: Bearer <token>` or in the URL as `?token=<token>`");
     insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=wrong", &[]).await, @"401 the token is not one of those configured here");
-    insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=", &[]).await, @"");
+    insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=", &[]).await, @"401 this heartbeat wants its token, in the header `Authorization: Bearer <token>` or in the URL as `?token=<token>`");
     // A header counts more than the URL.
     insta::assert_snapshot!(refused("/in/heartbeat/nightly?token=s3cret", &[("authorization", "Bearer wrong")]).await, @"401 the token is not one of those configured here");
     insta::assert_snapshot!(refused("/in/heartbeat/nightli?token=s3cret", &[]).await, @"404 no heartbeat `nightli` is configured; `heartbeats` in the configuration names those that are");
