@@ -5,6 +5,8 @@
 //! listener ─▶ outbox (drains) ─▶ driver ─▶ store            stop
 //! ```
 
+mod doors;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,11 +18,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::config::{self, Auth, ClientCertificate, Configuration, Encoding, Problem, StoreSettings};
+use crate::config::{self, ClientCertificate, Configuration, Problem, StoreSettings};
 use crate::crash_point::{CrashPoint, reach};
 use crate::engine::input::Input;
 use crate::engine::self_check::SINK;
-use crate::error::Secret;
 use crate::http::{self, ReloadRequest, Setup, SourceInstance, Status};
 use crate::model::Timestamp;
 use crate::model::audit::AuditEntry;
@@ -139,6 +140,7 @@ impl Daemon {
             reload: reload.clone(),
             facade: configuration.facade.clone(),
         });
+        app.expect(doors::heartbeats(&configuration));
         let has_tls = configuration.tls.is_some();
         let (stop_listener, mut stopping) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
@@ -319,7 +321,7 @@ fn build_sources(configuration: &Configuration) -> anyhow::Result<BTreeMap<Strin
         let instance = SourceInstance {
             kind,
             source,
-            auth: source_auth(&settings.auth),
+            auth: doors::source(&settings.auth),
             client_certificate: settings.client_certificate.as_ref().map(client_rule).transpose()?,
             body_bytes_max: settings.body_bytes_max,
             events_per_second: settings.events_per_second,
@@ -345,29 +347,6 @@ fn tls_offer(
 
 fn expiry(offer: Option<&tls::Offer>) -> Option<Timestamp> {
     offer.map(|offer| offer.certificate().not_after)
-}
-
-fn source_auth(auth: &Auth) -> http::Auth {
-    match auth {
-        Auth::None => http::Auth::None,
-        Auth::AnyOf(tokens) => http::Auth::Tokens(tokens.clone()),
-        Auth::HeaderAnyOf { header, tokens } => {
-            http::Auth::HeaderTokens { header: header.clone(), tokens: tokens.clone() }
-        }
-        Auth::Basic { user, password_sha256 } => {
-            http::Auth::Basic { user: user.clone(), password_sha256: *password_sha256 }
-        }
-        Auth::Hmac(hmac) => http::Auth::Hmac {
-            secrets: hmac.secrets.iter().map(|secret| Secret::new(secret.expose().as_bytes().to_vec())).collect(),
-            header: hmac.header.clone(),
-            prefix: hmac.prefix.clone(),
-            encoding: match hmac.encoding {
-                Encoding::Hex => http::SignatureEncoding::Hex,
-                Encoding::Base64 => http::SignatureEncoding::Base64,
-            },
-            timestamp_header: hmac.timestamp_header.clone(),
-        },
-    }
 }
 
 fn api_tokens(configuration: &Configuration) -> Vec<http::ApiToken> {
@@ -463,6 +442,7 @@ impl Reloader {
         }
         reach(CrashPoint::Reloaded);
         self.app.replace(sources, api_tokens(&configuration));
+        self.app.expect(doors::heartbeats(&configuration));
         self.app.show(configuration.facade.clone());
         self.metrics.certificate_expires(expiry(offer.as_ref()));
         self.tls.put(offer);

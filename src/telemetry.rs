@@ -11,6 +11,7 @@ use prometheus::{
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+use crate::engine::effect::HeartbeatOutcome;
 use crate::model::{Priority, Timestamp};
 
 /// All metrics of one daemon, in a registry of their own.
@@ -42,6 +43,8 @@ pub struct Metrics {
     pub self_check_failures: IntCounterVec,
     pub self_check_last_success_timestamp_seconds: Gauge,
     pub heartbeats: IntCounterVec,
+    pub heartbeat_beats: IntCounterVec,
+    pub heartbeats_missing: IntGauge,
     pub topology_pulls: IntCounterVec,
     pub topology_last_pull_timestamp_seconds: IntGaugeVec,
     pub audit_rows: IntGauge,
@@ -87,6 +90,8 @@ impl Metrics {
             self_check_failures: counters(r, "watchbell_self_check_failures_total", "Probes that did not come through, by the stage they were in.", &["stage"]),
             self_check_last_success_timestamp_seconds: gauge_f64(r, "watchbell_self_check_last_success_timestamp_seconds", "When a probe last came through, Unix time; 0 before the first."),
             heartbeats: counters(r, "watchbell_heartbeats_total", "Heartbeats by what came of them: sent, withheld (the self check does not pass), or the kind of failure.", &["outcome"]),
+            heartbeat_beats: counters(r, "watchbell_heartbeat_beats_total", "Expected heartbeats by what came: alive, failed (alive, and says that it failed), or missed (nothing in time).", &["outcome"]),
+            heartbeats_missing: gauge(r, "watchbell_heartbeats_missing", "Expected heartbeats that are missing."),
             topology_pulls: counters(r, "watchbell_topology_pulls_total", "Pulls of another system's topology by what came of them: changed, unchanged, or the kind of failure.", &["origin", "outcome"]),
             topology_last_pull_timestamp_seconds: gauges(r, "watchbell_topology_last_pull_timestamp_seconds", "When another system's topology was last pulled, Unix time; absent before the first time.", &["origin"]),
             audit_rows: gauge(r, "watchbell_audit_rows", "Rows of the audit log; it only grows, so a fall means that its end was cut off."),
@@ -99,6 +104,9 @@ impl Metrics {
             .with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         for priority in Priority::ALL {
             metrics.open_incidents.with_label_values(&[priority.as_str()]).set(0);
+        }
+        for outcome in HeartbeatOutcome::ALL {
+            metrics.heartbeat_beats.with_label_values(&[outcome.as_str()]);
         }
         metrics
     }
@@ -287,6 +295,10 @@ mod tests {
         watchbell_commit_seconds_count 0
         watchbell_config_last_reload_success_timestamp_seconds 1.5
         watchbell_config_last_reload_successful 0
+        watchbell_heartbeat_beats_total{outcome="alive"} 0
+        watchbell_heartbeat_beats_total{outcome="failed"} 0
+        watchbell_heartbeat_beats_total{outcome="missed"} 0
+        watchbell_heartbeats_missing 0
         watchbell_incidents_muted_total 0
         watchbell_incidents_opened_total 0
         watchbell_oldest_undelivered_seconds 0

@@ -32,6 +32,7 @@ impl Bell {
         let text = format!(
             "listen: 127.0.0.1:0\nstore: {{ sqlite: {{ path: {}/watchbell.db }} }}\n\
              sources: {{ gen: {{ kind: generic, token: t }}, ci: {{ kind: changes, token: t }} }}\n\
+             heartbeats: {{ nightly: {{ every: 1d, token: t }}, soon: {{ every: 1s, grace: 1s, token: t }} }}\n\
              api: {{ tokens: [ {{ name: anna, role: responder, token: {TOKEN} }},
                {{ name: sync, role: admin, token: {ADMIN_TOKEN} }} ] }}\n",
             home.path().display()
@@ -224,6 +225,30 @@ fn changes_are_listed() {
     assert!(json.contains("\"reference\": \"v1.4.2\"") && json.contains("\"is_cut\": false"), "{json}");
     let refused = bell.ask(&["changes", "--since", "yesterday"]);
     assert!(refused.contains("or how long ago, such as `2h`"), "{refused}");
+}
+
+#[test]
+fn heartbeats_are_listed_and_one_that_stays_away_is_an_incident() {
+    let bell = Bell::start();
+    bell.post("/in/heartbeat/nightly", r#"{"status":"firing","name":"any body will do"}"#);
+    let missing = || bell.ask(&["heartbeats", "--state", "missing", "--json"]);
+    // Each question takes a while.
+    assert!((0..600).any(|_| missing().contains("\"name\": \"soon\"")), "{}", missing());
+    // How wide a column is depends on how long that took.
+    let table = steady(&bell.ask(&["heartbeats"]));
+    let lines: Vec<String> = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    exit code 0
+    --- stdout
+    NAME STATE LAST BEAT BY EXPECTED
+    nightly alive <age> ago request in 23h 59m, every 1d and 1h late at most
+    soon missing never <age> ago, every <age> and <age> late at most
+    --- stderr
+    note: 2 heartbeats, 1 missing
+    "#);
+    let listed = bell.ask(&["incidents"]);
+    assert!(listed.contains("soon is missing since") && !listed.contains("nightly"), "{listed}");
+    assert_eq!(bell.ask(&["heartbeats", "--state", "failed"]), ran(0, "", "note: no such heartbeat\n"));
 }
 
 #[test]

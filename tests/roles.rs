@@ -31,6 +31,10 @@ use Needs::{Admin, Nothing, Responder, Source, Viewer};
 const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("post /in/{kind}", Source, None),
     ("post /in/{kind}/{name}", Source, None),
+    ("post /in/heartbeat/{name}", Source, None),
+    ("get /in/heartbeat/{name}", Source, None),
+    ("post /in/heartbeat/{name}/fail", Source, None),
+    ("get /in/heartbeat/{name}/fail", Source, None),
     ("post /in/prometheus/api/v2/alerts", Source, None),
     ("post /in/prometheus/{name}/api/v2/alerts", Source, None),
     ("post /api/v2/alerts", Source, None),
@@ -79,6 +83,7 @@ const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("get /api/v1/deliveries", Viewer, None),
     ("post /api/v1/deliveries/{id}/redrive", Admin, Some("delivery.redrive")),
     ("post /api/v1/deliveries/redrive", Admin, Some("delivery.redrive")),
+    ("get /api/v1/heartbeats", Viewer, None),
     ("get /api/v1/silences", Viewer, None),
     ("post /api/v1/silences", Responder, Some("silence.create")),
     ("post /api/v1/silences/preview", Viewer, None),
@@ -138,6 +143,7 @@ impl World {
             "sources:
   generic: {{ kind: generic, token: source-token }}
   prometheus: {{ kind: prometheus, token: source-token }}
+heartbeats: {{ generic: {{ every: 1d, token: source-token }} }}
 api:
   tokens:
     - {{ name: wall, role: viewer, token: viewer-token }}

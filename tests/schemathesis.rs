@@ -79,7 +79,7 @@ async fn settings(api: &Api) -> String {
         .replace("@fingerprint@", &first("/api/v1/alerts", "fingerprint").await)
         .replace("@event@", &first("/api/v1/alerts", "opened_by").await)
         .replace("@timeline@", &second_page(&format!("/api/v1/incidents/{incident}/timeline")).await);
-    for list in ["incidents", "alerts", "changes", "deliveries", "silences", "audit", "quarantine"] {
+    for list in ["incidents", "alerts", "changes", "deliveries", "silences", "audit", "quarantine", "heartbeats"] {
         settings = settings.replace(&format!("@{list}@"), &second_page(&format!("/api/v1/{list}")).await);
     }
     settings
@@ -97,6 +97,7 @@ async fn the_daemon_is_as_its_document_says() {
   generic: {{ kind: generic, token: {TOKEN} }}
   prometheus: {{ kind: prometheus, token: {TOKEN} }}
   changes: {{ kind: changes, token: {TOKEN} }}
+heartbeats: {{ nightly: {{ every: 1d, token: {TOKEN} }}, weekly: {{ every: 7d, token: {TOKEN} }} }}
 api: {{ tokens: [{{ name: root, role: admin, token: {TOKEN} }}] }}
 receivers: {{ ops: {{ sinks: [{{ kind: webhook, url: \"{}\", allow_private: true }}] }} }}
 route: {{ receiver: ops, group_wait: 0s }}

@@ -24,6 +24,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod failure;
 pub mod generate;
+pub mod heartbeats;
 pub mod import;
 pub mod incidents;
 pub mod integrations;
@@ -89,6 +90,8 @@ pub enum Command {
     Silence(silence::Args),
     /// List what is silenced, now or later
     Silences(silences::Args),
+    /// List the heartbeats that are expected, and which are missing
+    Heartbeats(heartbeats::Args),
     /// List problems: what keeps failing
     Problems(problems::Args),
     /// Work on a problem: accept it, say what the cause is and what to do meanwhile, resolve it
@@ -146,6 +149,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Learning(args) => learning::run(&args),
         Command::Silence(args) => silence::run(&args),
         Command::Silences(args) => silences::run(&args),
+        Command::Heartbeats(args) => heartbeats::run(&args),
         Command::Problems(args) => problems::run(&args),
         Command::Problem(args) => problem::run(&args),
         Command::Changes(args) => changes::run(&args),

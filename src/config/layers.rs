@@ -13,7 +13,7 @@ use super::read::{is_secret_key, join};
 use super::yaml::{Node, Value, scalar};
 
 /// Sections in which `<key>_file` stands for a secret, and values may be secret.
-const SECRET_SECTIONS: [&str; 5] = ["sources", "receivers", "api", "heartbeat", "topology"];
+const SECRET_SECTIONS: [&str; 6] = ["sources", "receivers", "api", "heartbeat", "heartbeats", "topology"];
 const VARIABLE_PREFIX: &str = "WATCHBELL__";
 /// Ends of keys whose files anyone may read: certificates, names.
 const PUBLIC: [&str; 5] = ["ca_pem", "ca", "cert", "username", "chat_id"];

@@ -8,6 +8,7 @@
 
 mod alert_tests;
 pub mod alertmanager;
+mod heartbeats;
 mod layers;
 mod load;
 mod nagios;

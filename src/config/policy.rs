@@ -48,6 +48,7 @@ pub(super) fn read_all(
         maintenance: quiet::maintenance(root, problems),
         silences,
         silence_retention,
+        heartbeats: BTreeMap::new(),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Configuration {
     pub self_check: SelfCheckSettings,
     /// Absent: nobody is told that we live.
     pub heartbeat: Option<HeartbeatSettings>,
+    /// How requests for the expected heartbeats prove themselves, by name; absent where none are taken.
+    pub heartbeats: BTreeMap<String, Option<Auth>>,
     /// Zabbix servers that are asked for their topology, by name.
     pub zabbix: BTreeMap<String, ZabbixSettings>,
     /// How much of an Alertmanager it is.

@@ -11,6 +11,7 @@ use super::schema::{Auth, BODY_BYTES_LIMIT, BODY_BYTES_MAX, Encoding, HmacSettin
 use super::tls;
 use super::validate::{Context, check_name, check_not_reserved};
 use super::yaml::{Node, Value};
+use crate::engine::heartbeat::SOURCE as HEARTBEATS;
 use crate::error::{Secret, Table, read_table};
 
 /// Keys of every source.
@@ -27,6 +28,9 @@ pub(super) const KEYS: [&str; 11] = [
     "body_bytes_max",
     "events_per_second",
 ];
+
+/// Those of them that say which bearer tokens count.
+pub(super) const BEARER_KEYS: [&str; 3] = ["token", "tokens", "token_sha256"];
 
 #[derive(Deserialize)]
 struct Keys {
@@ -86,11 +90,28 @@ pub(super) fn read_all(root: &Node, is_loopback: bool, context: &mut Context<'_>
         let path = join("sources", name);
         check_name(name, "got the name", &path, &node.place, &mut context.problems);
         check_not_reserved(name, &path, &node.place, &mut context.problems);
+        check_no_heartbeats(name, &path, &node.place, &mut context.problems);
         if let Some(source) = read_one(node, &path, is_loopback, has_tls, context) {
             sources.insert(name.clone(), source);
         }
     }
     sources
+}
+
+/// Alerts about heartbeats have a source of their own.
+fn check_no_heartbeats(name: &str, path: &str, place: &Place, problems: &mut Problems) {
+    if name == HEARTBEATS {
+        let message = format!("`{path}`: alerts about heartbeats have the source `{name}`, expected another name");
+        problems.error(place, path, message);
+    }
+}
+
+/// The bearer tokens of an entry, or none.
+pub(super) fn bearer(node: &Node, path: &str, problems: &mut Problems) -> Option<Auth> {
+    let (tokens, _) = node.split(&BEARER_KEYS);
+    let reading = Reading { is_secret: true, other_keys: &KEYS };
+    let keys: Keys = read_with(&tokens, path, reading, problems, read_table)?;
+    auth(&tokens, path, &keys, problems)
 }
 
 /// One source for each kind, named after it; they have no authentication, so only for loopback.

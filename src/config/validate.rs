@@ -12,7 +12,7 @@ use super::read::{Reading, is_map, items, join, read, read_with, require, unknow
 use super::references::Names;
 use super::schema::*;
 use super::yaml::Node;
-use super::{layers, policy, receivers, self_check, sources, templates, tls, unused, zabbix};
+use super::{heartbeats, layers, policy, receivers, self_check, sources, templates, tls, unused, zabbix};
 use crate::engine::input::Role;
 use crate::engine::policy::NotifyBy;
 use crate::error::{ConfigError, Secret, Table, read_table};
@@ -60,13 +60,14 @@ pub(super) struct Context<'a> {
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 31] = [
+pub(super) const SECTIONS: [&str; 32] = [
     "api",
     "correlation",
     "default_sla",
     "escalation_policies",
     "flap",
     "heartbeat",
+    "heartbeats",
     "inhibit_rules",
     "instance",
     "language",
@@ -130,6 +131,8 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
     let api = api(root, is_loopback, &mut context.problems);
     let mut policy = policy::read_all(root, receivers, context.notify_by, &names, &mut context.problems);
     policy.public_url = public_url.clone();
+    let (expected, heartbeats) = heartbeats::read_all(root, is_loopback, context);
+    policy.heartbeats = expected;
     let self_check = self_check::self_check(root, &mut context.problems);
     let heartbeat = self_check::heartbeat(root, self_check.enabled, &mut context.problems);
     let configuration = Configuration {
@@ -146,6 +149,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         retention: retention(root, &mut context.problems),
         self_check,
         heartbeat,
+        heartbeats,
         zabbix: zabbix::read_all(root, &mut context.problems),
         facade: Facade::default(),
         go_templates,

@@ -14,7 +14,7 @@ use super::dedup::{Change, ChangeKind};
 use super::firing::{Cause, Scope};
 use super::fixed::ONE;
 use super::state::State;
-use super::{firing, lifecycle, opening, root_cause, split, timeline};
+use super::{firing, heartbeat, lifecycle, opening, root_cause, split, timeline};
 
 /// Strength with which an alert must be tied to each of the incidents that it makes one of.
 const MERGE_MIN: i64 = 500;
@@ -33,6 +33,9 @@ pub fn run(state: &mut State, now: Timestamp, change: &Change) {
 
 /// A firing alert that has no incident yet looks for one, or makes one.
 pub fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
+    if heartbeat::is_muted(state, now, number) {
+        return;
+    }
     let Some(alert) = state.alert(number) else { return };
     let is_flapping = alert.flap.is_flapping;
     if let Some(id) = returning(state, now, number, is_flapping) {

@@ -17,6 +17,7 @@ pub enum Deadline {
     Maintenance(String),
     /// Old changes are to be forgotten; one moment for all of them.
     Changes,
+    Heartbeat(String),
 }
 
 /// Moments of one kind of holder. Kept apart by kind because there may be a million alerts, and each
@@ -59,6 +60,7 @@ pub struct Deadlines {
     silences: Moments<String>,
     maintenances: Moments<String>,
     changes: Option<Timestamp>,
+    heartbeats: Moments<String>,
 }
 
 impl<K, H: Default> Default for Moments<K, H> {
@@ -99,15 +101,15 @@ impl Deadlines {
             Deadline::Silence(id) => self.silences.set(id, at),
             Deadline::Maintenance(id) => self.maintenances.set(id, at),
             Deadline::Changes => self.changes = at,
+            Deadline::Heartbeat(name) => self.heartbeats.set(name, at),
         }
     }
 
     pub fn next(&self) -> Option<Timestamp> {
-        let Self { alerts, incidents, groups, silences, maintenances, changes } = self;
-        [alerts.next(), incidents.next(), groups.next(), silences.next(), maintenances.next(), *changes]
-            .into_iter()
-            .flatten()
-            .min()
+        let Self { alerts, incidents, groups, silences, maintenances, changes, heartbeats } = self;
+        let frequent = [alerts.next(), incidents.next(), groups.next()];
+        let others = [silences.next(), maintenances.next(), *changes, heartbeats.next()];
+        frequent.into_iter().chain(others).flatten().min()
     }
 
     /// Groups are looked at by themselves, once everything else of a step is known.
@@ -122,7 +124,7 @@ impl Deadlines {
 
     /// All others that are due, earliest first. They stay until their holder sets a new moment.
     pub fn due(&self, now: Timestamp) -> Vec<Deadline> {
-        let Self { alerts, incidents, silences, maintenances, changes, .. } = self;
+        let Self { alerts, incidents, silences, maintenances, changes, heartbeats, groups: _ } = self;
         let forgotten = mutant::is(Mutant::LateDeadlineSkipped).then(|| now - Span::from_mins(10));
         let mut due: Vec<(Timestamp, Deadline)> = Vec::new();
         due.extend(alerts.due(now).map(|(at, number)| (at, Deadline::Alert(*number))));
@@ -130,6 +132,7 @@ impl Deadlines {
         due.extend(silences.due(now).map(|(at, id)| (at, Deadline::Silence(id.clone()))));
         due.extend(maintenances.due(now).map(|(at, id)| (at, Deadline::Maintenance(id.clone()))));
         due.extend(changes.filter(|at| *at <= now).map(|at| (at, Deadline::Changes)));
+        due.extend(heartbeats.due(now).map(|(at, name)| (at, Deadline::Heartbeat(name.clone()))));
         due.sort_unstable();
         let due = due.into_iter().filter(|(at, _)| forgotten.is_none_or(|forgotten| *at > forgotten));
         due.map(|(_, deadline)| deadline).collect()

@@ -35,6 +35,7 @@ use crate::model::event::Event;
 use crate::model::{Delivery, GroupName, IncidentId, Labels, Span, Timestamp};
 
 use super::dedup::{Change, ChangeKind};
+use super::heartbeat;
 use super::policy::NotifyBy;
 use super::state::{State, fact};
 use super::system::SOURCE;
@@ -80,6 +81,9 @@ pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
 fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
     // Where it fires again before all were told of its end, it never ended; others have let go of it.
     state.book.fires_again(number);
+    if heartbeat::is_muted(state, now, number) {
+        return;
+    }
     for (route, labels) in homes(state, number) {
         join(state, now, number, route, labels);
     }
@@ -87,7 +91,9 @@ fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
 
 /// The routes that take an alert, with the labels of its group on each.
 fn homes(state: &State, number: AlertNumber) -> Vec<(usize, Labels)> {
-    let Some(alert) = state.alert(number) else { return Vec::new() };
+    let Some(alert) = state.alert(number).filter(|alert| heartbeat::of_alert(state, alert).is_none()) else {
+        return Vec::new();
+    };
     let tree = state.book.tree();
     let routes =
         if *alert.source == *SOURCE { vec![Tree::OWN] } else { tree.matching(&state.policy().route, &alert.labels) };

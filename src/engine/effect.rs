@@ -25,4 +25,25 @@ pub enum Counter {
     IncidentOpened,
     IncidentMuted,
     SlaBreached,
+    Heartbeat(HeartbeatOutcome),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeartbeatOutcome {
+    Alive,
+    /// Alive, and says that it failed.
+    Failed,
+    Missed,
+}
+
+impl HeartbeatOutcome {
+    pub const ALL: [Self; 3] = [Self::Alive, Self::Failed, Self::Missed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Failed => "failed",
+            Self::Missed => "missed",
+        }
+    }
 }

@@ -15,6 +15,14 @@ pub enum Input {
     Events { events: Vec<Event> },
     /// What one request of a source told of changes.
     Changes { changes: Vec<Change> },
+    /// A sign of life, or whoever gives it says that it failed.
+    Beat {
+        heartbeat: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_failure: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
     /// A person or a token wants something.
     Command { by: Principal, command: Command },
     /// The daemon has started: what was in flight is in doubt, and monitors could not refresh anything.
@@ -42,6 +50,7 @@ impl Input {
         match self {
             Self::Events { .. } => "events",
             Self::Changes { .. } => "changes",
+            Self::Beat { .. } => "beat",
             Self::Command { .. } => "command",
             Self::Started => "started",
             Self::Tick => "tick",

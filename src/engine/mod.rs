@@ -24,6 +24,7 @@ pub mod fixed;
 pub mod flap;
 pub mod group;
 pub mod groups;
+pub mod heartbeat;
 pub mod history;
 pub mod inhibit;
 pub mod input;
@@ -78,6 +79,7 @@ pub fn step(state: &mut State, now: Timestamp, input: Input) -> Vec<Effect> {
     match input {
         Input::Events { events } => events.into_iter().for_each(|event| fold(state, now, event)),
         Input::Changes { changes } => changes.into_iter().for_each(|change| changes::told(state, now, change)),
+        Input::Beat { heartbeat, is_failure, note } => heartbeat::asked(state, now, &heartbeat, is_failure, note),
         Input::Command { by, command } => command::run(state, now, &by, command),
         Input::Started => system::started(state, now),
         Input::Tick => tick(state, now),
@@ -116,7 +118,11 @@ fn fold(state: &mut State, now: Timestamp, mut event: Event) {
     }
     match event.status {
         EventStatus::Firing | EventStatus::Resolved => {
+            let is_beat = event.status == EventStatus::Firing;
             let change = dedup::run(state, now, event);
+            if is_beat {
+                heartbeat::heard(state, now, change.alert);
+            }
             if by_group {
                 return dispatch::follow(state, now, &change);
             }
@@ -135,6 +141,7 @@ fn tick(state: &mut State, now: Timestamp) {
             Deadline::Silence(id) => silence::due(state, now, &id),
             Deadline::Maintenance(id) => maintenance::over(state, now, &id),
             Deadline::Changes => changes::forget(state, now),
+            Deadline::Heartbeat(name) => heartbeat::due(state, now, &name),
         }
     }
 }

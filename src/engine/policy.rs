@@ -8,7 +8,7 @@ use super::input::Role;
 use crate::model::priority::PriorityMatrix;
 use crate::model::silence::Maintenance;
 use crate::model::topology::TopologyFile;
-use crate::model::{Matcher, Priority, Severity, Span, TimeInterval, Timestamp};
+use crate::model::{Labels, Matcher, Priority, Severity, Span, TimeInterval, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
@@ -43,6 +43,9 @@ pub struct Policy {
     /// How long a silence can still be seen once it is over.
     #[serde(default = "silence_retention")]
     pub silence_retention: Span,
+    /// Signs of life that are expected, by name.
+    #[serde(default)]
+    pub heartbeats: BTreeMap<String, HeartbeatRule>,
 }
 
 /// What people are told of: incidents with their cause, or groups of alerts as Alertmanager makes them.
@@ -336,6 +339,23 @@ impl Default for SilenceRule {
     }
 }
 
+/// A sign of life that is expected again and again, and the alert that is raised without it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeartbeatRule {
+    pub every: Span,
+    /// How late a beat may be.
+    pub grace: Span,
+    /// Alerts that carry these labels are beats; without any, no alert is.
+    pub matchers: Vec<Matcher>,
+    /// People hear of those alerts as of others.
+    pub notify: bool,
+    pub severity: Severity,
+    pub service: Option<String>,
+    /// The heartbeat's name when absent.
+    pub configuration_item: Option<String>,
+    pub labels: Labels,
+}
+
 /// As Alertmanager's `--data.retention`.
 pub const SILENCE_RETENTION: Span = Span::from_hours(120);
 
@@ -371,6 +391,7 @@ impl Default for Policy {
             maintenance: Vec::new(),
             silences: SilenceRule::default(),
             silence_retention: SILENCE_RETENTION,
+            heartbeats: BTreeMap::new(),
         }
     }
 }

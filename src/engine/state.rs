@@ -4,6 +4,7 @@
 //! writes exactly those. Indexes are derived: a restart builds the same ones from the rows.
 
 mod changes;
+mod heartbeats;
 mod muting;
 mod problems;
 mod restore;
@@ -22,8 +23,8 @@ use crate::model::problem::{ProblemId, Scope};
 use crate::model::recurrence::Occurrence;
 use crate::model::silence::{Maintenance, Silence};
 use crate::model::{
-    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Incident, IncidentId, IncidentState, PastFiring,
-    Priority, Problem, Span, Timestamp,
+    Alert, AlertStatus, Change, Delivery, DeliveryState, Fingerprint, Heartbeat, Incident, IncidentId, IncidentState,
+    PastFiring, Priority, Problem, Span, Timestamp,
 };
 
 use super::changes::RecentChanges;
@@ -86,6 +87,8 @@ pub struct State {
     /// Those that are not over, by what they are about.
     pub(super) silence_index: silence::Index,
     maintenances: BTreeMap<String, Maintenance>,
+    /// Those that are expected.
+    heartbeats: BTreeMap<String, Heartbeat>,
     /// Of the planned windows that recur: the time that each is in, or the next one; none when there is none any more.
     planned: BTreeMap<String, Option<Occurrence>>,
     /// The latest moment that we know of. Only saves time: it says from where on the next times are looked for.

@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 
 use super::policy::{LOG_RECEIVER, Policy, Receiver};
 use super::state::State;
-use super::{changes, dedup, delivery, dispatch, fold, silence, timeline};
+use super::{changes, dedup, delivery, dispatch, fold, heartbeat, silence, timeline};
 
 /// Source name of our own alerts.
 pub const SOURCE: &str = "watchbell";
@@ -45,6 +45,7 @@ fn grant_refresh(state: &mut State, now: Timestamp) {
     for number in overdue {
         super::schedule_alert(state, number);
     }
+    heartbeat::schedule(state);
 }
 
 /// When an alert counts as over unless it is refreshed before: as its sender says, but not soon after a time in
@@ -90,9 +91,10 @@ pub fn configured(state: &mut State, now: Timestamp, mut policy: Policy) {
         .receivers
         .entry(LOG_RECEIVER.to_owned())
         .or_insert_with(|| Receiver { sinks: vec![format!("{LOG_RECEIVER}/log")], ..Receiver::default() });
-    let told_of = state.policy().notify_by;
+    let before = state.shared_policy();
     state.set_policy(now, policy);
-    dispatch::switched(state, now, told_of);
+    dispatch::switched(state, now, before.notify_by);
+    heartbeat::configured(state, now, &before);
     changes::forget(state, now);
     delivery::reroute_orphans(state, now);
     let active: Vec<_> =

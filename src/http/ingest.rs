@@ -41,6 +41,12 @@ pub struct Accepted {
     accepted: usize,
 }
 
+impl Accepted {
+    pub const fn one() -> Self {
+        Self { accepted: 1 }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum AnswerStyle {
     /// `{"accepted":n}`

@@ -12,11 +12,13 @@ use tokio::sync::mpsc;
 
 use super::auth::SourceAuth;
 use super::error::Problem;
+use super::heartbeat::Doors;
 use super::quota::Quota;
 use super::replay::Replays;
 use super::strangers::Strangers;
-use super::{ApiToken, Facade, ReloadRequest, Setup, SourceInstance, Status};
+use super::{ApiToken, Auth, Facade, ReloadRequest, Setup, SourceInstance, Status};
 use crate::clock::Clock;
+use crate::engine::heartbeat::SOURCE as HEARTBEAT;
 use crate::engine::system::SOURCE;
 use crate::model::Timestamp;
 use crate::model::audit::AuditEntry;
@@ -42,6 +44,7 @@ pub struct App {
     pub(super) strangers: Strangers,
     live: RwLock<Arc<Live>>,
     facade: RwLock<Arc<Facade>>,
+    doors: RwLock<Arc<Doors>>,
 }
 
 /// Sources and tokens of one configuration.
@@ -83,6 +86,7 @@ impl App {
             strangers: Strangers::default(),
             live: RwLock::new(Arc::new(live)),
             facade: RwLock::new(Arc::new(setup.facade)),
+            doors: RwLock::default(),
         })
     }
 
@@ -105,6 +109,15 @@ impl App {
     /// Shows another configuration to Alertmanager's clients.
     pub fn show(&self, facade: Facade) {
         *self.facade.write() = Arc::new(facade);
+    }
+
+    /// Lets in who may beat for these heartbeats, and nobody else any more.
+    pub fn expect(&self, heartbeats: BTreeMap<String, Option<Auth>>) {
+        *self.doors.write() = Arc::new(Doors::new(heartbeats));
+    }
+
+    pub(super) fn doors(&self) -> Arc<Doors> {
+        self.doors.read().clone()
     }
 
     pub(super) fn facade(&self) -> Arc<Facade> {
@@ -168,6 +181,9 @@ impl Live {
         let all = self.by_kind.get(kind).map_or(&[][..], Vec::as_slice);
         match (all.iter().find(|endpoint| endpoint.name == kind), all) {
             (Some(endpoint), _) | (None, [endpoint]) => Ok(endpoint.clone()),
+            (None, []) if kind == HEARTBEAT => {
+                Err(Problem::not_found("a heartbeat has its name in the path: `/in/heartbeat/<name>`"))
+            }
             (None, []) if sources::find(kind).is_none() => Err(Problem::not_found(format!(
                 "there is no kind of source `{}`; `watchbell integrations` lists all",
                 clip(kind)

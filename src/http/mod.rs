@@ -15,6 +15,7 @@ pub mod auth;
 pub mod body;
 mod error;
 mod health;
+mod heartbeat;
 mod ingest;
 mod live;
 mod openapi;

@@ -11,10 +11,10 @@ use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, Respon
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
-    alert_groups, alerts, changes, deliveries, incidents, learning, problems, records, silences, topology,
+    alert_groups, alerts, changes, deliveries, heartbeats, incidents, learning, problems, records, silences, topology,
 };
 use super::error::PROBLEM_JSON;
-use super::{alertmanager, health, ingest};
+use super::{alertmanager, health, heartbeat, ingest};
 use crate::model::audit::AuditHash;
 use crate::model::problem::ProblemId;
 use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
@@ -28,6 +28,10 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
     paths(
         ingest::by_kind,
         ingest::by_name,
+        heartbeat::beat,
+        heartbeat::beat_by_get,
+        heartbeat::fail,
+        heartbeat::fail_by_get,
         ingest::post_alerts,
         ingest::alertmanager_prefixed,
         ingest::alertmanager_named,
@@ -76,6 +80,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         deliveries::list,
         deliveries::redrive,
         deliveries::redrive_all,
+        heartbeats::list,
         silences::list,
         silences::create,
         silences::preview,

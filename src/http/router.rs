@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use self::Access::{Alertmanager as Theirs, Open, Role as For, Source};
 use super::api::{
-    alert_groups, alerts, changes, deliveries, incidents, learning, problems, records, silences, topology,
+    alert_groups, alerts, changes, deliveries, heartbeats, incidents, learning, problems, records, silences, topology,
 };
 use super::error::Problem;
-use super::{App, alertmanager, auth, health, ingest, openapi};
+use super::{App, alertmanager, auth, health, heartbeat, ingest, openapi};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
 use crate::engine::input::{Principal, Role};
 use crate::model::Timestamp;
@@ -57,6 +57,10 @@ const fn route(
 pub const ROUTES: &[Route] = &[
     route("POST", "/in/{kind}", Source, "ingest", || post(ingest::by_kind)),
     route("POST", "/in/{kind}/{name}", Source, "ingest", || post(ingest::by_name)),
+    route("POST", "/in/heartbeat/{name}", Source, "heartbeat.beat", || post(heartbeat::beat)),
+    route("GET", "/in/heartbeat/{name}", Source, "heartbeat.beat", || get(heartbeat::beat_by_get)),
+    route("POST", "/in/heartbeat/{name}/fail", Source, "heartbeat.fail", || post(heartbeat::fail)),
+    route("GET", "/in/heartbeat/{name}/fail", Source, "heartbeat.fail", || get(heartbeat::fail_by_get)),
     route("POST", "/in/prometheus/api/v2/alerts", Source, "ingest", || post(ingest::alertmanager_prefixed)),
     route("POST", "/in/prometheus/{name}/api/v2/alerts", Source, "ingest", || post(ingest::alertmanager_named)),
     route("POST", "/api/v2/alerts", Source, "ingest", || post(ingest::post_alerts)),
@@ -106,6 +110,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/deliveries", For(Viewer), "delivery.list", || get(deliveries::list)),
     route("POST", "/api/v1/deliveries/{id}/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive)),
     route("POST", "/api/v1/deliveries/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive_all)),
+    route("GET", "/api/v1/heartbeats", For(Viewer), "heartbeat.list", || get(heartbeats::list)),
     route("GET", "/api/v1/silences", For(Viewer), "silence.list", || get(silences::list)),
     route("POST", "/api/v1/silences", For(Responder), "silence.create", || post(silences::create)),
     route("POST", "/api/v1/silences/preview", For(Viewer), "silence.preview", || post(silences::preview)),

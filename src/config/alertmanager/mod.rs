@@ -214,6 +214,7 @@ fn configure(translation: &Translation, files: Files, context: &mut Context<'_>)
         retention: Retention::default(),
         self_check: SelfCheckSettings::default(),
         heartbeat: None,
+        heartbeats: BTreeMap::new(),
         zabbix: BTreeMap::new(),
         facade: Facade::default(),
         go_templates,

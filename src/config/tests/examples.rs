@@ -11,6 +11,7 @@ use crate::config::{
     ZabbixSettings,
 };
 use crate::engine::policy::{Policy, Route};
+use crate::model::{Severity, Span};
 use crate::tls::pki::{ALWAYS, Authority};
 
 /// Good for every integration: a token, a password and a signing secret.
@@ -127,6 +128,9 @@ fn the_annotated_file_shows_true_defaults() {
     let heartbeat = configuration.heartbeat.unwrap();
     assert_eq!((heartbeat.every, heartbeat.timeout), (HeartbeatSettings::EVERY, HeartbeatSettings::TIMEOUT));
     assert!(!heartbeat.allow_private && heartbeat.url.expose() == "https://hc.example.org/5f2c");
+    let nightly = &configuration.policy.heartbeats["nightly-backup"];
+    assert_eq!((nightly.grace, nightly.severity), (Span::from_hours(1), Severity::Major));
+    assert!(!configuration.policy.heartbeats["prod-prometheus"].notify);
     let zabbix = &configuration.zabbix["prod"];
     assert_eq!((zabbix.every, zabbix.timeout), (ZabbixSettings::EVERY, ZabbixSettings::TIMEOUT));
     assert!(!zabbix.allow_private && zabbix.token.expose() == SECRET);

@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod examples;
+mod heartbeats;
 mod layering;
 mod quiet;
 mod secrets;

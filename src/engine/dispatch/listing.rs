@@ -161,7 +161,7 @@ fn member(state: &State, now: Timestamp, alert: &Alert) -> GroupMember {
     let muted_by = inhibit::cause(state, alert)
         .or_else(|| maintenance::cause(state, now, alert))
         .or_else(|| silence::cause(state, now, alert));
-    GroupMember { fingerprint: alert.fingerprint, status: alert.status, muted_by }
+    GroupMember { fingerprint: alert.fingerprint, status: alert.status, muted_by: muted_by.map(|cause| cause.why) }
 }
 
 /// How much there is.

@@ -8,7 +8,7 @@ use crate::engine::deadline::{Deadline, Deadlines};
 use crate::engine::groups::Groups;
 use crate::engine::inhibit::{self, Inhibitors};
 use crate::engine::topology::Topology;
-use crate::engine::{alert_moment, changes, dispatch, incident_moment, normalize, silence};
+use crate::engine::{alert_moment, changes, dispatch, heartbeat, incident_moment, normalize, silence};
 use crate::model::alert::AlertNumber;
 use crate::model::incident::{Routed, Wave};
 use crate::model::{Alert, Delivery, Incident, IncidentId, Problem, Timestamp};
@@ -112,6 +112,7 @@ impl State {
             fact::SILENCE if mutant::is(Mutant::SilenceLostOnRestart) => {}
             fact::SILENCE => drop(self.silences.insert(key.to_owned(), serde_json::from_value(value)?)),
             fact::MAINTENANCE => drop(self.maintenances.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::HEARTBEAT => drop(self.heartbeats.insert(key.to_owned(), serde_json::from_value(value)?)),
             fact::CHANGE => self.recent.put(serde_json::from_value(value)?),
             fact::SIGNATURE => {
                 let id = serde_json::from_value(Value::from(key))?;
@@ -180,6 +181,7 @@ impl State {
         for window in self.maintenances.values() {
             self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
         }
+        heartbeat::schedule(self);
         changes::schedule(self);
         self.schedule_planned();
     }

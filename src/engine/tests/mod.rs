@@ -3,6 +3,7 @@
 mod changes;
 mod fallback;
 mod firings;
+mod heartbeats;
 mod late;
 mod learning;
 mod problems;

@@ -6,6 +6,7 @@ pub mod alert_groups;
 pub mod alerts;
 pub mod changes;
 pub mod deliveries;
+pub mod heartbeats;
 pub mod incidents;
 pub mod learning;
 mod parameters;

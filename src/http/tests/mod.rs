@@ -2,6 +2,7 @@
 //! that remembers what it was asked.
 
 mod api;
+mod heartbeats;
 mod ingest;
 mod operations;
 mod roles;

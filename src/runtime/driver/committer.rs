@@ -107,6 +107,9 @@ impl Committer {
         for counter in batch.counters.drain(..) {
             match counter {
                 Counter::SlaBreached => self.metrics.sla_breaches.inc(),
+                Counter::Heartbeat(outcome) => {
+                    self.metrics.heartbeat_beats.with_label_values(&[outcome.as_str()]).inc();
+                }
                 Counter::IncidentOpened => self.metrics.incidents_opened.inc(),
                 Counter::IncidentMuted => self.metrics.incidents_muted.inc(),
             }

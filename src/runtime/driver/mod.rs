@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Retention;
 use crate::crash_point::{CrashPoint, reach};
+use crate::engine::heartbeat;
 use crate::engine::input::Input;
 use crate::engine::policy::Policy;
 use crate::engine::state::{RestoreError, State};
@@ -373,6 +374,7 @@ impl EngineLoop {
         let oldest = state.deliveries().map(|delivery| delivery.created_at).min();
         let age = oldest.map_or(0, |at| self.stepper.clock.now().since(at).as_millis().max(0));
         self.metrics.oldest_undelivered_seconds.set(age as f64 / 1_000.0);
+        self.metrics.heartbeats_missing.set(heartbeat::missing_count(state) as i64);
         let counts = state.open_incidents();
         for priority in crate::model::Priority::ALL {
             let count = counts.get(&priority).copied().unwrap_or(0);
