@@ -63,12 +63,11 @@ pub struct Daemon {
     stop_outbox: watch::Sender<bool>,
     listener: tokio::task::JoinHandle<()>,
     outbox: tokio::task::JoinHandle<()>,
-    certificate: tokio::task::JoinHandle<()>,
+    /// Certificate, head of the audit log, dead letters: looked at now and then.
+    lookouts: tokio::task::JoinSet<()>,
     /// Watch over the rest, and end before it.
     watchers: tokio::task::JoinSet<()>,
     reloader: tokio::task::JoinHandle<()>,
-    announcer: tokio::task::JoinHandle<()>,
-    dead_letters: tokio::task::JoinHandle<()>,
     driver: Handle,
     driver_ended: oneshot::Receiver<Result<(), DriverError>>,
     status: Arc<Status>,
@@ -93,7 +92,10 @@ impl Daemon {
         let (store, reader) = open_store(&configuration.store)?;
         let check = &configuration.self_check;
         let self_check = check.enabled.then(|| SelfCheck::new(check, clock.clone(), Arc::clone(&metrics)));
-        let sinks = Arc::new(RwLock::new(Arc::new(build_sinks(&configuration, self_check.as_ref())?)));
+        let outbound = Outbound::new().context("cannot set up outbound calls")?;
+        let sinks = build_sinks(&configuration, self_check.as_ref())?;
+        outbound.put(outbox::prepare(&outbound, &sinks)?);
+        let sinks = Arc::new(RwLock::new(Arc::new(sinks)));
 
         let (driver, queue) = Handle::channel(configuration.limits.queue_events_max as usize);
         let (outgoing, committed) = mpsc::unbounded_channel();
@@ -107,7 +109,6 @@ impl Daemon {
         let (progress, engine_clock) = (writer.progress(), writer.clock());
         let driver_ended = run_writer(writer, queue)?;
 
-        let outbound = Outbound::new().context("cannot set up outbound calls")?;
         let context = outbox::Context {
             driver: driver.clone(),
             clock: engine_clock,
@@ -123,8 +124,9 @@ impl Daemon {
         metrics.certificate_expires(expiry(offer.as_ref()));
         let tls = Arc::new(tls::Listener::new(offer));
         let reader: Arc<dyn Reader> = Arc::new(reader);
-        let announcer = tokio::spawn(audit::announce_head(Arc::clone(&reader), Arc::clone(&metrics)));
-        let dead_letters = tokio::spawn(dead_letters::count(Arc::clone(&reader), Arc::clone(&metrics)));
+        let mut lookouts = tokio::task::JoinSet::new();
+        lookouts.spawn(audit::announce_head(Arc::clone(&reader), Arc::clone(&metrics)));
+        lookouts.spawn(dead_letters::count(Arc::clone(&reader), Arc::clone(&metrics)));
         let (reload, reloads) = mpsc::channel(1);
         let app = http::App::new(Setup {
             listen: address,
@@ -147,7 +149,7 @@ impl Daemon {
             let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
         });
         let listener = tokio::spawn(serving);
-        let certificate = tokio::spawn(certificate::watch(Arc::clone(&tls), Arc::clone(&metrics)));
+        lookouts.spawn(certificate::watch(Arc::clone(&tls), Arc::clone(&metrics)));
         let mut watchers = tokio::task::JoinSet::new();
         watchers.spawn(Watchdog::new(progress, self_check.clone(), Arc::clone(&status)).run());
         if let Some(check) = &self_check {
@@ -155,7 +157,7 @@ impl Daemon {
         }
         let context = topology_pull::Context {
             driver: driver.clone(),
-            outbound,
+            outbound: outbound.clone(),
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
         };
@@ -166,6 +168,7 @@ impl Daemon {
             app,
             tls,
             sinks,
+            outbound,
             driver: driver.clone(),
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
@@ -186,11 +189,9 @@ impl Daemon {
             stop_outbox,
             listener,
             outbox,
-            certificate,
+            lookouts,
             watchers,
             reloader,
-            announcer,
-            dead_letters,
             driver,
             driver_ended,
             status,
@@ -228,9 +229,7 @@ impl Daemon {
         self.reloader.abort();
         let _ = self.stop_outbox.send(true);
         let _ = self.outbox.await;
-        self.certificate.abort();
-        self.announcer.abort();
-        self.dead_letters.abort();
+        self.lookouts.abort_all();
         let _ = self.reloader.await;
         drop(self.driver);
         // The last handle is gone with it, so the writer finishes what it holds and ends.
@@ -279,12 +278,10 @@ fn open_store(settings: &StoreSettings) -> anyhow::Result<(SqliteStore, SqliteRe
     }
 }
 
-/// # Errors
-/// What `config::load` would have refused; it has built every sink once already.
-/// The sinks of a configuration, ready to be sent to.
+/// The sinks of a configuration.
 ///
 /// # Errors
-/// Names the sink that cannot be set up.
+/// What `config::load` would have refused; it has built every sink once already.
 pub fn build_sinks(configuration: &Configuration, self_check: Option<&Arc<SelfCheck>>) -> anyhow::Result<Sinks> {
     let mut built = Sinks::new();
     built.extend(self_check.map(|check| (SINK.to_owned(), Arc::new(self_check::sink(check)))));
@@ -395,6 +392,7 @@ struct Reloader {
     app: Arc<http::App>,
     tls: Arc<tls::Listener>,
     sinks: Arc<RwLock<Arc<Sinks>>>,
+    outbound: Outbound,
     driver: Handle,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -450,6 +448,8 @@ impl Reloader {
         configuration.warnings.iter().for_each(Problem::log);
         // Everything that can fail comes before anything is changed.
         let sinks = build_sinks(&configuration, self.self_check.as_ref()).map_err(|error| format!("{error:#}"))?;
+        let chain = |error| format!("{:#}", anyhow::Error::from(error));
+        let prepared = outbox::prepare(&self.outbound, &sinks).map_err(chain)?;
         let sources = build_sources(&configuration).map_err(|error| format!("{error:#}"))?;
         let offer = tls_offer(&configuration, &sources).map_err(|error| format!("{error:#}"))?;
         let before = std::mem::replace(&mut *self.sinks.write(), Arc::new(sinks));
@@ -462,6 +462,7 @@ impl Reloader {
             }
         }
         reach(CrashPoint::Reloaded);
+        self.outbound.put(prepared);
         self.app.replace(sources, api_tokens(&configuration));
         self.app.show(configuration.facade.clone());
         self.metrics.certificate_expires(expiry(offer.as_ref()));
