@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use parking_lot::RwLock;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -81,10 +80,9 @@ impl Daemon {
     pub async fn start(configuration: Configuration, loader: Loader) -> anyhow::Result<Self> {
         configuration.warnings.iter().for_each(Problem::log);
         // Bound first: two daemons must not take turns with one store.
-        let listener = TcpListener::bind(configuration.listen)
-            .await
-            .with_context(|| format!("cannot listen on `{}`", configuration.listen))?;
-        let address = listener.local_addr()?;
+        let also = &configuration.facade.also_listen;
+        let listeners = http::server::bind([&configuration.listen].into_iter().chain(also)).await?;
+        let address = listeners[0].local_addr()?;
 
         let clock = Clock::System;
         let metrics = Arc::new(Metrics::new());
@@ -142,12 +140,9 @@ impl Daemon {
             facade: configuration.facade.clone(),
         });
         let has_tls = configuration.tls.is_some();
-        let (stop_listener, mut stopping) = watch::channel(false);
+        let (stop_listener, stopping) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
-        let serving = http::server::serve(listener, tls.configuration(), router, limits(&configuration), async move {
-            // An error means that the sender is gone, which is a stop as well.
-            let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
-        });
+        let serving = http::server::serve_all(listeners, tls.configuration(), router, limits(&configuration), stopping);
         let listener = tokio::spawn(serving);
         lookouts.spawn(certificate::watch(Arc::clone(&tls), Arc::clone(&metrics)));
         let mut watchers = tokio::task::JoinSet::new();
@@ -335,8 +330,11 @@ fn tls_offer(
     configuration: &Configuration,
     sources: &BTreeMap<String, SourceInstance>,
 ) -> anyhow::Result<Option<tls::Offer>> {
-    let rules = sources.values().filter_map(|source| source.client_certificate.as_ref());
-    let offer = configuration.tls.clone().map(|files| tls::Offer::load(files, tls::Clients::of(rules)));
+    let web = &configuration.facade.web;
+    let rule = web.client_rule()?;
+    let rules = sources.values().filter_map(|source| source.client_certificate.as_ref()).chain(&rule);
+    let clients = tls::Clients::of(rules);
+    let offer = configuration.tls.clone().map(|files| tls::Offer::load(files, clients, web.versions));
     offer.transpose().context("cannot set up TLS")
 }
 

@@ -15,6 +15,7 @@ use super::error::Problem;
 use super::quota::Quota;
 use super::replay::Replays;
 use super::strangers::Strangers;
+use super::web::Guard;
 use super::{ApiToken, Facade, ReloadRequest, Setup, SourceInstance, Status};
 use crate::clock::Clock;
 use crate::engine::system::SOURCE;
@@ -42,6 +43,7 @@ pub struct App {
     pub(super) strangers: Strangers,
     live: RwLock<Arc<Live>>,
     facade: RwLock<Arc<Facade>>,
+    guard: RwLock<Arc<Guard>>,
 }
 
 /// Sources and tokens of one configuration.
@@ -82,6 +84,7 @@ impl App {
             reload: setup.reload,
             strangers: Strangers::default(),
             live: RwLock::new(Arc::new(live)),
+            guard: RwLock::new(Arc::new(Guard::new(setup.facade.web.clone()))),
             facade: RwLock::new(Arc::new(setup.facade)),
         })
     }
@@ -104,11 +107,16 @@ impl App {
 
     /// Shows another configuration to Alertmanager's clients.
     pub fn show(&self, facade: Facade) {
+        *self.guard.write() = Arc::new(Guard::new(facade.web.clone()));
         *self.facade.write() = Arc::new(facade);
     }
 
     pub(super) fn facade(&self) -> Arc<Facade> {
         self.facade.read().clone()
+    }
+
+    pub(super) fn guard(&self) -> Arc<Guard> {
+        self.guard.read().clone()
     }
 
     pub(super) fn live(&self) -> Arc<Live> {
