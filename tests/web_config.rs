@@ -160,7 +160,10 @@ async fn clients_are_let_in_by_their_certificates() {
     };
     // Without one, with a good one, with one of another name, with one of another authority.
     let cases = [
-        ("RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n  client_allowed_sans: [prometheus.example]", [false, true, false, false]),
+        (
+            "RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n  client_allowed_sans: [prometheus.example]",
+            [false, true, false, false],
+        ),
         ("RequireAndVerifyClientCert\n  client_ca_file: clients.pem", [false, true, true, false]),
         ("VerifyClientCertIfGiven\n  client_ca_file: clients.pem", [true, true, true, false]),
         ("RequireAnyClientCert", [false, true, true, true]),
@@ -169,7 +172,8 @@ async fn clients_are_let_in_by_their_certificates() {
     ];
     for (policy, expected) in cases {
         let bell = Bell::start(&files, &format!("{TLS}  client_auth_type: {policy}\n")).await;
-        for (shown, is_let_in) in [None, Some(&good), Some(&named_otherwise), Some(&foreign)].into_iter().zip(expected) {
+        for (shown, is_let_in) in [None, Some(&good), Some(&named_otherwise), Some(&foreign)].into_iter().zip(expected)
+        {
             let status = status(&client(shown), &bell.url("https", "/api/v2/status"), None).await;
             assert_eq!(status == 200, is_let_in, "{policy}: {status}");
             assert!(status != 0, "{policy}: the refusal comes in words");
@@ -184,7 +188,9 @@ async fn only_the_versions_that_the_file_allows_are_spoken() {
     let files = [("tls.crt", &*server.certificate), ("tls.key", &*server.key)];
     let root = Certificate::from_pem(authority.pem.as_bytes()).unwrap();
     let (old, new) = (reqwest::tls::Version::TLS_1_2, reqwest::tls::Version::TLS_1_3);
-    for (more, expected) in [("", [200, 200]), ("  min_version: TLS13\n", [0, 200]), ("  max_version: TLS12\n", [200, 0])] {
+    for (more, expected) in
+        [("", [200, 200]), ("  min_version: TLS13\n", [0, 200]), ("  max_version: TLS12\n", [200, 0])]
+    {
         let bell = Bell::start(&files, &format!("{TLS}{more}")).await;
         for (version, expected) in [old, new].into_iter().zip(expected) {
             let builder = builder().tls_certs_only([root.clone()]).tls_version_min(version).tls_version_max(version);
@@ -202,15 +208,39 @@ fn what_such_a_file_may_not_say_is_named_with_its_line() {
     let cases = [
         ("basic_auth_users:\n  ada: hunter2hunter2\n", "basic_auth_users.ada`: expected a bcrypt hash", 2),
         ("basic_auth_users:\n  ada: $2y$31$C4ZtPgqXXOc3bRqXjHgp9.BDQkkzLFdrG/Ji1kJ57d09LTJ5DFanS\n", "got 31", 2),
-        ("http_server_config:\n  headers:\n    X-Team: ops\n", "http_server_config.headers.X-Team`: expected one of", 3),
-        ("http_server_config:\n  headers:\n    X-Frame-Options: none\n", "expected `deny` or `sameorigin`, got `none`", 3),
+        (
+            "http_server_config:\n  headers:\n    X-Team: ops\n",
+            "http_server_config.headers.X-Team`: expected one of",
+            3,
+        ),
+        (
+            "http_server_config:\n  headers:\n    X-Frame-Options: none\n",
+            "expected `deny` or `sameorigin`, got `none`",
+            3,
+        ),
         ("rate_limit: { burst: 1 }\n", "`rate_limit`: Watchbell does not support", 1),
         ("tls_server_config:\n  cert_file: tls.crt\n", "missing key `key_file`", 1),
         ("tls_server_config:\n  cert_file: no.pem\n  key_file: tls.key\n", "tls_server_config.cert_file`: ", 2),
-        ("tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  cipher_suites: [a]\n", "cipher_suites`: Watchbell", 4),
-        ("tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  client_ca_file: tls.crt\n", "expected a `client_auth_type`", 4),
-        ("tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  client_auth_type: RequireAndVerifyClientCert\n", "expected `client_ca_file`", 4),
-        ("tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  max_version: TLS11\n", "max_version`: expected one of", 4),
+        (
+            "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  cipher_suites: [a]\n",
+            "cipher_suites`: Watchbell",
+            4,
+        ),
+        (
+            "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  client_ca_file: tls.crt\n",
+            "expected a `client_auth_type`",
+            4,
+        ),
+        (
+            "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  client_auth_type: RequireAndVerifyClientCert\n",
+            "expected `client_ca_file`",
+            4,
+        ),
+        (
+            "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  max_version: TLS11\n",
+            "max_version`: expected one of",
+            4,
+        ),
         ("tls_server_config:\n  cert_files: tls.crt\n", "unknown key `cert_files`", 2),
     ];
     for (web, expected, line) in cases {
