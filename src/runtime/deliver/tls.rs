@@ -74,8 +74,10 @@ fn verifier(setting: &TlsSetting, provider: &Arc<CryptoProvider>) -> Result<Arc<
         return Ok(Arc::new(BelievesAnyone(provider.signature_verification_algorithms)));
     }
     let Some(roots) = roots else { return system(provider) };
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
-    Ok(verifier.map_err(|_| ConfigError::new("ca", "these authorities cannot be used"))?)
+    match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build() {
+        Ok(verifier) => Ok(verifier),
+        Err(_) => Err(ConfigError::new("ca", "these authorities cannot be used")),
+    }
 }
 
 /// The system's authorities, read once: there are more than a hundred of them.
