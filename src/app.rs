@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use parking_lot::RwLock;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -64,12 +63,11 @@ pub struct Daemon {
     stop_outbox: watch::Sender<bool>,
     listener: tokio::task::JoinHandle<()>,
     outbox: tokio::task::JoinHandle<()>,
-    certificate: tokio::task::JoinHandle<()>,
+    /// Certificate, head of the audit log, dead letters: looked at now and then.
+    lookouts: tokio::task::JoinSet<()>,
     /// Watch over the rest, and end before it.
     watchers: tokio::task::JoinSet<()>,
     reloader: tokio::task::JoinHandle<()>,
-    announcer: tokio::task::JoinHandle<()>,
-    dead_letters: tokio::task::JoinHandle<()>,
     driver: Handle,
     driver_ended: oneshot::Receiver<Result<(), DriverError>>,
     status: Arc<Status>,
@@ -83,10 +81,9 @@ impl Daemon {
     pub async fn start(configuration: Configuration, loader: Loader) -> anyhow::Result<Self> {
         configuration.warnings.iter().for_each(Problem::log);
         // Bound first: two daemons must not take turns with one store.
-        let listener = TcpListener::bind(configuration.listen)
-            .await
-            .with_context(|| format!("cannot listen on `{}`", configuration.listen))?;
-        let address = listener.local_addr()?;
+        let also = &configuration.facade.also_listen;
+        let listeners = http::server::bind([&configuration.listen].into_iter().chain(also)).await?;
+        let address = listeners[0].local_addr()?;
 
         let clock = Clock::System;
         let metrics = Arc::new(Metrics::new());
@@ -94,7 +91,10 @@ impl Daemon {
         let (store, reader) = open_store(&configuration.store)?;
         let check = &configuration.self_check;
         let self_check = check.enabled.then(|| SelfCheck::new(check, clock.clone(), Arc::clone(&metrics)));
-        let sinks = Arc::new(RwLock::new(Arc::new(build_sinks(&configuration, self_check.as_ref())?)));
+        let outbound = Outbound::new().context("cannot set up outbound calls")?;
+        let sinks = build_sinks(&configuration, self_check.as_ref())?;
+        outbound.put(outbox::prepare(&outbound, &sinks)?);
+        let sinks = Arc::new(RwLock::new(Arc::new(sinks)));
 
         let (driver, queue) = Handle::channel(configuration.limits.queue_events_max as usize);
         let (outgoing, committed) = mpsc::unbounded_channel();
@@ -108,7 +108,6 @@ impl Daemon {
         let (progress, engine_clock) = (writer.progress(), writer.clock());
         let driver_ended = run_writer(writer, queue)?;
 
-        let outbound = Outbound::new().context("cannot set up outbound calls")?;
         let context = outbox::Context {
             driver: driver.clone(),
             clock: engine_clock,
@@ -124,8 +123,9 @@ impl Daemon {
         metrics.certificate_expires(expiry(offer.as_ref()));
         let tls = Arc::new(tls::Listener::new(offer));
         let reader: Arc<dyn Reader> = Arc::new(reader);
-        let announcer = tokio::spawn(audit::announce_head(Arc::clone(&reader), Arc::clone(&metrics)));
-        let dead_letters = tokio::spawn(dead_letters::count(Arc::clone(&reader), Arc::clone(&metrics)));
+        let mut lookouts = tokio::task::JoinSet::new();
+        lookouts.spawn(audit::announce_head(Arc::clone(&reader), Arc::clone(&metrics)));
+        lookouts.spawn(dead_letters::count(Arc::clone(&reader), Arc::clone(&metrics)));
         let (reload, reloads) = mpsc::channel(1);
         let app = http::App::new(Setup {
             listen: address,
@@ -142,14 +142,11 @@ impl Daemon {
         });
         app.expect(doors::heartbeats(&configuration));
         let has_tls = configuration.tls.is_some();
-        let (stop_listener, mut stopping) = watch::channel(false);
+        let (stop_listener, stopping) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
-        let serving = http::server::serve(listener, tls.configuration(), router, limits(&configuration), async move {
-            // An error means that the sender is gone, which is a stop as well.
-            let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
-        });
+        let serving = http::server::serve_all(listeners, tls.configuration(), router, limits(&configuration), stopping);
         let listener = tokio::spawn(serving);
-        let certificate = tokio::spawn(certificate::watch(Arc::clone(&tls), Arc::clone(&metrics)));
+        lookouts.spawn(certificate::watch(Arc::clone(&tls), Arc::clone(&metrics)));
         let mut watchers = tokio::task::JoinSet::new();
         watchers.spawn(Watchdog::new(progress, self_check.clone(), Arc::clone(&status)).run());
         if let Some(check) = &self_check {
@@ -157,7 +154,7 @@ impl Daemon {
         }
         let context = topology_pull::Context {
             driver: driver.clone(),
-            outbound,
+            outbound: outbound.clone(),
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
         };
@@ -168,6 +165,7 @@ impl Daemon {
             app,
             tls,
             sinks,
+            outbound,
             driver: driver.clone(),
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
@@ -188,11 +186,9 @@ impl Daemon {
             stop_outbox,
             listener,
             outbox,
-            certificate,
+            lookouts,
             watchers,
             reloader,
-            announcer,
-            dead_letters,
             driver,
             driver_ended,
             status,
@@ -230,9 +226,7 @@ impl Daemon {
         self.reloader.abort();
         let _ = self.stop_outbox.send(true);
         let _ = self.outbox.await;
-        self.certificate.abort();
-        self.announcer.abort();
-        self.dead_letters.abort();
+        self.lookouts.abort_all();
         let _ = self.reloader.await;
         drop(self.driver);
         // The last handle is gone with it, so the writer finishes what it holds and ends.
@@ -281,12 +275,10 @@ fn open_store(settings: &StoreSettings) -> anyhow::Result<(SqliteStore, SqliteRe
     }
 }
 
-/// # Errors
-/// What `config::load` would have refused; it has built every sink once already.
-/// The sinks of a configuration, ready to be sent to.
+/// The sinks of a configuration.
 ///
 /// # Errors
-/// Names the sink that cannot be set up.
+/// What `config::load` would have refused; it has built every sink once already.
 pub fn build_sinks(configuration: &Configuration, self_check: Option<&Arc<SelfCheck>>) -> anyhow::Result<Sinks> {
     let mut built = Sinks::new();
     built.extend(self_check.map(|check| (SINK.to_owned(), Arc::new(self_check::sink(check)))));
@@ -340,8 +332,11 @@ fn tls_offer(
     configuration: &Configuration,
     sources: &BTreeMap<String, SourceInstance>,
 ) -> anyhow::Result<Option<tls::Offer>> {
-    let rules = sources.values().filter_map(|source| source.client_certificate.as_ref());
-    let offer = configuration.tls.clone().map(|files| tls::Offer::load(files, tls::Clients::of(rules)));
+    let web = &configuration.facade.web;
+    let rule = web.client_rule()?;
+    let rules = sources.values().filter_map(|source| source.client_certificate.as_ref()).chain(&rule);
+    let clients = tls::Clients::of(rules);
+    let offer = configuration.tls.clone().map(|files| tls::Offer::load(files, clients, web.versions));
     offer.transpose().context("cannot set up TLS")
 }
 
@@ -374,6 +369,7 @@ struct Reloader {
     app: Arc<http::App>,
     tls: Arc<tls::Listener>,
     sinks: Arc<RwLock<Arc<Sinks>>>,
+    outbound: Outbound,
     driver: Handle,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -429,6 +425,8 @@ impl Reloader {
         configuration.warnings.iter().for_each(Problem::log);
         // Everything that can fail comes before anything is changed.
         let sinks = build_sinks(&configuration, self.self_check.as_ref()).map_err(|error| format!("{error:#}"))?;
+        let chain = |error| format!("{:#}", anyhow::Error::from(error));
+        let prepared = outbox::prepare(&self.outbound, &sinks).map_err(chain)?;
         let sources = build_sources(&configuration).map_err(|error| format!("{error:#}"))?;
         let offer = tls_offer(&configuration, &sources).map_err(|error| format!("{error:#}"))?;
         let before = std::mem::replace(&mut *self.sinks.write(), Arc::new(sinks));
@@ -441,6 +439,7 @@ impl Reloader {
             }
         }
         reach(CrashPoint::Reloaded);
+        self.outbound.put(prepared);
         self.app.replace(sources, api_tokens(&configuration));
         self.app.expect(doors::heartbeats(&configuration));
         self.app.show(configuration.facade.clone());

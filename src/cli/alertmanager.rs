@@ -11,8 +11,9 @@ use clap::{ArgAction, ValueEnum};
 use super::failure::Failure;
 use super::run as daemon;
 use crate::app::Loader;
-use crate::config::alertmanager;
+use crate::config::alertmanager::{self, WebFile};
 use crate::config::{Configuration, Problem, StoreSettings};
+use crate::http::web::ClientPolicy;
 use crate::model::Span;
 use crate::telemetry::{LogFormat, init_logging};
 
@@ -32,9 +33,12 @@ pub struct Args {
     /// How long a silence that has ended stays visible
     #[arg(long = "data.retention", value_name = "TIME", default_value = "120h")]
     data_retention: String,
-    /// Address to listen on; `:9093` is every address of this machine
+    /// Address to listen on, may be given several times; `:9093` is every address of this machine
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9093")]
     listen: Vec<String>,
+    /// Certificate of the listener, clients' certificates, users and headers, as Prometheus' web configuration has them
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    web_config: Option<PathBuf>,
     /// Address under which people reach this daemon, for links in messages
     #[arg(long = "web.external-url", value_name = "URL")]
     external_url: Option<String>,
@@ -112,15 +116,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     init_logging(format, args.log_level.filter())?;
     let settings = Settings::of(args)?;
-    let configuration =
-        settings.load().map_err(|problems| daemon::refused(&problems, "`amtool check-config` reads the same file"))?;
+    let configuration = settings
+        .load()
+        .map_err(|problems| daemon::refused(&problems, "`amtool check-config` reads the same `--config.file`"))?;
     if !args.cluster_peer.is_empty() {
         tracing::warn!(
             "--cluster.peer: there is no cluster here; every daemon tells its receivers by itself, so run one"
         );
     }
-    if !settings.listen.ip().is_loopback() {
-        tracing::warn!(address = %settings.listen, "everybody who reaches this address may read alerts, silence them and reload, as with Alertmanager");
+    let web = &configuration.facade.web;
+    let asks_nobody = web.users.is_empty() && web.clients == ClientPolicy::NoClientCert;
+    if asks_nobody && !configuration.listen.ip().is_loopback() {
+        tracing::warn!(address = %configuration.listen, "everybody who reaches this address may read alerts, silence them and reload, as with Alertmanager");
     }
     let loader: Loader = Box::new(move || settings.load());
     daemon::start(configuration, loader, None)
@@ -141,8 +148,10 @@ impl Level {
 struct Settings {
     file: PathBuf,
     store: PathBuf,
-    listen: SocketAddr,
-    external_url: String,
+    /// First one that others reach, if there is any.
+    listen: Vec<SocketAddr>,
+    external_url: Option<String>,
+    web_config: Option<PathBuf>,
     route_prefix: String,
     retention: Span,
     timeout: Option<Span>,
@@ -150,22 +159,21 @@ struct Settings {
 
 impl Settings {
     fn of(args: &Args) -> Result<Self, Failure> {
-        let [listen] = args.listen.as_slice() else {
-            return Err(Failure::misuse("`--web.listen-address`: expected one address, got several"));
-        };
-        let listen = address(listen)?;
-        let external_url = match &args.external_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}:{}", host_name(), listen.port()),
-        };
-        let parsed = reqwest::Url::parse(&external_url)
-            .map_err(|error| Failure::misuse(format!("`--web.external-url`: expected an address: {error}")))?;
-        let route_prefix = args.route_prefix.clone().unwrap_or_else(|| parsed.path().to_owned());
+        let mut listen = args.listen.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
+        // What is trusted follows from the first one.
+        listen.sort_by_key(|address| address.ip().is_loopback());
+        let external_url = args.external_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+        let parsed = external_url.as_deref().map(reqwest::Url::parse).transpose();
+        let parsed =
+            parsed.map_err(|error| Failure::misuse(format!("`--web.external-url`: expected an address: {error}")))?;
+        let of_url = || parsed.map_or_else(String::new, |url| url.path().to_owned());
+        let route_prefix = args.route_prefix.clone().unwrap_or_else(of_url);
         Ok(Self {
             file: args.config_file.clone(),
             store: args.storage_path.join(STORE),
             listen,
             external_url,
+            web_config: args.web_config.clone(),
             route_prefix: format!("/{}", route_prefix.trim_matches('/')),
             retention: span("data.retention", &args.data_retention)?,
             timeout: args.web_timeout.as_deref().map(|text| span("web.timeout", text)).transpose()?,
@@ -175,9 +183,17 @@ impl Settings {
     fn load(&self) -> Result<Configuration, Vec<Problem>> {
         let loaded = alertmanager::load(&self.file)?;
         let mut configuration = loaded.configuration;
-        configuration.listen = self.listen;
+        let WebFile { tls, web } =
+            self.web_config.as_deref().map(alertmanager::load_web).transpose()?.unwrap_or_default();
+        if let [listen, also @ ..] = self.listen.as_slice() {
+            configuration.listen = *listen;
+            configuration.facade.also_listen = also.to_vec();
+        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let own_url = || format!("{scheme}://{}:{}", host_name(), configuration.listen.port());
+        configuration.public_url = Some(self.external_url.clone().unwrap_or_else(own_url));
+        (configuration.tls, configuration.facade.web) = (tls, web);
         configuration.store = StoreSettings::Sqlite { path: self.store.clone() };
-        configuration.public_url = Some(self.external_url.clone());
         configuration.policy.public_url = configuration.public_url.clone();
         configuration.policy.silence_retention = self.retention;
         configuration.policy.silences.comment_required = false;

@@ -203,8 +203,8 @@ impl Trial<'_> {
         let (allow_private, timeout) = (self.settings.allow_private, self.settings.timeout.to_std());
         Ok(match outbound.send(request, allow_private, timeout).await {
             Ok(response) => self.sink.outcome(&attempt, &response),
-            Err(SendError { kind: ErrorKind::Invalid, reason, .. }) => {
-                Outcome::Rejected { kind: ErrorKind::Invalid, reason }
+            Err(SendError { kind: kind @ (ErrorKind::Invalid | ErrorKind::Auth), reason, .. }) => {
+                Outcome::Rejected { kind, reason }
             }
             Err(SendError { kind, reason, is_ambiguous }) => {
                 Outcome::Retry { after_ms: None, kind, reason, is_ambiguous }

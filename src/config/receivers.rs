@@ -202,7 +202,9 @@ pub(super) fn sink(
     let keys: Option<SinkKeys> = read_with(&common, path, reading, problems, read_table);
     let language = keys.as_ref().and_then(|keys| keys.language).unwrap_or(setting.language);
     let setting = Setting { language, ..setting };
-    read_with(&own, path, reading, problems, |table| (context.kinds.check_sink)(&kind, table, &setting));
+    let allow_private = keys.as_ref().is_some_and(|keys| keys.allow_private);
+    let check = |table: &Table| (context.kinds.check_sink)(&kind, table, &setting, allow_private);
+    read_with(&own, path, reading, problems, check);
     let keys = keys?;
     // The name was read before; here it was only checked to be text.
     drop(keys.name);

@@ -19,6 +19,7 @@ use crate::error::{ConfigError, Secret, Table, read_table};
 use crate::http::Facade;
 use crate::model::{Span, Timestamp};
 use crate::render::Language;
+use crate::runtime::deliver;
 use crate::sinks::Setting;
 
 /// The integrations there are; tests bring their own.
@@ -27,7 +28,8 @@ pub(super) struct Kinds {
     pub sinks: Vec<&'static str>,
     /// Builds a source of a known kind from its keys, and lets it go.
     pub check_source: fn(&str, &Table) -> Result<(), ConfigError>,
-    pub check_sink: fn(&str, &Table, &Setting) -> Result<(), ConfigError>,
+    /// Alike, and looks whether it could connect; the last argument allows private addresses.
+    pub check_sink: fn(&str, &Table, &Setting, bool) -> Result<(), ConfigError>,
 }
 
 impl Kinds {
@@ -39,8 +41,8 @@ impl Kinds {
                 Some(spec) => (spec.build)(table).map(drop),
                 None => Ok(()),
             },
-            check_sink: |kind, table, setting| match crate::sinks::find(kind) {
-                Some(spec) => (spec.build)(table, setting).map(drop),
+            check_sink: |kind, table, setting, allow_private| match crate::sinks::find(kind) {
+                Some(spec) => deliver::check((spec.build)(table, setting)?.connection(), allow_private),
                 None => Ok(()),
             },
         }

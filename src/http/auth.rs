@@ -117,7 +117,7 @@ fn any_equal<'a>(hashes: impl Iterator<Item = &'a [u8; 32]>, wanted: &[u8; 32]) 
 }
 
 /// What follows a scheme in `Authorization`; scheme names do not mind case (RFC 9110).
-fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a [u8]> {
+pub(super) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a [u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let (name, rest) = value.split_at_checked(scheme.len())?;
     let rest = rest.strip_prefix(b" ")?.trim_ascii();

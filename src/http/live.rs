@@ -16,6 +16,7 @@ use super::heartbeat::Doors;
 use super::quota::Quota;
 use super::replay::Replays;
 use super::strangers::Strangers;
+use super::web::Guard;
 use super::{ApiToken, Auth, Facade, ReloadRequest, Setup, SourceInstance, Status};
 use crate::clock::Clock;
 use crate::engine::heartbeat::SOURCE as HEARTBEAT;
@@ -45,6 +46,7 @@ pub struct App {
     live: RwLock<Arc<Live>>,
     facade: RwLock<Arc<Facade>>,
     doors: RwLock<Arc<Doors>>,
+    guard: RwLock<Arc<Guard>>,
 }
 
 /// Sources and tokens of one configuration.
@@ -85,6 +87,7 @@ impl App {
             reload: setup.reload,
             strangers: Strangers::default(),
             live: RwLock::new(Arc::new(live)),
+            guard: RwLock::new(Arc::new(Guard::new(setup.facade.web.clone()))),
             facade: RwLock::new(Arc::new(setup.facade)),
             doors: RwLock::default(),
         })
@@ -108,6 +111,7 @@ impl App {
 
     /// Shows another configuration to Alertmanager's clients.
     pub fn show(&self, facade: Facade) {
+        *self.guard.write() = Arc::new(Guard::new(facade.web.clone()));
         *self.facade.write() = Arc::new(facade);
     }
 
@@ -122,6 +126,10 @@ impl App {
 
     pub(super) fn facade(&self) -> Arc<Facade> {
         self.facade.read().clone()
+    }
+
+    pub(super) fn guard(&self) -> Arc<Guard> {
+        self.guard.read().clone()
     }
 
     pub(super) fn live(&self) -> Arc<Live> {

@@ -24,6 +24,7 @@ mod replay;
 mod router;
 pub mod server;
 mod strangers;
+pub mod web;
 
 pub use alertmanager::Facade;
 pub use error::Problem;

@@ -14,7 +14,7 @@ use super::api::{
     alert_groups, alerts, changes, deliveries, heartbeats, incidents, learning, problems, records, silences, topology,
 };
 use super::error::Problem;
-use super::{App, alertmanager, auth, health, heartbeat, ingest, openapi};
+use super::{App, alertmanager, auth, health, heartbeat, ingest, openapi, web};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
 use crate::engine::input::{Principal, Role};
 use crate::model::Timestamp;
@@ -145,8 +145,11 @@ pub fn router(app: Arc<App>) -> Router {
         router = router.route(route.path, handler);
     }
     let prefix = app.facade().route_prefix.trim_end_matches('/').to_owned();
+    let is_guarded = app.facade().is_open;
+    let guard = middleware::from_fn_with_state(app.clone(), web::admit);
     let router = router.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(app);
-    if prefix.is_empty() { router } else { Router::new().nest(&prefix, router).fallback(unknown_path) }
+    let router = if prefix.is_empty() { router } else { Router::new().nest(&prefix, router).fallback(unknown_path) };
+    if is_guarded { router.layer(guard) } else { router }
 }
 
 /// Of refusals.
@@ -182,7 +185,8 @@ async fn admit(State(gate): State<Gate>, params: RawPathParams, mut request: Req
     let is_mutation = request.method() != Method::GET && request.method() != Method::HEAD;
     let subject = params.iter().next().map_or(request.uri().path(), |(_, value)| value);
     if gate.is_theirs && app.facade().is_open {
-        request.extensions_mut().insert(Principal { name: ANYBODY.to_owned(), role: Role::Admin });
+        let name = request.extensions().get::<web::User>().map_or(ANYBODY, |user| &user.0).to_owned();
+        request.extensions_mut().insert(Principal { name, role: Role::Admin });
         return next.run(request).await;
     }
     let by = match auth::principal(&app.live().tokens, app.listen, request.uri(), request.headers()) {

@@ -17,6 +17,7 @@ use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::Service;
 
@@ -45,6 +47,46 @@ const TICKS: u32 = 4;
 const HEADER_BYTES_MAX: usize = 32 * 1_024;
 /// Between two lines in the log about too many connections.
 const CROWDED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// An address that cannot be taken.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on `{address}`")]
+pub struct BindError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// Takes all of these addresses.
+///
+/// # Errors
+/// When one of them cannot be taken.
+pub async fn bind(addresses: impl IntoIterator<Item = &SocketAddr>) -> Result<Vec<TcpListener>, BindError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let bound = TcpListener::bind(address).await;
+        listeners.push(bound.map_err(|source| BindError { address, source })?);
+    }
+    Ok(listeners)
+}
+
+/// Serves on each of these until `stop` turns true, as [`serve`] does; the limits hold for each.
+pub async fn serve_all(
+    listeners: Vec<TcpListener>,
+    tls: TlsConfiguration,
+    app: Router,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) {
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        let mut stop = stop.clone();
+        serving.spawn(serve(listener, tls.clone(), app.clone(), limits, async move {
+            // An error means that the sender is gone, which is a stop as well.
+            let _ = stop.wait_for(|is_stopping| *is_stopping).await;
+        }));
+    }
+    while serving.join_next().await.is_some() {}
+}
 
 /// Serves until `shutdown` ends, then lets requests in flight finish, for [`DRAIN_TIMEOUT`] at most.
 pub async fn serve(

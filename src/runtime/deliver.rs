@@ -5,11 +5,16 @@
 //! taken effect.
 
 mod client;
+mod named;
+mod oauth2;
+mod tls;
 
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Identity, Tls, TlsParameters};
@@ -18,11 +23,13 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use super::guard::{self, GuardError, Resolver};
 use crate::crash_point::{CrashPoint, reach};
-use crate::error::ErrorKind;
+use crate::error::{ConfigError, ErrorKind};
 use crate::sinks::{
-    HttpRequest, MailRequest, MailSecurity, MailServer, RESPONSE_BYTES_MAX, Request, Response, TlsVersion,
+    Connection, HttpRequest, MailRequest, MailSecurity, MailServer, RESPONSE_BYTES_MAX, Request, Response, TlsVersion,
 };
-use client::OwnClients;
+use client::{OwnClient, OwnClients, below};
+
+pub use client::Prepared;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -40,6 +47,26 @@ pub struct SendError {
 impl SendError {
     fn unsent(kind: ErrorKind, reason: impl Into<String>) -> Self {
         Self { kind, reason: reason.into(), is_ambiguous: false }
+    }
+
+    fn late(timeout: Duration) -> Self {
+        let reason = format!("no answer within {} s", timeout.as_secs());
+        Self { kind: ErrorKind::Timeout, reason, is_ambiguous: true }
+    }
+}
+
+/// Whether a sink can connect as it asks to. Opens no connection.
+///
+/// # Errors
+/// Names the key that cannot be carried out.
+pub fn check(connection: Connection<'_>, allow_private: bool) -> Result<(), ConfigError> {
+    match connection {
+        Connection::Usual => Ok(()),
+        Connection::Http(setting) => {
+            let made = OwnClient::new(setting, (!allow_private).then_some(&Resolver::System));
+            made.map(drop).map_err(|error| below("http_config", error))
+        }
+        Connection::Mail { server, ca_key } => check_mail(server, ca_key),
     }
 }
 
@@ -81,13 +108,24 @@ impl Outbound {
         Ok(Self { guarded, unguarded, own: OwnClients::default(), resolver })
     }
 
-    /// The usual client, or the one that connects as the request asks.
-    fn client(&self, request: &HttpRequest, allow_private: bool) -> Result<reqwest::Client, SendError> {
-        match &request.client {
-            Some(setting) => self.own.get(setting, (!allow_private).then_some(&self.resolver)),
-            None if allow_private => Ok(self.unguarded.clone()),
-            None => Ok(self.guarded.clone()),
-        }
+    /// Makes ready what a sink needs to connect. Nothing is in use before [`Self::put`].
+    ///
+    /// # Errors
+    /// Names the key that cannot be carried out.
+    pub fn prepare(
+        &self,
+        prepared: &mut Prepared,
+        connection: Connection<'_>,
+        allow_private: bool,
+    ) -> Result<(), ConfigError> {
+        let Connection::Http(setting) = connection else { return check(connection, allow_private) };
+        let guard = (!allow_private).then_some(&self.resolver);
+        self.own.prepare(prepared, setting, guard).map_err(|error| below("http_config", error))
+    }
+
+    /// Takes these into use, and lets go of what came before.
+    pub fn put(&self, prepared: Prepared) {
+        self.own.put(prepared);
     }
 
     /// Sends one request and reads its answer, within `timeout` in all.
@@ -99,11 +137,7 @@ impl Outbound {
             Request::Http(request) => self.fetch(request, allow_private, timeout, RESPONSE_BYTES_MAX).await,
             Request::Mail(request) => match tokio::time::timeout(timeout, self.mail(request, allow_private)).await {
                 Ok(result) => result,
-                Err(_) => Err(SendError {
-                    kind: ErrorKind::Timeout,
-                    reason: format!("no answer within {} s", timeout.as_secs()),
-                    is_ambiguous: true,
-                }),
+                Err(_) => Err(SendError::late(timeout)),
             },
             Request::Line(line) => write_line(&line),
             Request::Skip(_) => Ok(Response::Written),
@@ -127,20 +161,30 @@ impl Outbound {
         if !allow_private {
             guard::check_literal(&url).map_err(|error| refused(&error))?;
         }
-        let method =
-            reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|error| invalid(error.to_string()))?;
-        let client = self.client(&request, allow_private)?;
         let timeout = match request.timeout {
             Some(less) if !less.is_zero() => timeout.min(less.to_std()),
             _ => timeout,
         };
-        let mut call = client.request(method, url).timeout(timeout).body(request.body);
-        for (name, value) in &request.headers {
-            call = call.header(name.as_ref(), value.expose());
+        let setting = request.client.clone();
+        let call = Call::new(request, url)?;
+        let Some(setting) = setting else {
+            let client = if allow_private { &self.unguarded } else { &self.guarded };
+            let request = client.request(call.method, call.url).headers(call.headers).body(call.body);
+            let response = request.timeout(timeout).send().await.map_err(|error| http_error(error, timeout))?;
+            reach(CrashPoint::Answering);
+            return read_response(response, timeout, body_bytes_max).await;
+        };
+        let client = self.own.get(&setting, (!allow_private).then_some(&self.resolver))?;
+        let is_under_way = AtomicBool::new(false);
+        let answered = async {
+            let response = client.send(call, timeout, || is_under_way.store(true, Ordering::Relaxed)).await?;
+            reach(CrashPoint::Answering);
+            read_response(response, timeout, body_bytes_max).await
+        };
+        match tokio::time::timeout(timeout, answered).await {
+            Ok(answered) => answered,
+            Err(_) => Err(SendError { is_ambiguous: is_under_way.load(Ordering::Relaxed), ..SendError::late(timeout) }),
         }
-        let response = call.send().await.map_err(|error| http_error(error, timeout))?;
-        reach(CrashPoint::Answering);
-        read_response(response, timeout, body_bytes_max).await
     }
 
     /// The name is resolved here, once: the connection goes to an address.
@@ -157,6 +201,36 @@ impl Outbound {
             }
         }
         Err(last.unwrap_or_else(|| SendError::unsent(ErrorKind::Unreachable, "the server has no address")))
+    }
+}
+
+/// An HTTP request that can be sent more than once.
+#[derive(Clone, Debug)]
+struct Call {
+    method: http::Method,
+    url: reqwest::Url,
+    headers: http::HeaderMap,
+    body: Bytes,
+}
+
+impl Call {
+    fn new(request: HttpRequest, url: reqwest::Url) -> Result<Self, SendError> {
+        let invalid = |what: &str| SendError::unsent(ErrorKind::Invalid, format!("the request cannot be made: {what}"));
+        let method =
+            http::Method::from_bytes(request.method.as_bytes()).map_err(|error| invalid(&error.to_string()))?;
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in &request.headers {
+            let header = http::HeaderName::try_from(name.as_ref());
+            let header = header.map_err(|_| invalid(&format!("`{name}` is no name of a header")))?;
+            let value = http::HeaderValue::try_from(value.expose().as_str());
+            headers.append(header, value.map_err(|_| invalid(&format!("the header `{name}` cannot hold its value")))?);
+        }
+        Ok(Self { method, url, headers, body: request.body.into() })
+    }
+
+    fn authorized(mut self, token: &oauth2::Token) -> Self {
+        self.headers.insert(http::header::AUTHORIZATION, token.value.clone());
+        self
     }
 }
 
@@ -202,8 +276,7 @@ fn http_error(error: reqwest::Error, timeout: Duration) -> SendError {
         cause = error.source();
     }
     if error.is_timeout() && !error.is_connect() {
-        let reason = format!("no answer within {} s", timeout.as_secs());
-        return SendError { kind: ErrorKind::Timeout, reason, is_ambiguous: true };
+        return SendError::late(timeout);
     }
     if error.is_connect() {
         return SendError::unsent(ErrorKind::Unreachable, format!("cannot connect: {reason}"));
@@ -254,6 +327,23 @@ async fn finish_mail(
         Some(Response::Mail { code, text, .. }) => Ok(Response::Mail { code, text, refused }),
         _ => Ok(Response::Mail { code: *code, text: text.clone(), refused }),
     }
+}
+
+fn check_mail(server: &MailServer, ca_key: &'static str) -> Result<(), ConfigError> {
+    let setting = &server.tls;
+    let named = |error: ConfigError| match error.path.as_str() {
+        "ca" => ConfigError { path: ca_key.to_owned(), ..error },
+        _ => below("tls_config", error),
+    };
+    tls::configuration(setting, true).map_err(named)?;
+    tls::server_name(setting).map_err(named)?;
+    if setting.max_version == Some(TlsVersion::Tls12) {
+        return Err(ConfigError::new(
+            "tls_config.max_version",
+            "a mail server is not kept from TLS 1.3, expected `TLS13`",
+        ));
+    }
+    Ok(())
 }
 
 fn transport(server: &MailServer, address: std::net::IpAddr) -> Result<AsyncSmtpTransport<Tokio1Executor>, SendError> {

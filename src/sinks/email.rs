@@ -9,8 +9,8 @@ use lettre::message::{Mailbox, Message, MultiPart, MultiPartKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attempt, MailRequest, MailSecurity, MailServer, Outcome, Rate, RenderError, Request, Response, Setting, Sink,
-    SinkSpec, TlsSetting, document, mail, quote,
+    Attempt, Connection, MailRequest, MailSecurity, MailServer, Outcome, Rate, RenderError, Request, Response, Setting,
+    Sink, SinkSpec, TlsSetting, document, mail, quote,
 };
 use crate::error::{ConfigError, Secret, Table, read_table};
 use crate::model::NotificationKind;
@@ -178,6 +178,10 @@ impl Email {
 }
 
 impl Sink for Email {
+    fn connection(&self) -> Connection<'_> {
+        Connection::Mail { server: &self.server, ca_key: "ca_pem" }
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         if attempt.notification.kind == NotificationKind::Updated {
             return Ok(Request::Skip("a mail cannot be edited, and a quiet update is no reason for another"));

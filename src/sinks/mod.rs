@@ -16,6 +16,7 @@ mod slack;
 mod webhook;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quote::quote;
@@ -105,12 +106,30 @@ pub struct Attempt<'a> {
 }
 
 pub trait Sink: Send + Sync {
+    /// How it connects; looked at when the sink is set up, so that what is wrong is found then.
+    fn connection(&self) -> Connection<'_> {
+        Connection::Usual
+    }
+
     /// The next request of this delivery. With `is_ambiguous` set it asks first whether an earlier try
     /// went through, where the vendor has no key of its own.
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError>;
 
     /// What the answer means. Gets the same attempt as the request that was answered.
     fn outcome(&self, attempt: &Attempt<'_>, response: &Response) -> Outcome;
+}
+
+/// How a sink connects.
+#[derive(Clone, Copy, Debug)]
+pub enum Connection<'a> {
+    Usual,
+    /// By the keys of an `http_config`.
+    Http(&'a Arc<HttpClient>),
+    Mail {
+        server: &'a MailServer,
+        /// Of its authorities.
+        ca_key: &'static str,
+    },
 }
 
 #[derive(Debug)]
@@ -143,6 +162,20 @@ pub struct HttpClient {
     pub http1_only: bool,
     pub tls: TlsSetting,
     pub proxy: Option<HttpProxy>,
+    pub oauth2: Option<Arc<OAuth2>>,
+}
+
+/// Where a token for each request comes from, by the grant of client credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuth2 {
+    pub client_id: String,
+    pub client_secret: Option<Secret<String>>,
+    pub scopes: Vec<String>,
+    /// May hold a secret, as any address may.
+    pub token_url: Secret<String>,
+    pub endpoint_params: BTreeMap<String, String>,
+    /// How to connect to the token server.
+    pub client: HttpClient,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

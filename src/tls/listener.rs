@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoClientAuth, ServerConfig};
 use rustls::sign::SingleCertAndKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme, SupportedProtocolVersion};
 use tokio::sync::watch;
 
 use super::certificate::Certificate;
@@ -50,10 +50,31 @@ impl Clients {
     }
 }
 
+/// Versions of TLS that are spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    #[default]
+    Both,
+    Only12,
+    Only13,
+}
+
+impl Versions {
+    fn spoken(self) -> &'static [&'static SupportedProtocolVersion] {
+        static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+        match self {
+            Self::Both => &BOTH,
+            Self::Only12 => BOTH.split_at(1).1,
+            Self::Only13 => BOTH.split_at(1).0,
+        }
+    }
+}
+
 /// A configuration that can be put in force: everything that could fail has been done.
 pub struct Offer {
     files: IdentityFiles,
     clients: Clients,
+    versions: Versions,
     /// Of the files' content.
     sha256: [u8; 32],
     certificate: Certificate,
@@ -63,12 +84,12 @@ pub struct Offer {
 impl Offer {
     /// # Errors
     /// When the files make no usable pair.
-    pub fn load(files: IdentityFiles, clients: Clients) -> Result<Self, IdentityError> {
+    pub fn load(files: IdentityFiles, clients: Clients, versions: Versions) -> Result<Self, IdentityError> {
         let text = files.read()?;
         let identity = files.parse(&text)?;
-        let configuration = configuration(&identity, clients.clone());
+        let configuration = configuration(&identity, clients.clone(), versions);
         let Identity { certificate, .. } = identity;
-        Ok(Self { sha256: text.sha256(), files, clients, certificate, configuration })
+        Ok(Self { sha256: text.sha256(), files, clients, versions, certificate, configuration })
     }
 
     pub fn certificate(&self) -> &Certificate {
@@ -129,7 +150,7 @@ impl Listener {
             return Ok(None);
         }
         let identity = offer.files.parse(&text).inspect_err(|_| *refused = Some(sha256))?;
-        offer.configuration = configuration(&identity, offer.clients.clone());
+        offer.configuration = configuration(&identity, offer.clients.clone(), offer.versions);
         offer.certificate = identity.certificate;
         offer.sha256 = sha256;
         *refused = None;
@@ -141,7 +162,7 @@ impl Listener {
 /// Stands for files that cannot be read; no content has this digest.
 const ABSENT: [u8; 32] = [0; 32];
 
-fn configuration(identity: &Identity, clients: Clients) -> Arc<ServerConfig> {
+fn configuration(identity: &Identity, clients: Clients, versions: Versions) -> Arc<ServerConfig> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
     let verifier: Arc<dyn ClientCertVerifier> = match clients {
@@ -149,7 +170,7 @@ fn configuration(identity: &Identity, clients: Clients) -> Arc<ServerConfig> {
         Clients::Asked(authorities) => Arc::new(HoldsKey { authorities, algorithms }),
     };
     let builder = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .with_protocol_versions(versions.spoken())
         .expect("ring has cipher suites for TLS 1.2 and 1.3");
     let mut configuration = builder
         .with_client_cert_verifier(verifier)
@@ -238,7 +259,7 @@ mod tests {
         }
 
         fn listener(&self) -> Listener {
-            Listener::new(Some(Offer::load(self.files.clone(), Clients::NotAsked).unwrap()))
+            Listener::new(Some(Offer::load(self.files.clone(), Clients::NotAsked, Versions::Both).unwrap()))
         }
     }
 

@@ -18,7 +18,7 @@ pub mod pki;
 pub use certificate::{Certificate, normal_name};
 pub use client::{ClientChain, ClientRefusal, ClientRule, ClientRuleError};
 pub use identity::{Identity, IdentityError, IdentityFiles};
-pub use listener::{Clients, Listener, Offer, TlsConfiguration};
+pub use listener::{Clients, Listener, Offer, TlsConfiguration, Versions};
 
 use std::sync::Arc;
 

@@ -19,12 +19,14 @@ mod keys;
 mod original;
 mod rules;
 mod tables;
+mod web;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use export::{Exported, export};
+pub use web::{WebFile, load_web};
 
 use super::problem::{Place, Problem, Problems};
 use super::receivers::{self, Sinks};

@@ -72,7 +72,7 @@ fn kinds() -> Kinds {
         sources: vec!["alertmanager", "generic", "nagios", "prometheus", "zabbix"],
         sinks: vec!["email", "log", "servicenow", "slack", "webhook"],
         check_source: |_, table| read_table::<SourceKeys>(table).map(drop),
-        check_sink: |kind, table, _| check_sink(kind, table),
+        check_sink: |kind, table, _, _| check_sink(kind, table),
     }
 }
 

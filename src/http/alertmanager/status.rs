@@ -4,10 +4,12 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::json_answer;
 use crate::http::App;
+use crate::http::web::Web;
 
 /// The Alertmanager whose interfaces these are: clients look at it to know what they may ask.
 pub const VERSION: &str = "0.34.0";
@@ -27,6 +29,10 @@ pub struct Facade {
     pub integrations: BTreeMap<String, String>,
     /// What all paths begin with; `/` or nothing is no prefix.
     pub route_prefix: String,
+    /// Who may ask at all.
+    pub web: Web,
+    /// Other addresses to listen on.
+    pub also_listen: Vec<SocketAddr>,
 }
 
 /// What Alertmanager's clients read before they send.

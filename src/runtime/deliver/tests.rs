@@ -167,3 +167,35 @@ async fn a_redirect_is_followed_only_where_it_is_asked_for() {
         }
     }
 }
+
+#[tokio::test]
+async fn neither_another_name_nor_a_token_server_leads_inside() {
+    let inside = Inside::open().await;
+    let tls = crate::sinks::TlsSetting { server_name: Some("other.example".to_owned()), ..Default::default() };
+    let named = crate::sinks::HttpClient { tls, follow_redirects: true, ..Default::default() };
+    let asking = |token_url: String| {
+        let oauth2 = crate::sinks::OAuth2 {
+            client_id: "bell".to_owned(),
+            client_secret: None,
+            scopes: Vec::new(),
+            token_url: Secret::new(token_url),
+            endpoint_params: Default::default(),
+            client: Default::default(),
+        };
+        crate::sinks::HttpClient { oauth2: Some(Arc::new(oauth2)), ..Default::default() }
+    };
+    let (port, elsewhere) = (inside.port(), "http://hook.example/".to_owned());
+    let cases = [
+        (named, format!("https://inside.example:{port}/")),
+        (asking(format!("http://inside.example:{port}/")), elsewhere.clone()),
+        (asking(format!("http://127.0.0.1:{port}/")), elsewhere),
+    ];
+    for (client, url) in cases {
+        let (outbound, _) = scripted(&["127.0.0.1"]);
+        let Request::Http(request) = post(url) else { panic!() };
+        let request = Request::Http(HttpRequest { client: Some(Arc::new(client)), ..request });
+        let sent = outbound.send(request, false, LONG).await;
+        assert!(!inside.was_reached().await, "{sent:?}");
+        assert!(is_refused(sent));
+    }
+}

@@ -17,10 +17,11 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, watch};
 
-use super::deliver::Transport;
+use super::deliver::{Outbound, Prepared, Transport};
 use super::driver::Outgoing;
 use super::engine_clock::EngineClock;
 use super::inbox::Handle;
+use crate::error::ConfigError;
 use crate::model::{Delivery, Span};
 use crate::sinks::{Rate, Sink};
 use crate::telemetry::Metrics;
@@ -36,6 +37,26 @@ pub struct SinkInstance {
 }
 
 pub type Sinks = BTreeMap<String, Arc<SinkInstance>>;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the sink `{sink}`")]
+pub struct PrepareError {
+    sink: String,
+    source: ConfigError,
+}
+
+/// Makes ready what the sinks need to connect, so that the first page does not wait for it.
+///
+/// # Errors
+/// When one of them could not connect as it is told to.
+pub fn prepare(outbound: &Outbound, sinks: &Sinks) -> Result<Prepared, PrepareError> {
+    let mut prepared = Prepared::default();
+    for (name, instance) in sinks {
+        let made = outbound.prepare(&mut prepared, instance.sink.connection(), instance.allow_private);
+        made.map_err(|source| PrepareError { sink: name.clone(), source })?;
+    }
+    Ok(prepared)
+}
 
 /// What the workers share.
 #[derive(Clone)]

@@ -163,8 +163,8 @@ impl Send {
         let sent = self.context.outbound.send(request, self.instance.allow_private, self.instance.timeout).await;
         match sent {
             Ok(response) => self.instance.sink.outcome(&attempt, &response),
-            Err(SendError { kind: ErrorKind::Invalid, reason, .. }) => {
-                Outcome::Rejected { kind: ErrorKind::Invalid, reason }
+            Err(SendError { kind: kind @ (ErrorKind::Invalid | ErrorKind::Auth), reason, .. }) => {
+                Outcome::Rejected { kind, reason }
             }
             // A request that was never sent settles no doubt about an earlier one.
             Err(SendError { kind, reason, is_ambiguous }) => {

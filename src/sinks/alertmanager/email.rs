@@ -9,8 +9,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use super::super::{
-    Attempt, MailRequest, MailSecurity, MailServer, Outcome, Rate, RenderError, Request, Response, Setting, Sink,
-    SinkSpec, TlsSetting, mail, quote,
+    Attempt, Connection, MailRequest, MailSecurity, MailServer, Outcome, Rate, RenderError, Request, Response, Setting,
+    Sink, SinkSpec, TlsSetting, mail, quote,
 };
 use super::http_config::TlsConfig;
 use super::template::{Template, Texts};
@@ -279,6 +279,10 @@ fn addresses(key: &str, text: &str) -> Result<Vec<Mailbox>, RenderError> {
 }
 
 impl Sink for Email {
+    fn connection(&self) -> Connection<'_> {
+        Connection::Mail { server: &self.server, ca_key: "tls_config.ca" }
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

@@ -1,14 +1,14 @@
 //! The `http_config` of a receiver: which headers every request carries, and how to connect.
 //!
-//! Decides nothing about connections; `runtime/deliver.rs` carries them out. Two things are refused with the name
-//! of the key: OAuth 2, and a `server_name` of its own.
+//! Decides nothing about connections; `runtime/deliver.rs` carries them out.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::super::{HttpClient, HttpProxy, TlsSetting, TlsVersion};
+use super::super::{HttpClient, HttpProxy, OAuth2, TlsSetting, TlsVersion};
 use crate::error::{ConfigError, Secret};
 
 /// As Prometheus writes it.
@@ -18,7 +18,7 @@ pub(super) struct HttpConfig {
     basic_auth: Option<BasicAuth>,
     authorization: Option<Authorization>,
     bearer_token: Option<Secret<String>>,
-    oauth2: Option<serde::de::IgnoredAny>,
+    oauth2: Option<OAuth2Keys>,
     tls_config: Option<TlsConfig>,
     follow_redirects: bool,
     enable_http2: bool,
@@ -26,7 +26,24 @@ pub(super) struct HttpConfig {
     proxy_url: Option<Secret<String>>,
     no_proxy: Option<String>,
     proxy_from_environment: bool,
-    proxy_connect_header: BTreeMap<String, Vec<Secret<String>>>,
+    proxy_connect_header: ConnectHeaders,
+}
+
+type ConnectHeaders = BTreeMap<String, Vec<Secret<String>>>;
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct OAuth2Keys {
+    client_id: String,
+    client_secret: Option<Secret<String>>,
+    token_url: Option<Secret<String>>,
+    scopes: Vec<String>,
+    endpoint_params: BTreeMap<String, String>,
+    tls_config: Option<TlsConfig>,
+    proxy_url: Option<Secret<String>>,
+    no_proxy: Option<String>,
+    proxy_from_environment: bool,
+    proxy_connect_header: ConnectHeaders,
 }
 
 impl Default for HttpConfig {
@@ -43,7 +60,7 @@ impl Default for HttpConfig {
             proxy_url: None,
             no_proxy: None,
             proxy_from_environment: false,
-            proxy_connect_header: BTreeMap::new(),
+            proxy_connect_header: ConnectHeaders::new(),
         }
     }
 }
@@ -126,14 +143,16 @@ impl HttpConfig {
 
     pub fn read(self) -> Result<Connection, ConfigError> {
         let error = |key: &str, message: &str| Err(ConfigError::new(format!("http_config.{key}"), message));
-        if self.oauth2.is_some() {
-            return error("oauth2", "OAuth 2 is not supported; use `authorization` or `basic_auth`");
-        }
-        let ways = [self.basic_auth.is_some(), self.authorization.is_some(), self.bearer_token.is_some()];
+        let ways = [
+            self.basic_auth.is_some(),
+            self.authorization.is_some(),
+            self.bearer_token.is_some(),
+            self.oauth2.is_some(),
+        ];
         if ways.into_iter().filter(|is_given| *is_given).count() > 1 {
             return error(
                 "authorization",
-                "expected one of `basic_auth`, `authorization` and `bearer_token`, got more",
+                "expected one of `basic_auth`, `authorization`, `bearer_token` and `oauth2`, got more",
             );
         }
         let (mut headers, mut secrets) = (Vec::new(), Vec::new());
@@ -148,18 +167,21 @@ impl HttpConfig {
                 headers.push((name.clone(), header_value(&path, value)?));
             }
         }
-        if self.tls_config.as_ref().is_some_and(|tls| tls.server_name.as_ref().is_some_and(|name| !name.is_empty())) {
-            return error(
-                "tls_config.server_name",
-                "not supported over HTTP; the certificate must be for the address's host",
-            );
-        }
         secrets.extend(self.proxy_url.clone());
+        let proxy = Proxy {
+            url: self.proxy_url,
+            no_proxy: self.no_proxy,
+            from_environment: self.proxy_from_environment,
+            connect_header: self.proxy_connect_header,
+        };
+        let oauth2 = self.oauth2.map(OAuth2Keys::read).transpose()?;
+        secrets.extend(oauth2.iter().filter_map(|oauth2| oauth2.client_secret.clone()));
         let client = HttpClient {
             follow_redirects: self.follow_redirects,
             http1_only: !self.enable_http2,
-            tls: self.tls_config.clone().map(|tls| tls.read("http_config.tls_config")).transpose()?.unwrap_or_default(),
-            proxy: self.proxy()?,
+            tls: self.tls_config.map(|tls| tls.read("http_config.tls_config")).transpose()?.unwrap_or_default(),
+            proxy: proxy.read("http_config")?,
+            oauth2: oauth2.map(Arc::new),
         };
         Ok(Connection { client, headers, secrets })
     }
@@ -187,23 +209,71 @@ impl HttpConfig {
         secrets.push(credentials);
         Ok(Some(Secret::new(value)))
     }
+}
 
-    fn proxy(&self) -> Result<Option<HttpProxy>, ConfigError> {
-        let error = |key: &str, message: &str| Err(ConfigError::new(format!("http_config.{key}"), message));
-        if self.proxy_from_environment {
-            if self.proxy_url.is_some() || self.no_proxy.is_some() {
+impl OAuth2Keys {
+    fn read(self) -> Result<OAuth2, ConfigError> {
+        const PATH: &str = "http_config.oauth2";
+        let error = |key: &str, message: &str| Err(ConfigError::new(format!("{PATH}.{key}"), message));
+        if self.client_id.is_empty() {
+            return error("client_id", "expected the name of a client, got nothing");
+        }
+        let token_url = self.token_url.as_ref().map_or("", |url| url.expose().trim());
+        match reqwest::Url::parse(token_url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+            _ => return error("token_url", ADDRESS_EXPECTED),
+        }
+        let token_url = Secret::new(token_url.to_owned());
+        if self.endpoint_params.contains_key("scope") && !self.scopes.is_empty() {
+            return error("endpoint_params.scope", "expected this or `scopes`, got both");
+        }
+        let proxy = Proxy {
+            url: self.proxy_url,
+            no_proxy: self.no_proxy,
+            from_environment: self.proxy_from_environment,
+            connect_header: self.proxy_connect_header,
+        };
+        let client = HttpClient {
+            tls: self.tls_config.map(|tls| tls.read(&format!("{PATH}.tls_config"))).transpose()?.unwrap_or_default(),
+            proxy: proxy.read(PATH)?,
+            ..HttpClient::default()
+        };
+        Ok(OAuth2 {
+            client_id: self.client_id,
+            client_secret: self.client_secret,
+            scopes: self.scopes,
+            token_url,
+            endpoint_params: self.endpoint_params,
+            client,
+        })
+    }
+}
+
+const ADDRESS_EXPECTED: &str = "expected an address that begins with `http://` or `https://` (its value is not shown)";
+
+/// The keys about a proxy, which stand in two places.
+struct Proxy {
+    url: Option<Secret<String>>,
+    no_proxy: Option<String>,
+    from_environment: bool,
+    connect_header: ConnectHeaders,
+}
+
+impl Proxy {
+    fn read(self, path: &str) -> Result<Option<HttpProxy>, ConfigError> {
+        let error = |key: &str, message: &str| Err(ConfigError::new(format!("{path}.{key}"), message));
+        if self.from_environment {
+            if self.url.is_some() || self.no_proxy.is_some() {
                 return error("proxy_from_environment", "expected this or `proxy_url` and `no_proxy`, got both");
             }
-            if !self.proxy_connect_header.is_empty() {
+            if !self.connect_header.is_empty() {
                 return error("proxy_connect_header", "not supported together with `proxy_from_environment`");
             }
             return Ok(Some(HttpProxy::Environment));
         }
-        let Some(url) = &self.proxy_url else {
-            let needs = [
-                ("no_proxy", self.no_proxy.is_some()),
-                ("proxy_connect_header", !self.proxy_connect_header.is_empty()),
-            ];
+        let Some(url) = self.url else {
+            let needs =
+                [("no_proxy", self.no_proxy.is_some()), ("proxy_connect_header", !self.connect_header.is_empty())];
             return match needs.into_iter().find(|(_, is_given)| *is_given) {
                 Some((key, _)) => error(key, "expected `proxy_url` beside it"),
                 None => Ok(None),
@@ -211,24 +281,19 @@ impl HttpConfig {
         };
         match reqwest::Url::parse(url.expose().trim()) {
             Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => {}
-            _ => {
-                return error(
-                    "proxy_url",
-                    "expected an address that begins with `http://` or `https://` (its value is not shown)",
-                );
-            }
+            _ => return error("proxy_url", ADDRESS_EXPECTED),
         }
         let mut connect_headers = Vec::new();
-        for (name, values) in &self.proxy_connect_header {
-            let path = format!("http_config.proxy_connect_header.{name}");
+        for (name, values) in self.connect_header {
+            let path = format!("{path}.proxy_connect_header.{name}");
             if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
                 return Err(ConfigError::new(path, "expected a header name such as `X-Team`"));
             }
             for value in values {
-                connect_headers.push((name.clone(), header_value(&path, value.clone())?));
+                connect_headers.push((name.clone(), header_value(&path, value)?));
             }
         }
-        Ok(Some(HttpProxy::Url { url: url.clone(), no_proxy: self.no_proxy.clone(), connect_headers }))
+        Ok(Some(HttpProxy::Url { url, no_proxy: self.no_proxy, connect_headers }))
     }
 }
 
@@ -239,6 +304,8 @@ impl TlsConfig {
         }
         let version = |key: &str, text: Option<String>| match text.as_deref() {
             None => Ok(None),
+            // At least an old version: the newer ones that are left.
+            Some("TLS10" | "TLS11") if key == "min_version" => Ok(None),
             Some("TLS12") => Ok(Some(TlsVersion::Tls12)),
             Some("TLS13") => Ok(Some(TlsVersion::Tls13)),
             Some(other) => {

@@ -13,7 +13,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::super::{Attempt, HttpRequest, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
+use super::super::{
+    Attempt, Connection, HttpRequest, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec,
+};
 use super::http_config::HttpConfig;
 use super::template::{Template, Texts};
 use super::{Receiver, below, default_true, delivered, key_hash, read_url, structured, truncate_chars};
@@ -360,6 +362,10 @@ fn name(name: String) -> Value {
 }
 
 impl Sink for Jira {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

@@ -41,7 +41,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{
-    Attempt, HttpClient, HttpRequest, Outcome, RenderError, Response, Setting, keep_doubt, quote, retry_after_ms,
+    Attempt, Connection, HttpClient, HttpRequest, Outcome, RenderError, Response, Setting, keep_doubt, quote,
+    retry_after_ms,
 };
 use crate::error::{ConfigError, ErrorKind, Secret};
 use crate::model::{AlertStatus, GroupView, NotificationKind, Timestamp};
@@ -73,6 +74,10 @@ impl Receiver {
             headers: connection.headers,
             secrets: connection.secrets,
         })
+    }
+
+    fn connection(&self) -> Connection<'_> {
+        Connection::Http(&self.client)
     }
 
     /// A text of the configuration, or the one that Alertmanager has in its place.

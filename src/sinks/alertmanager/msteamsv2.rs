@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::{Attempt, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
+use super::super::{Attempt, Connection, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
 use super::http_config::HttpConfig;
 use super::template::Template;
 use super::{Receiver, default_true, read_url};
@@ -59,6 +59,10 @@ fn build(table: &Table, setting: &Setting) -> Result<Box<dyn Sink>, ConfigError>
 }
 
 impl Sink for MsTeams {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-use super::super::{Attempt, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
+use super::super::{Attempt, Connection, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
 use super::http_config::HttpConfig;
 use super::template::{SecretTemplate, Template, Texts};
 use super::{Receiver, below, default_true, delivered, key_hash, read_url, truncate_chars};
@@ -252,6 +252,10 @@ impl OpsGenie {
 }
 
 impl Sink for OpsGenie {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::super::{Attempt, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
+use super::super::{Attempt, Connection, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
 use super::http_config::HttpConfig;
 use super::template::{SecretTemplate, Template};
 use super::{Receiver, default_true, truncate_chars};
@@ -118,6 +118,10 @@ fn seconds(span: Span) -> String {
 }
 
 impl Sink for Pushover {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

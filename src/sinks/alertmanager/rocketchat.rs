@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::{Attempt, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, keep_doubt};
+use super::super::{
+    Attempt, Connection, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, keep_doubt,
+};
 use super::http_config::HttpConfig;
 use super::template::Template;
 use super::{Receiver, below, delivered, read_url, truncate_chars};
@@ -216,6 +218,10 @@ fn build(table: &Table, setting: &Setting) -> Result<Box<dyn Sink>, ConfigError>
 }
 
 impl Sink for RocketChat {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

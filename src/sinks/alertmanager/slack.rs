@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::{Attempt, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, keep_doubt};
+use super::super::{
+    Attempt, Connection, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, keep_doubt,
+};
 use super::http_config::HttpConfig;
 use super::template::{Template, Texts};
 use super::{Receiver, delivered, read_url, truncate_chars};
@@ -429,6 +431,10 @@ impl Slack {
 }
 
 impl Sink for Slack {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

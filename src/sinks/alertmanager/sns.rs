@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::super::{Attempt, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
+use super::super::{Attempt, Connection, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
 use super::aws_signature::{Keys as SigningKeys, Signed};
 use super::http_config::HttpConfig;
 use super::template::{Template, Texts};
@@ -218,6 +218,10 @@ fn subject(text: &str) -> String {
 }
 
 impl Sink for Sns {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

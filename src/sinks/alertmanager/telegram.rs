@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::super::{
-    Attempt, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, keep_doubt, retry_after_ms,
+    Attempt, Connection, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, keep_doubt,
+    retry_after_ms,
 };
 use super::http_config::HttpConfig;
 use super::template::Template;
@@ -117,6 +118,10 @@ fn build(table: &Table, setting: &Setting) -> Result<Box<dyn Sink>, ConfigError>
 }
 
 impl Sink for Telegram {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

@@ -1,7 +1,7 @@
 //! What the tests of all receivers of an `alertmanager.yml` share: groups of alerts, a request as text, answers.
 
 use super::super::tests::{attempt, build_from, json_answer, setting};
-use super::super::{Request, SINKS, SinkSpec};
+use super::super::{Connection, Request, SINKS, SinkSpec};
 use super::*;
 use crate::model::delivery::Progress;
 use crate::model::{GroupAlert, Labels, Notification, Span};
@@ -131,11 +131,14 @@ fn every_receiver_builds_with_every_way_to_connect() {
         let attempt = attempt(&notification, &progress);
         let Ok(Request::Http(request)) = sink.request(&attempt) else { panic!("{}", spec.name) };
         assert!(request.headers.iter().any(|(name, value)| name == "x-team" && value.expose() == "Gr33n-horse"));
-        assert!(request.client.is_some_and(|client| client.follow_redirects), "{}", spec.name);
+        let client = request.client.unwrap();
+        assert!(client.follow_redirects, "{}", spec.name);
+        // What is made ready is what is used.
+        assert!(matches!(sink.connection(), Connection::Http(ready) if Arc::ptr_eq(ready, &client)), "{}", spec.name);
         let outcome = sink.outcome(&attempt, &json_answer(400, "no Gr33n-horse here"));
         assert!(!format!("{outcome:?}").contains("Gr33n-horse"), "{}: {outcome:?}", spec.name);
         table.insert("http_config".into(), serde_json::json!({"oauth2": {"client_id": "x"}}));
-        let error = (spec.build)(&table, &setting()).err().expect("OAuth 2 is refused").to_string();
+        let error = (spec.build)(&table, &setting()).err().expect("there is no `token_url`").to_string();
         assert!(error.contains("http_config.oauth2"), "{}: {error}", spec.name);
     }
 }

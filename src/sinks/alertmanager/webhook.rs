@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::borrow::Cow;
 
-use super::super::{Attempt, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
+use super::super::{Attempt, Connection, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec};
 use super::http_config::HttpConfig;
 use super::template::SecretTemplate;
 use super::{Receiver, default_true, read_url, structured};
@@ -35,8 +35,7 @@ Posts Alertmanager's webhook body, version 4.
 - `max_alerts`: so many of the group's alerts; `truncatedAlerts` counts the rest. Default 0: all.
 - `payload`: a body of your own, in which every text is a template. What a text renders to is read as
   YAML, so `'{{ .Alerts | toJson }}'` becomes a list.
-- `timeout`: of one request. `send_resolved`: default true. `http_config`: as in Prometheus, but for
-  `oauth2`.
+- `timeout`: of one request. `send_resolved`: default true. `http_config`: as in Prometheus.
 
 An answer of 2xx ends it; 408, 425, 429 and 5xx are tried again; every other answer ends it as failed.
 ";
@@ -167,6 +166,10 @@ impl Webhook {
 }
 
 impl Sink for Webhook {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let mut group = match self.receiver.group(attempt) {
             Ok(group) => group,

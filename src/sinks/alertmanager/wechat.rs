@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::{
-    Attempt, HttpRequest, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, keep_doubt,
-    retry_after_ms,
+    Attempt, Connection, HttpRequest, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec,
+    keep_doubt, retry_after_ms,
 };
 use super::http_config::HttpConfig;
 use super::template::{SecretTemplate, Template, Texts};
@@ -176,6 +176,10 @@ impl WeChat {
 }
 
 impl Sink for WeChat {
+    fn connection(&self) -> Connection<'_> {
+        self.receiver.connection()
+    }
+
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let group = match self.receiver.group(attempt) {
             Ok(group) => group,

@@ -23,7 +23,7 @@ fn kinds() -> Kinds {
         sources: vec!["prometheus"],
         sinks: sinks.collect(),
         check_source: |_, _| Ok(()),
-        check_sink: |kind, table, _| match (kind, table.get("channel")) {
+        check_sink: |kind, table, _, _| match (kind, table.get("channel")) {
             ("alertmanager_slack", Some(channel)) if channel == "refused" => {
                 Err(ConfigError::new("channel", "expected another one"))
             }

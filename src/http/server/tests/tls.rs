@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::tls::pki::{ALWAYS, Authority, Certified, LONG_AGO};
-use crate::tls::{ClientRule, Clients, IdentityFiles, Listener, Offer};
+use crate::tls::{ClientRule, Clients, IdentityFiles, Listener, Offer, Versions};
 use axum::Extension;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -25,7 +25,7 @@ impl Scene {
         let (authority, folder) = (Authority::new("ca"), tempfile::tempdir().unwrap());
         write(&folder, &authority.server(&[NAME], ALWAYS));
         let files = IdentityFiles { certificate: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
-        let listener = Listener::new(Some(Offer::load(files, clients).unwrap()));
+        let listener = Listener::new(Some(Offer::load(files, clients, Versions::Both).unwrap()));
         Self { authority, folder, listener }
     }
 
