@@ -33,6 +33,8 @@ use crate::model::alert::AlertNumber;
 use crate::model::event::Event;
 use crate::model::{Delivery, IncidentId, Labels, Span, Timestamp};
 
+use crate::mutant::{self, Mutant};
+
 use super::dedup::{Change, ChangeKind};
 use super::policy::NotifyBy;
 use super::state::{State, fact};
@@ -72,7 +74,23 @@ pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
             }
         }
     }
+    if mutant::is(Mutant::OverLetGoUntold) && change.kind == ChangeKind::Resolved {
+        leave(state, change.alert);
+    }
+    if mutant::is(Mutant::GroupIntervalIgnored) {
+        let groups = state.book.of_alert(change.alert).to_vec();
+        groups.into_iter().for_each(|id| state.deadlines.set_group(id, Some(now)));
+    }
     super::schedule_alert(state, change.alert);
+}
+
+/// Only as a planted bug.
+fn leave(state: &mut State, number: AlertNumber) {
+    for id in state.book.of_alert(number).to_vec() {
+        state.book.remove(&id, number);
+        let_go(state, &id);
+    }
+    state.evict_alert(number);
 }
 
 /// Into the groups of all routes that take it.
@@ -141,8 +159,12 @@ pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
 /// Until when the first word of a group waits for what may inhibit it.
 fn waits_for_inhibitor(state: &State, now: Timestamp, id: &IncidentId) -> Option<Timestamp> {
     let group = state.book.group(id)?;
-    if group.flushed_at.is_some() || state.policy().inhibit_rules.is_empty() {
+    let is_over = group.flushed_at.is_some() || mutant::is(Mutant::InhibitorNotWaitedFor);
+    if is_over || state.policy().inhibit_rules.is_empty() {
         return None;
+    }
+    if mutant::is(Mutant::FirstMomentPostponed) {
+        return Some(now + INHIBITOR_WAIT);
     }
     let fresh = group.alerts.iter().filter_map(|number| state.alert(*number)).filter(|alert| alert.is_firing());
     let fresh = fresh.filter(|alert| alert.fired_at + INHIBITOR_WAIT > now && super::inhibit::is_target(state, alert));
@@ -164,15 +186,18 @@ pub fn delivered(state: &mut State, now: Timestamp, delivery: &Delivery) {
 }
 
 /// A receiver takes a notification not at all: at the group's next moment it is news once more.
-pub fn refused(state: &mut State, id: &IncidentId) {
-    if let Some(group) = state.book.group_mut(id) {
+pub fn refused(state: &mut State, now: Timestamp, delivery: &Delivery) {
+    if mutant::is(Mutant::RefusalCountsAsTold) {
+        return delivered(state, now, delivery);
+    }
+    if let Some(group) = state.book.group_mut(&delivery.incident) {
         group.over.clear();
     }
 }
 
 /// Lets go of what is over and told, and of the group once it is empty.
 fn let_go(state: &mut State, id: &IncidentId) {
-    if state.deliveries_of(id).next().is_some() {
+    if state.deliveries_of(id).next().is_some() || mutant::is(Mutant::OverNeverLetGo) {
         return; // Somebody is still to hear of it.
     }
     let Some(group) = state.book.group_mut(id) else { return };

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::{Fingerprint, Matcher};
+use crate::mutant::{self, Mutant};
 
 use super::policy::{InhibitRule, NotifyBy, Policy};
 use super::silence::ITEM;
@@ -55,7 +56,8 @@ impl Eyes {
     }
 
     fn key(self, index: usize, rule: &InhibitRule, alert: &Alert) -> (usize, Fingerprint) {
-        (index, Fingerprint::of(rule.equal.iter().map(|name| self.label(alert, name).unwrap_or(""))))
+        let equal = rule.equal.iter().filter(|_| !mutant::is(Mutant::EqualIgnored));
+        (index, Fingerprint::of(equal.map(|name| self.label(alert, name).unwrap_or(""))))
     }
 }
 
@@ -119,6 +121,7 @@ pub fn source_and_rule<'a>(state: &'a State, alert: &Alert) -> Option<(&'a Alert
             rule.equal
                 .iter()
                 .all(|name| eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or(""))
+                || mutant::is(Mutant::EqualIgnored)
         };
         candidates.find(is_equal).map(|source| (source, index))
     })

@@ -308,7 +308,8 @@ impl Play {
     }
 
     /// A silence ends when whoever asked for it wrote, by the clock on the wall. When that is set back before
-    /// the writer takes the silence in, it is as long as the clock was set by, and people have to see to it.
+    /// the writer takes the silence in, it is as long as the clock was set by, and people have to see to it. What recurs
+    /// ends by people anyway.
     fn end_long_silences(&mut self) {
         let Some(daemon) = &self.world.daemon else { return };
         let latest = self.world.now() + people::SILENCE_MAX;
@@ -316,7 +317,8 @@ impl Play {
             .driver
             .state()
             .silences()
-            .filter(|silence| silence.state != SilenceState::Expired && silence.ends_at > latest)
+            .filter(|silence| silence.ends_at > latest || silence.recurrence.is_some())
+            .filter(|silence| silence.state != SilenceState::Expired)
             .map(|silence| silence.id.clone())
             .collect();
         for silence in long {
@@ -358,7 +360,8 @@ impl Play {
             let is_telling = state.incidents().any(|incident| incident.notifying.flush_at.is_some());
             let is_flapping = state.alerts().any(|alert| alert.flap.is_flapping && !alert.flap.is_from_source);
             let is_silenced = state.silences().any(|silence| silence.state != SilenceState::Expired);
-            if state.deliveries().next().is_none() && !is_telling && !is_flapping && !is_silenced {
+            let is_quiet = self.oracle.is_quiet() && !is_flapping && !is_silenced;
+            if state.deliveries().next().is_none() && !is_telling && is_quiet {
                 return Ok(());
             }
             let due = state.deliveries().map(|delivery| delivery.due_at).min();
@@ -377,7 +380,8 @@ impl Play {
             let flapping = state.alerts().filter(|alert| alert.flap.is_flapping);
             let (deliveries, telling) = (state.deliveries().collect::<Vec<_>>(), telling.collect::<Vec<_>>());
             let silences = state.silences().collect::<Vec<_>>();
-            format!("{deliveries:?} {telling:?} {:?} {silences:?}", flapping.collect::<Vec<_>>())
+            let groups = state.book().groups().collect::<Vec<_>>();
+            format!("{deliveries:?} {telling:?} {:?} {silences:?} {groups:?}", flapping.collect::<Vec<_>>())
         });
         Err(Violation::new("I11", format!("after {} still: {text}", REST_WITHIN.human())))
     }

@@ -7,6 +7,7 @@ use crate::engine::state::State;
 use crate::model::alert::Alert;
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::{Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 /// An alert that is over stays in memory for longer, so that its end is seen.
 const LOOK_EVERY_MAX: Span = Span::from_mins(10);
@@ -27,7 +28,7 @@ pub fn look(state: &mut State, now: Timestamp, silence: Silence) {
         return state.put_silence(Silence { quiet_check_at: None, ..silence });
     };
     let since = silence.quiet_since.max(last_fired(state, now, &silence)).unwrap_or(now);
-    if since + wait <= now {
+    if since + wait <= now && !mutant::is(Mutant::NeverQuiet) {
         let what = format!("nothing that it mutes has fired for {}", wait.human());
         let text = format!("silence {} by {} has ended: {what}", silence.id, silence.created_by);
         // Of one that recurs only this time is over.
@@ -40,7 +41,7 @@ pub fn look(state: &mut State, now: Timestamp, silence: Silence) {
 
 /// When something that it mutes fired last; now, while something does.
 fn last_fired(state: &State, now: Timestamp, silence: &Silence) -> Option<Timestamp> {
-    let muted = state.alerts().filter(|alert| mutes(state, silence, alert));
+    let muted = state.alerts().filter(|alert| mutes(state, silence, alert) && !mutant::is(Mutant::QuietWhileItFires));
     muted.filter_map(|alert| if alert.is_unsettled() { Some(now) } else { alert.resolved_at }).max()
 }
 

@@ -126,7 +126,9 @@ impl State {
                 let id = serde_json::from_value(Value::from(key))?;
                 self.problem_threads.insert(id, serde_json::from_value(value)?);
             }
+            fact::ALERT_GROUP if mutant::is(Mutant::GroupLostOnRestart) => {}
             fact::ALERT_GROUP => dispatch::restore(self, value)?,
+            fact::TOLD if mutant::is(Mutant::ToldLostOnRestart) => {}
             fact::TOLD => dispatch::restore_told(self, key, value)?,
             fact::GROUP_NOTIFICATION => self.book.notification_count = serde_json::from_value(value)?,
             fact::TOPOLOGY if mutant::is(Mutant::OriginLostOnRestart) => {}
