@@ -62,6 +62,28 @@ pub fn complete_labels(event: &mut Event) {
     }
 }
 
+/// The same for alerts that were there before people were told of groups.
+pub(super) fn complete_all(state: &mut State) {
+    if !is_on(state) {
+        return;
+    }
+    let numbers: Vec<AlertNumber> =
+        state.alerts().filter(|alert| alert.labels.get("alertname").is_none()).map(|alert| alert.number).collect();
+    for number in numbers {
+        let Some(alert) = state.alert_mut(number) else { continue };
+        if *alert.dedup_key == *alert.labels.fingerprint().to_string() {
+            continue;
+        }
+        alert.labels.insert("alertname", &alert.name);
+        if alert.labels.get("severity").is_none() {
+            alert.labels.insert("severity", alert.severity.as_str());
+        }
+        if let Some(item) = alert.configuration_item.clone().filter(|_| alert.labels.get("instance").is_none()) {
+            alert.labels.insert("instance", &*item);
+        }
+    }
+}
+
 /// Files an alert that has changed.
 pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
     let Some(alert) = state.alert(change.alert) else { return };
@@ -70,7 +92,7 @@ pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
         ChangeKind::Resolved | ChangeKind::Repeated | ChangeKind::Altered => {
             if !alert.is_firing() && !state.book.is_member(change.alert) {
                 // It was over before anybody could be told.
-                return state.evict_alert(change.alert);
+                return evict(state, change.alert);
             }
         }
     }
@@ -82,6 +104,12 @@ pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
         groups.into_iter().for_each(|id| state.deadlines.set_group(id, Some(now)));
     }
     super::schedule_alert(state, change.alert);
+}
+
+/// Lets go of an alert. Silences that wait for quiet must not forget that it fired.
+fn evict(state: &mut State, number: AlertNumber) {
+    super::silence::gone(state, number);
+    state.evict_alert(number);
 }
 
 /// Only as a planted bug.
@@ -97,7 +125,8 @@ fn leave(state: &mut State, number: AlertNumber) {
 fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
     if state.book.is_member(number) {
         // It fires again before all were told of its end.
-        return state.book.fires_again(number);
+        let changed = state.book.fires_again(number);
+        return changed.iter().for_each(|id| remember(state, id));
     }
     for (route, labels) in homes(state, number) {
         join(state, now, number, route, labels);
@@ -139,11 +168,19 @@ fn schedule(state: &mut State, id: &IncidentId) {
     state.deadlines.set_group(*id, at);
 }
 
+/// When each group wants to be looked at, where all moments are set anew.
+pub(super) fn schedule_all(state: &mut State) {
+    let moments: Vec<_> = state.book.groups().map(|group| (group.id, group.flush_at)).collect();
+    for (id, at) in moments {
+        state.deadlines.set_group(id, Some(at));
+    }
+}
+
 /// It is time to look at a group.
 pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
     if let Some(later) = waits_for_inhibitor(state, now, id) {
         if let Some(group) = state.book.group_mut(id) {
-            group.postpone(later);
+            group.postpone(now, later, INHIBITOR_WAIT);
         }
         remember(state, id);
         return schedule(state, id);
@@ -151,7 +188,11 @@ pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
     let interval = state.book.route_of(id).map(|route| route.group_interval);
     let Some((group, interval)) = state.book.group_mut(id).zip(interval) else { return schedule(state, id) };
     group.flushed(now, interval);
+    let before = group.over.clone();
     flush::run(state, now, id);
+    if state.book.group(id).is_some_and(|group| group.over != before) {
+        remember(state, id);
+    }
     let_go(state, id);
     schedule(state, id);
 }
@@ -159,15 +200,13 @@ pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
 /// Until when the first word of a group waits for what may inhibit it.
 fn waits_for_inhibitor(state: &State, now: Timestamp, id: &IncidentId) -> Option<Timestamp> {
     let group = state.book.group(id)?;
-    let is_over = group.flushed_at.is_some() || mutant::is(Mutant::InhibitorNotWaitedFor);
-    if is_over || state.policy().inhibit_rules.is_empty() {
+    let is_told = group.flushed_at.is_some() || mutant::is(Mutant::InhibitorNotWaitedFor);
+    if is_told || group.has_waited(now) || state.policy().inhibit_rules.is_empty() {
         return None;
     }
-    if mutant::is(Mutant::FirstMomentPostponed) {
-        return Some(now + INHIBITOR_WAIT);
-    }
     let fresh = group.alerts.iter().filter_map(|number| state.alert(*number)).filter(|alert| alert.is_firing());
-    let fresh = fresh.filter(|alert| alert.fired_at + INHIBITOR_WAIT > now && super::inhibit::is_target(state, alert));
+    let is_fresh = |fired_at: Timestamp| fired_at + INHIBITOR_WAIT > now || mutant::is(Mutant::FirstMomentPostponed);
+    let fresh = fresh.filter(|alert| is_fresh(alert.fired_at) && super::inhibit::is_target(state, alert));
     fresh.map(|alert| alert.fired_at + INHIBITOR_WAIT).max()
 }
 
@@ -190,8 +229,9 @@ pub fn refused(state: &mut State, now: Timestamp, delivery: &Delivery) {
     if mutant::is(Mutant::RefusalCountsAsTold) {
         return delivered(state, now, delivery);
     }
-    if let Some(group) = state.book.group_mut(&delivery.incident) {
-        group.over.clear();
+    let Some(group) = state.book.group_mut(&delivery.incident) else { return };
+    if !std::mem::take(&mut group.over).is_empty() {
+        remember(state, &delivery.incident);
     }
 }
 
@@ -201,10 +241,14 @@ fn let_go(state: &mut State, id: &IncidentId) {
         return; // Somebody is still to hear of it.
     }
     let Some(group) = state.book.group_mut(id) else { return };
-    for number in std::mem::take(&mut group.over) {
+    let over = std::mem::take(&mut group.over);
+    if !over.is_empty() {
+        remember(state, id);
+    }
+    for number in over {
         state.book.remove(id, number);
         if !state.book.is_member(number) {
-            state.evict_alert(number);
+            evict(state, number);
         }
     }
     if state.book.group(id).is_some_and(|group| group.alerts.is_empty()) {
@@ -243,6 +287,7 @@ pub(super) fn rebuild(state: &mut State, now: Timestamp) {
         schedule(state, &id);
     }
     for gone in known.keys().filter(|id| state.book.group(id).is_none()).copied().collect::<Vec<_>>() {
+        state.deadlines.set_group(gone, None);
         state.remember(fact::ALERT_GROUP, gone.to_string(), None);
     }
 }

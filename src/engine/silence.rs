@@ -15,6 +15,7 @@ mod quiet;
 pub mod request;
 
 pub use index::Index;
+pub use quiet::gone;
 
 use crate::model::alert::Alert;
 use crate::model::recurrence::Occurrence;

@@ -161,6 +161,7 @@ impl State {
         self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
         self.policy = Arc::new(policy);
         self.reach(now);
+        dispatch::complete_all(self);
         self.rebuild();
         dispatch::rebuild(self, now);
     }

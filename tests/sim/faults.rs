@@ -52,8 +52,10 @@ pub const ALL: [Fault; 11] = [
     Fault::Receiver,
 ];
 
-/// Sinks of all configurations that can misbehave.
-pub const SINKS: [&str; 5] = ["ops/webhook", "ops/servicenow", "duty/webhook", "backup/webhook", "team/webhook"];
+/// Sinks of all configurations that can misbehave; the last two hear of groups only.
+pub const SINKS: [&str; 6] =
+    ["ops/webhook", "ops/servicenow", "duty/webhook", "backup/webhook", "team/webhook", "ops/second"];
+const SINKS_OF_INCIDENTS: usize = 4;
 
 /// By how many seconds the clock on the wall is set; our own time never goes back (decision 0006).
 const CLOCK_STEPS: [i64; 8] = [-86_400, -3_600, -60, -1, 1, 60, 3_600, 86_400];
@@ -132,9 +134,8 @@ pub fn strike(
             return Ok(format!("Reload of configuration {index}"));
         }
         Fault::Receiver => {
-            // The last one hears of groups only.
             let is_by_group = world.configurations[0].policy.notify_by == NotifyBy::Group;
-            let sinks = if is_by_group { &SINKS[..] } else { &SINKS[..SINKS.len() - 1] };
+            let sinks = if is_by_group { &SINKS[..] } else { &SINKS[..SINKS_OF_INCIDENTS] };
             let (sink, mode) = (sinks[random.usize(..sinks.len())], MODES[random.usize(..MODES.len())]);
             world.receivers.set_mode(sink, mode);
             return Ok(format!("Receiver {sink} is {mode:?}"));

@@ -114,7 +114,7 @@ receivers:
   ops:
     sinks:
       - { kind: webhook, url: "http://ops.example/hook", rate: { count: 1000, per: 1s }, give_up_after: 2h }
-      - { kind: servicenow, url: "http://tickets.example", user: u, password: p, rate: { count: 1000, per: 1s } }
+      - { kind: webhook, name: second, url: "http://second.example/hook", rate: { count: 1000, per: 1s } }
     fallback: backup
   duty: { sinks: [{ kind: webhook, url: "http://duty.example/hook", rate: { count: 1000, per: 1s }, send_resolved: false }] }
   team: { sinks: [{ kind: webhook, url: "http://team.example/hook", rate: { count: 1000, per: 1s } }] }
@@ -157,7 +157,7 @@ notify_by: group
 receivers:
   ops:
     sinks:
-      - { kind: servicenow, url: "http://tickets.example", user: u, password: p, rate: { count: 1000, per: 1s } }
+      - { kind: webhook, name: second, url: "http://second.example/hook", rate: { count: 1000, per: 1s } }
     fallback: backup
   duty: { sinks: [{ kind: webhook, url: "http://duty.example/hook", rate: { count: 1000, per: 1s } }], fallback: ops }
   team: { sinks: [{ kind: webhook, url: "http://team.example/hook", rate: { count: 1000, per: 1s } }] }

@@ -9,6 +9,7 @@ use crate::engine::numbered::Numbered;
 use crate::engine::policy::Policy;
 use crate::model::alert::AlertNumber;
 use crate::model::{Fingerprint, IncidentId, Labels, Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 #[derive(Clone, Debug)]
 pub struct AlertGroup {
@@ -24,6 +25,8 @@ pub struct AlertGroup {
     pub flushed_at: Option<Timestamp>,
     /// Those that were over when it was last looked at, and have not fired since: once that is told they leave.
     pub over: Vec<AlertNumber>,
+    /// Its first word waits for what inhibits it, but no longer than this.
+    waits_until: Option<Timestamp>,
     /// Alerts that something muted then, and what.
     pub muted: BTreeMap<AlertNumber, String>,
     /// The time intervals that kept people from hearing when it was last looked at.
@@ -37,6 +40,10 @@ pub struct Record {
     route: String,
     labels: Labels,
     first_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    over: Vec<AlertNumber>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waits_until: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,8 +61,15 @@ pub struct Book {
 
 impl AlertGroup {
     pub fn record(&self) -> Record {
-        let Self { id, route_id, labels, first_at, .. } = self;
-        Record { id: *id, route: route_id.clone(), labels: labels.clone(), first_at: *first_at }
+        let Self { id, route_id, labels, first_at, over, waits_until, .. } = self;
+        Record {
+            id: *id,
+            route: route_id.clone(),
+            labels: labels.clone(),
+            first_at: *first_at,
+            over: over.clone(),
+            waits_until: *waits_until,
+        }
     }
 
     /// It is looked at now; the next time is one interval after it was due, or after now when that has passed, too.
@@ -64,10 +78,20 @@ impl AlertGroup {
         self.flush_at = next_after(self.first_at, interval, now);
     }
 
-    /// Its first moment comes later.
-    pub fn postpone(&mut self, at: Timestamp) {
-        self.first_at = at;
-        self.flush_at = at;
+    /// Its first moment comes later, at most `wait` after the first time that it is put off.
+    pub fn postpone(&mut self, now: Timestamp, at: Timestamp, wait: Span) {
+        if mutant::is(Mutant::FirstMomentPostponed) {
+            (self.first_at, self.flush_at) = (now + wait, now + wait);
+            return;
+        }
+        let latest = *self.waits_until.get_or_insert(now + wait);
+        self.first_at = at.min(latest);
+        self.flush_at = self.first_at;
+    }
+
+    /// It has waited for long enough, whatever has come meanwhile.
+    pub fn has_waited(&self, now: Timestamp) -> bool {
+        self.waits_until.is_some_and(|until| until <= now)
     }
 }
 
@@ -136,12 +160,16 @@ impl Book {
         }
     }
 
-    pub fn fires_again(&mut self, number: AlertNumber) {
+    /// It is not over any more; the groups in which it was.
+    pub fn fires_again(&mut self, number: AlertNumber) -> Vec<IncidentId> {
+        let mut changed = Vec::new();
         for id in self.of_alert.get(number).into_iter().flatten() {
-            if let Some(group) = self.groups.get_mut(id) {
+            if let Some(group) = self.groups.get_mut(id).filter(|group| group.over.contains(&number)) {
                 group.over.retain(|other| *other != number);
+                changed.push(*id);
             }
         }
+        changed
     }
 
     pub fn remove(&mut self, id: &IncidentId, number: AlertNumber) {
@@ -169,6 +197,7 @@ impl Book {
             flush_at: first_at,
             flushed_at: None,
             over: Vec::new(),
+            waits_until: None,
             muted: BTreeMap::new(),
             muted_by: Vec::new(),
         });
@@ -242,7 +271,8 @@ impl Book {
                     first_at: record.first_at,
                     flush_at,
                     flushed_at: (!is_first).then(|| flush_at - interval),
-                    over: Vec::new(),
+                    over: record.over.clone(),
+                    waits_until: record.waits_until,
                     muted: BTreeMap::new(),
                     muted_by: Vec::new(),
                 }

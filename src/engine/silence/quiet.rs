@@ -4,7 +4,7 @@
 use super::{fits, lineage, turn};
 use crate::engine::inhibit;
 use crate::engine::state::State;
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, AlertNumber};
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::{Span, Timestamp};
 use crate::mutant::{self, Mutant};
@@ -39,6 +39,19 @@ pub fn look(state: &mut State, now: Timestamp, silence: Silence) {
     state.put_silence(Silence { quiet_since: Some(since), quiet_check_at: Some(check_at), ..silence });
 }
 
+/// An alert is let go of soon after it is over; who waits for quiet keeps in mind until when it fired.
+pub fn gone(state: &mut State, number: AlertNumber) {
+    let Some((alert, resolved_at)) = state.alert(number).and_then(|alert| Some((alert, alert.resolved_at?))) else {
+        return;
+    };
+    let waits = |silence: &&Silence| silence.quiet_since.is_some_and(|since| since < resolved_at);
+    let of_it: Vec<Silence> =
+        state.silences().filter(waits).filter(|silence| mutes(state, silence, alert)).cloned().collect();
+    for silence in of_it {
+        state.put_silence(Silence { quiet_since: Some(resolved_at), ..silence });
+    }
+}
+
 /// When something that it mutes fired last; now, while something does.
 fn last_fired(state: &State, now: Timestamp, silence: &Silence) -> Option<Timestamp> {
     let muted = state.alerts().filter(|alert| mutes(state, silence, alert) && !mutant::is(Mutant::QuietWhileItFires));
@@ -47,7 +60,7 @@ fn last_fired(state: &State, now: Timestamp, silence: &Silence) -> Option<Timest
 
 /// Whether it is about this alert, whenever that is.
 pub fn mutes(state: &State, silence: &Silence, alert: &Alert) -> bool {
-    let label = |name: &str| inhibit::Eyes::of(state.policy()).label(alert, name);
+    let label = |name: &str| inhibit::Eyes::of(state.policy()).of_silences(alert, name);
     let item = alert.configuration_item.as_deref().filter(|_| silence.covers_dependants);
     fits(silence, &label, &lineage(state, item))
 }

@@ -19,7 +19,7 @@ use crate::mutant::{self, Mutant};
 pub struct Snapshot {
     /// The journal's position that all of this belongs to.
     pub position: u64,
-    /// Time of the journal's last row; what comes next is not earlier.
+    /// Time of that row; what comes next is not earlier.
     pub last_at: Timestamp,
     /// The live ones.
     pub alerts: Vec<Arc<Alert>>,
@@ -182,6 +182,7 @@ impl State {
         for window in self.maintenances.values() {
             self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
         }
+        dispatch::schedule_all(self);
         changes::schedule(self);
         self.schedule_planned();
     }

@@ -136,6 +136,18 @@ impl Groups {
             effects.iter().for_each(|effect| self.put(effect));
             return Ok(());
         }
+        if std::env::var_os("DS_DEBUG").is_some() {
+            let text: String = format!("{input:?}").chars().take(400).collect();
+            println!("{at} {text}");
+            for effect in effects {
+                if let Effect::Deliver(d) = effect {
+                    println!("    -> {} {} {:?}", d.id, d.notification.reason, d.notification.group.as_ref().map(|g| (&g.key, g.alerts.iter().map(|a| (a.status, a.labels.get("alertname").unwrap_or("?").to_owned())).collect::<Vec<_>>())));
+                }
+            }
+            for g in state.book().groups() {
+                println!("    group {} {:?} next {} over {:?}", g.id, g.alerts, g.flush_at, g.over);
+            }
+        }
         let firing = state.alerts().filter(|alert| alert.is_firing()).collect();
         let now = Now { state, at, firing, silences };
         let heard = self.hear(&now, reached);
@@ -240,6 +252,11 @@ impl Groups {
         waiting.map(|id| &self.sent[id].said).or_else(|| self.told.get(line).map(|(_, said)| said))
     }
 
+    /// After two repetitions that did not come, what a sink was told says nothing any more, as in Alertmanager.
+    fn is_forgotten(&self, line: &Line, home: &Home, at: Timestamp) -> bool {
+        self.told.get(line).is_none_or(|(told_at, _)| *told_at + home.repeat + home.repeat <= at)
+    }
+
     fn judge_told(
         &mut self,
         now: &Now<'_>,
@@ -321,7 +338,7 @@ impl Groups {
     /// A group that goes on says what is new at its moments, which are an interval apart.
     fn judge_pace(&self, delivery: &Delivery, line: &Line, home: &Home, at: Timestamp) -> Verdict {
         let Some((id, row_before)) = self.paced.get(line) else { return Ok(()) };
-        let is_early = *id == delivery.incident && at <= *row_before + home.interval;
+        let is_early = *id == delivery.incident && at < *row_before + home.interval;
         ensure(!is_early, "groups", || {
             format!("{} comes within {} of what the group said before", delivery.id, home.interval.human())
         })
@@ -338,11 +355,12 @@ impl Groups {
             let from = (*since).max(refused).max(self.configured_at);
             let knows = self.knows(&line).is_some_and(|said| said.firing.contains(&alert.labels));
             if alert.is_firing() {
+                let from = from.max(alert.fired_at);
                 ensure(knows || now.at <= from + bound, "groups", || {
                     format!("{sink} does not hear of {} ({}), which fires since {since}", alert.name, home.key)
                 })?;
                 self.judge_repeat(now, alert, home, &line, from)?;
-            } else if !receiver.without_resolved.contains(sink) {
+            } else if !receiver.without_resolved.contains(sink) && !self.is_forgotten(&line, home, now.at) {
                 let from = from.max(self.ended.get(&alert.labels).copied().unwrap_or(now.at));
                 ensure(!knows || now.at <= from + bound, "groups", || {
                     format!("{sink} does not hear that {} ({}) is over", alert.name, home.key)
@@ -372,8 +390,9 @@ impl Groups {
                 let was_audible = since.is_some_and(|since| *since <= ended);
                 let was_audible = was_audible && !now.is_muted(alert) && !now.is_mute(home);
                 for sink in now.receiver(home).sinks.iter().filter(|_| was_audible) {
+                    let line = (home.key.clone(), sink.clone());
                     let hears_ends = !now.receiver(home).without_resolved.contains(sink);
-                    let said = self.knows(&(home.key.clone(), sink.clone()));
+                    let said = self.knows(&line).filter(|_| !self.is_forgotten(&line, home, now.at));
                     let knows = said.is_some_and(|said| said.firing.contains(&alert.labels));
                     ensure(!(knows && hears_ends) || self.configured_at == now.at, "groups", || {
                         format!("{} is let go, and {sink} does not know that it is over", alert.name)
