@@ -31,7 +31,7 @@ use serde_json::Value;
 
 use crate::model::alert::AlertNumber;
 use crate::model::event::Event;
-use crate::model::{Delivery, IncidentId, Labels, Span, Timestamp};
+use crate::model::{Alert, Delivery, IncidentId, Labels, Span, Timestamp};
 
 use crate::mutant::{self, Mutant};
 
@@ -123,11 +123,9 @@ fn leave(state: &mut State, number: AlertNumber) {
 
 /// Into the groups of all routes that take it.
 fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
-    if state.book.is_member(number) {
-        // It fires again before all were told of its end.
-        let changed = state.book.fires_again(number);
-        return changed.iter().for_each(|id| remember(state, id));
-    }
+    // It may fire again before all were told of its end; those that were have it again.
+    let changed = state.book.fires_again(number);
+    changed.iter().for_each(|id| remember(state, id));
     for (route, labels) in homes(state, number) {
         join(state, now, number, route, labels);
     }
@@ -242,14 +240,17 @@ fn let_go(state: &mut State, id: &IncidentId) {
     }
     let Some(group) = state.book.group_mut(id) else { return };
     let over = std::mem::take(&mut group.over);
-    if !over.is_empty() {
-        remember(state, id);
-    }
+    let has_changed = !over.is_empty();
     for number in over {
         state.book.remove(id, number);
-        if !state.book.is_member(number) {
+        if state.book.is_member(number) {
+            state.book.note_left(id, number);
+        } else {
             evict(state, number);
         }
+    }
+    if has_changed {
+        remember(state, id);
     }
     if state.book.group(id).is_some_and(|group| group.alerts.is_empty()) {
         state.book.close(id);
@@ -266,15 +267,27 @@ pub(super) fn restore(state: &mut State, value: Value) -> Result<(), serde_json:
 
 /// Makes the groups anew from the policy and the alerts; those that there were keep their times.
 pub(super) fn rebuild(state: &mut State, now: Timestamp) {
+    rebuild_with(state, now, false);
+}
+
+/// The same after a start: what is over comes back only to the groups that still had it.
+pub(super) fn restart(state: &mut State, now: Timestamp) {
+    rebuild_with(state, now, true);
+}
+
+fn rebuild_with(state: &mut State, now: Timestamp, is_start: bool) {
     if !is_on(state) {
         return;
     }
     let known = state.book.rebuild(state.shared_policy().as_ref());
     let numbers: Vec<AlertNumber> = state.alerts().map(|alert| alert.number).collect();
     for number in numbers {
+        let is_over = is_start && !state.alert(number).is_some_and(Alert::is_firing);
         for (route, labels) in homes(state, number) {
             match state.book.find(route, &labels).or_else(|| state.book.reopen(&known, route, &labels, now)) {
+                Some(id) if is_over && state.book.has_left(&id, number) => {}
                 Some(id) => state.book.add(&id, number),
+                None if is_over => {}
                 None => join(state, now, number, route, labels),
             }
         }

@@ -294,7 +294,7 @@ impl State {
         self.deliveries.get(&(incident_of(id)?, id.to_owned()))
     }
 
-    /// The pending ones of one incident, oldest first.
+    /// The pending ones of one incident, by id.
     pub fn deliveries_of(&self, id: &IncidentId) -> impl Iterator<Item = &Delivery> {
         let id = *id;
         let first = (id, String::new());

@@ -25,6 +25,8 @@ pub struct AlertGroup {
     pub flushed_at: Option<Timestamp>,
     /// Those that were over when it was last looked at, and have not fired since: once that is told they leave.
     pub over: Vec<AlertNumber>,
+    /// Those that have left and are still in another group, so that a start does not bring them back.
+    left: BTreeSet<AlertNumber>,
     /// Its first word waits for what inhibits it, but no longer than this.
     waits_until: Option<Timestamp>,
     /// Alerts that something muted then, and what.
@@ -42,6 +44,8 @@ pub struct Record {
     first_at: Timestamp,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     over: Vec<AlertNumber>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    left: BTreeSet<AlertNumber>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     waits_until: Option<Timestamp>,
 }
@@ -61,13 +65,14 @@ pub struct Book {
 
 impl AlertGroup {
     pub fn record(&self) -> Record {
-        let Self { id, route_id, labels, first_at, over, waits_until, .. } = self;
+        let Self { id, route_id, labels, first_at, over, left, waits_until, .. } = self;
         Record {
             id: *id,
             route: route_id.clone(),
             labels: labels.clone(),
             first_at: *first_at,
             over: over.clone(),
+            left: left.clone(),
             waits_until: *waits_until,
         }
     }
@@ -152,6 +157,7 @@ impl Book {
 
     pub fn add(&mut self, id: &IncidentId, number: AlertNumber) {
         let Some(group) = self.groups.get_mut(id) else { return };
+        group.left.remove(&number);
         if group.alerts.insert(number) {
             match self.of_alert.get_mut(number) {
                 Some(groups) => groups.push(*id),
@@ -184,6 +190,20 @@ impl Book {
         }
     }
 
+    /// It has left, and others still have it.
+    pub fn note_left(&mut self, id: &IncidentId, number: AlertNumber) {
+        let Self { groups, of_alert, .. } = self;
+        if let Some(group) = groups.get_mut(id) {
+            group.left.retain(|other| of_alert.get(*other).is_some());
+            group.left.insert(number);
+        }
+    }
+
+    /// Whether a group has let go of an alert that is over.
+    pub fn has_left(&self, id: &IncidentId, number: AlertNumber) -> bool {
+        self.groups.get(id).is_some_and(|group| group.left.contains(&number))
+    }
+
     pub fn open(&mut self, route: usize, labels: Labels, first_at: Timestamp) -> IncidentId {
         let route_id = self.tree.route(route).id.clone();
         let id = self.free_id(&route_id, &labels);
@@ -197,6 +217,7 @@ impl Book {
             flush_at: first_at,
             flushed_at: None,
             over: Vec::new(),
+            left: BTreeSet::new(),
             waits_until: None,
             muted: BTreeMap::new(),
             muted_by: Vec::new(),
@@ -272,6 +293,7 @@ impl Book {
                     flush_at,
                     flushed_at: (!is_first).then(|| flush_at - interval),
                     over: record.over.clone(),
+                    left: record.left.clone(),
                     waits_until: record.waits_until,
                     muted: BTreeMap::new(),
                     muted_by: Vec::new(),

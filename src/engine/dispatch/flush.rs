@@ -118,7 +118,8 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
 
 /// What waits to be told to a sink.
 fn on_its_way(state: &State, id: &IncidentId, sink: &str) -> Option<Present> {
-    let waiting = state.deliveries_of(id).filter(|delivery| delivery.sink == sink).last()?;
+    let of_sink = state.deliveries_of(id).filter(|delivery| delivery.sink == sink);
+    let waiting = of_sink.max_by_key(|delivery| delivery.notification.number)?;
     waiting.notification.group.as_deref().map(Present::of_view)
 }
 

@@ -88,7 +88,7 @@ impl State {
         }
         state.deliveries = snapshot.deliveries.into_iter().map(|d| ((d.incident, d.id.clone()), d)).collect();
         state.rebuild();
-        dispatch::rebuild(&mut state, snapshot.last_at);
+        dispatch::restart(&mut state, snapshot.last_at);
         Ok(state)
     }
 
