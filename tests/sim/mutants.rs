@@ -102,12 +102,11 @@ fn noticed(mutant: Mutant, seeds: impl IntoIterator<Item = u64>) -> Option<(u64,
 /// All bugs, each with seeds of the kind of run in which it can show.
 fn planted() -> Vec<(Mutant, &'static [&'static str], Vec<u64>)> {
     let of = |by_group: bool| move |seed: &u64| installation::is_by_group(*seed) == by_group;
-    let by_incident = PLANTED.into_iter().map(|(mutant, promises)| {
-        (mutant, promises, (1..).filter(of(false)).take(SEEDS).collect())
-    });
-    let by_group = PLANTED_IN_GROUPS.into_iter().map(|(mutant, promises)| {
-        (mutant, promises, (1..).filter(of(true)).take(SEEDS_IN_GROUPS).collect())
-    });
+    let by_incident =
+        PLANTED.into_iter().map(|(mutant, promises)| (mutant, promises, (1..).filter(of(false)).take(SEEDS).collect()));
+    let by_group = PLANTED_IN_GROUPS
+        .into_iter()
+        .map(|(mutant, promises)| (mutant, promises, (1..).filter(of(true)).take(SEEDS_IN_GROUPS).collect()));
     by_incident.chain(by_group).collect()
 }
 

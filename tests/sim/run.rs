@@ -23,7 +23,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 45] = [
+pub const REACHED: [&str; 57] = [
     "taken",
     "refused",
     "lost",
@@ -69,6 +69,18 @@ pub const REACHED: [&str; 45] = [
     "confirmed cause learned",
     "confirmed cause blamed again",
     "cause confirmed in a scope",
+    "group told",
+    "group told again",
+    "end in a group told",
+    "alert in two groups",
+    "alert of a group inhibited",
+    "route mute",
+    "silence began",
+    "recurring silence began",
+    "silence ended for quiet",
+    "incident silenced",
+    "alert of a group silenced",
+    "change between incidents and groups",
 ];
 
 pub struct Done {

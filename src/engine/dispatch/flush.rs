@@ -11,8 +11,8 @@ use crate::engine::state::{State, fact};
 use crate::engine::{inhibit, maintenance, silence, timeline};
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::timeline::TimelineKind;
-use crate::mutant::{self, Mutant};
 use crate::model::{AlertStatus, GroupView, IncidentId, Notification, NotificationKind, Timestamp};
+use crate::mutant::{self, Mutant};
 
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(group) = state.book.group(id) else { return };

@@ -25,7 +25,8 @@ const FACTS: &str = "SELECT kind, key, value FROM fact ORDER BY kind, key";
 pub(super) const POSITION: &str = "SELECT position FROM meta WHERE id = 1";
 const APPLIED: &str = "SELECT applied FROM meta WHERE id = 1";
 /// Time of the row up to which the others are written. Pruning may have taken that one, but never the newest.
-const APPLIED_AT: &str = "SELECT at FROM journal WHERE seq <= (SELECT applied FROM meta WHERE id = 1) ORDER BY seq DESC LIMIT 1";
+const APPLIED_AT: &str =
+    "SELECT at FROM journal WHERE seq <= (SELECT applied FROM meta WHERE id = 1) ORDER BY seq DESC LIMIT 1";
 const FIRST_AT: &str = "SELECT at FROM journal ORDER BY seq LIMIT 1";
 
 pub(super) fn load(connection: &Connection) -> Result<Snapshot, Fault> {

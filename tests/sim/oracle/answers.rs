@@ -40,7 +40,8 @@ impl Oracle {
             let count = self.replayed.alerts().filter(|alert| is_it(&alert.source, &alert.dedup_key)).count();
             if !is_about_alert {
                 // What is said of an alert is counted with it; all else is told.
-                let is_told = count == 1 || is_by_group || effects.iter().any(|effect| matches!(effect, Effect::Timeline(_)));
+                let is_told =
+                    count == 1 || is_by_group || effects.iter().any(|effect| matches!(effect, Effect::Timeline(_)));
                 ensure(is_told, "I2", || format!("event {event:?} is folded into nothing, and nothing says so"))?;
                 continue;
             }

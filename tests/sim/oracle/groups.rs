@@ -71,7 +71,8 @@ pub(super) struct Groups {
     ended: BTreeMap<Labels, Timestamp>,
     homes: BTreeMap<Labels, Arc<Vec<Home>>>,
     configured_at: Timestamp,
-    configurations: usize,
+    /// What people are told of, once that is known.
+    notified_by: Option<NotifyBy>,
     row_before: Timestamp,
 }
 
@@ -126,27 +127,19 @@ impl Groups {
             self.homes.clear();
             self.paced.clear();
             self.configured_at = at;
-            self.configurations += 1;
         }
         self.settle(input, effects, at);
+        let by = Some(state.policy().notify_by);
+        if self.notified_by.is_some() && self.notified_by != by {
+            reached.note("change between incidents and groups");
+        }
+        self.notified_by = by;
         if state.policy().notify_by != NotifyBy::Group {
             self.audible.clear();
             self.paced.clear();
             self.known.clear();
             effects.iter().for_each(|effect| self.put(effect));
             return Ok(());
-        }
-        if std::env::var_os("DS_DEBUG").is_some() {
-            let text: String = format!("{input:?}").chars().take(400).collect();
-            println!("{at} {text}");
-            for effect in effects {
-                if let Effect::Deliver(d) = effect {
-                    println!("    -> {} {} {:?}", d.id, d.notification.reason, d.notification.group.as_ref().map(|g| (&g.key, g.alerts.iter().map(|a| (a.status, a.labels.get("alertname").unwrap_or("?").to_owned())).collect::<Vec<_>>())));
-                }
-            }
-            for g in state.book().groups() {
-                println!("    group {} {:?} next {} over {:?}", g.id, g.alerts, g.flush_at, g.over);
-            }
         }
         let firing = state.alerts().filter(|alert| alert.is_firing()).collect();
         let now = Now { state, at, firing, silences };
@@ -221,6 +214,9 @@ impl Groups {
             let is_muted = now.is_muted(alert);
             if pipeline::is_inhibited(&now.state.policy().inhibit_rules, alert, &now.firing) {
                 reached.note("alert of a group inhibited");
+            }
+            if now.silences.is_silenced(now.state, now.at, alert) {
+                reached.note("alert of a group silenced");
             }
             let homes = self.homes_of(now.state, &alert.labels);
             if homes.len() > 1 {
@@ -304,9 +300,10 @@ impl Groups {
         let is_news = match self.knows(line) {
             None => !said.firing.is_empty(),
             Some(known) => {
-                let has_come_again = |labels: &Labels| {
-                    !hears_ends && self.known.get(labels).is_none_or(|alert| told_at.is_none_or(|at| alert.fired_at > at))
-                };
+                // Who wants no ends is told of the next beginning all the same.
+                let fired = |labels: &Labels| now.state.alerts().filter(|alert| alert.labels == *labels).last();
+                let is_later = |alert: &Alert| told_at.is_none_or(|at| alert.fired_at > at);
+                let has_come_again = |labels: &Labels| !hears_ends && fired(labels).is_some_and(is_later);
                 !said.firing.is_subset(&known.firing)
                     || said.firing.is_empty() && !known.firing.is_empty()
                     || hears_ends && !said.resolved.is_subset(&known.resolved)
@@ -430,7 +427,10 @@ impl Groups {
         }
         state.alerts().filter(|alert| !is_own(alert)).all(|alert| {
             alert.is_firing()
-                && self.homes.get(&alert.labels).is_some_and(|homes| homes.iter().all(|home| self.is_told(state, alert, home)))
+                && self
+                    .homes
+                    .get(&alert.labels)
+                    .is_some_and(|homes| homes.iter().all(|home| self.is_told(state, alert, home)))
         })
     }
 

@@ -116,7 +116,8 @@ fn is_alike(one: &Alert, two: &Alert) -> bool {
 
 /// What a group says of its last moment is for people to see; a restart leaves it out.
 fn is_alike_group(one: &AlertGroup, two: &AlertGroup) -> bool {
-    let lasting = |group: &AlertGroup| (group.id, group.route, group.flush_at, group.labels.clone(), group.alerts.clone());
+    let lasting =
+        |group: &AlertGroup| (group.id, group.route, group.flush_at, group.labels.clone(), group.alerts.clone());
     lasting(one) == lasting(two)
 }
 

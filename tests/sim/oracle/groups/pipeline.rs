@@ -127,9 +127,8 @@ pub fn is_inhibited(rules: &[InhibitRule], alert: &Alert, firing: &[&Alert]) -> 
     rules.iter().filter(|rule| fits(&rule.target_matchers, labels)).any(|rule| {
         let is_source_too = fits(&rule.source_matchers, labels);
         firing.iter().any(|source| {
-            let equal = |name: &String| {
-                source.labels.get(name).unwrap_or_default() == labels.get(name).unwrap_or_default()
-            };
+            let equal =
+                |name: &String| source.labels.get(name).unwrap_or_default() == labels.get(name).unwrap_or_default();
             source.number != alert.number
                 && fits(&rule.source_matchers, &source.labels)
                 && !(is_source_too && fits(&rule.target_matchers, &source.labels))
