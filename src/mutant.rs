@@ -115,6 +115,42 @@ pub enum Mutant {
     AcknowledgedIsAskedOn,
     /// Who heard of an incident does not hear that it is over.
     EndNotTold,
+    /// A restart forgets what sinks were told of groups.
+    ToldLostOnRestart,
+    /// A restart forgets when groups began: they wait once more.
+    GroupLostOnRestart,
+    /// An alert of a group that is over is let go of before anybody hears that.
+    OverLetGoUntold,
+    /// What is over and told stays in its group.
+    OverNeverLetGo,
+    /// A group is looked at whenever something happens in it.
+    GroupIntervalIgnored,
+    /// What goes on is never said again.
+    GroupNeverRepeated,
+    /// The first word about an alert does not wait for what inhibits it.
+    InhibitorNotWaitedFor,
+    /// The first word of a group waits for each alert that comes meanwhile, and so for ever.
+    FirstMomentPostponed,
+    /// A group tells of what is muted as well.
+    MutedInGroupTold,
+    /// Nobody looks at the times at which a route is mute.
+    MuteTimeIgnored,
+    /// A route that says `continue` keeps what it takes.
+    ContinueIgnored,
+    /// A rule inhibits whatever the `equal` labels say.
+    EqualIgnored,
+    /// A refused notification of a group counts as told.
+    RefusalCountsAsTold,
+    /// Who wants no ends never hears that it fires again.
+    SecondFiringNotTold,
+    /// What recurs keeps the hour that it had before clocks were put back.
+    RecurrenceAnHourOff,
+    /// A silence that recurs is over for good after its first time.
+    RecursOnce,
+    /// A silence ends for quiet although what it mutes fires.
+    QuietWhileItFires,
+    /// A silence never ends for quiet.
+    NeverQuiet,
 }
 
 #[cfg(all(feature = "mutants", not(debug_assertions)))]

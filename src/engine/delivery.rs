@@ -161,7 +161,7 @@ fn exhausted(state: &mut State, now: Timestamp, delivery: Delivery, reason: Stri
         doubt(state, &delivery);
     }
     if incident.is_group() {
-        dispatch::refused(state, &incident);
+        dispatch::refused(state, now, &delivery);
     }
     redrive::note(state, &delivery);
     // Who stood in for its first life has been told.

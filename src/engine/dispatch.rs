@@ -33,6 +33,7 @@ use serde_json::Value;
 use crate::model::alert::AlertNumber;
 use crate::model::event::Event;
 use crate::model::{Delivery, GroupName, IncidentId, Labels, Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 use super::dedup::{Change, ChangeKind};
 use super::heartbeat;
@@ -62,6 +63,28 @@ pub fn complete_labels(event: &mut Event) {
     }
 }
 
+/// The same for alerts that were there before people were told of groups.
+pub(super) fn complete_all(state: &mut State) {
+    if !is_on(state) {
+        return;
+    }
+    let numbers: Vec<AlertNumber> =
+        state.alerts().filter(|alert| alert.labels.get("alertname").is_none()).map(|alert| alert.number).collect();
+    for number in numbers {
+        let Some(alert) = state.alert_mut(number) else { continue };
+        if *alert.dedup_key == *alert.labels.fingerprint().to_string() {
+            continue;
+        }
+        alert.labels.insert("alertname", &alert.name);
+        if alert.labels.get("severity").is_none() {
+            alert.labels.insert("severity", alert.severity.as_str());
+        }
+        if let Some(item) = alert.configuration_item.clone().filter(|_| alert.labels.get("instance").is_none()) {
+            alert.labels.insert("instance", &*item);
+        }
+    }
+}
+
 /// Files an alert that has changed.
 pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
     let Some(alert) = state.alert(change.alert) else { return };
@@ -70,17 +93,40 @@ pub fn follow(state: &mut State, now: Timestamp, change: &Change) {
         ChangeKind::Resolved | ChangeKind::Repeated | ChangeKind::Altered => {
             if !alert.is_firing() && !state.book.is_member(change.alert) {
                 // It was over before anybody could be told.
-                return state.evict_alert(change.alert);
+                return evict(state, change.alert);
             }
         }
+    }
+    if mutant::is(Mutant::OverLetGoUntold) && change.kind == ChangeKind::Resolved {
+        leave(state, change.alert);
+    }
+    if mutant::is(Mutant::GroupIntervalIgnored) {
+        let groups = state.book.of_alert(change.alert).to_vec();
+        groups.into_iter().for_each(|id| state.deadlines.set_group(id, Some(now)));
     }
     super::schedule_alert(state, change.alert);
 }
 
+/// Lets go of an alert. Silences that wait for quiet must not forget that it fired.
+fn evict(state: &mut State, number: AlertNumber) {
+    super::silence::gone(state, number);
+    state.evict_alert(number);
+}
+
+/// Only as a planted bug.
+fn leave(state: &mut State, number: AlertNumber) {
+    for id in state.book.of_alert(number).to_vec() {
+        state.book.remove(&id, number);
+        let_go(state, &id);
+    }
+    state.evict_alert(number);
+}
+
 /// Into the groups of all routes that take it.
 fn place(state: &mut State, now: Timestamp, number: AlertNumber) {
-    // Where it fires again before all were told of its end, it never ended; others have let go of it.
-    state.book.fires_again(number);
+    // It may fire again before all were told of its end; those that were have it again.
+    let changed = state.book.fires_again(number);
+    changed.iter().for_each(|id| remember(state, id));
     if heartbeat::is_muted(state, now, number) {
         return;
     }
@@ -136,11 +182,19 @@ fn schedule(state: &mut State, id: &IncidentId) {
     state.deadlines.set_group(*id, at);
 }
 
+/// When each group wants to be looked at, where all moments are set anew.
+pub(super) fn schedule_all(state: &mut State) {
+    let moments: Vec<_> = state.book.groups().map(|group| (group.id, group.flush_at)).collect();
+    for (id, at) in moments {
+        state.deadlines.set_group(id, Some(at));
+    }
+}
+
 /// It is time to look at a group.
 pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
     if let Some(later) = waits_for_inhibitor(state, now, id) {
         if let Some(group) = state.book.group_mut(id) {
-            group.postpone(later);
+            group.postpone(now, later, INHIBITOR_WAIT);
         }
         remember(state, id);
         return schedule(state, id);
@@ -149,7 +203,11 @@ pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some((group, interval)) = state.book.group_mut(id).zip(interval) else { return schedule(state, id) };
     let heard_at = group.heard_at(now, interval);
     group.flushed(now, interval);
+    let before = group.over.clone();
     flush::run(state, now, id, heard_at);
+    if state.book.group(id).is_some_and(|group| group.over != before) {
+        remember(state, id);
+    }
     let_go(state, id);
     schedule(state, id);
 }
@@ -157,11 +215,13 @@ pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
 /// Until when the first word of a group waits for what may inhibit it.
 fn waits_for_inhibitor(state: &State, now: Timestamp, id: &IncidentId) -> Option<Timestamp> {
     let group = state.book.group(id)?;
-    if group.flushed_at.is_some() || state.policy().inhibit_rules.is_empty() {
+    let is_told = group.flushed_at.is_some() || mutant::is(Mutant::InhibitorNotWaitedFor);
+    if is_told || group.has_waited(now) || state.policy().inhibit_rules.is_empty() {
         return None;
     }
     let fresh = group.alerts.iter().filter_map(|number| state.alert(*number)).filter(|alert| alert.is_firing());
-    let fresh = fresh.filter(|alert| alert.fired_at + INHIBITOR_WAIT > now && super::inhibit::is_target(state, alert));
+    let is_fresh = |fired_at: Timestamp| fired_at + INHIBITOR_WAIT > now || mutant::is(Mutant::FirstMomentPostponed);
+    let fresh = fresh.filter(|alert| is_fresh(alert.fired_at) && super::inhibit::is_target(state, alert));
     fresh.map(|alert| alert.fired_at + INHIBITOR_WAIT).max()
 }
 
@@ -180,23 +240,34 @@ pub fn delivered(state: &mut State, now: Timestamp, delivery: &Delivery) {
 }
 
 /// A receiver takes a notification not at all: at the group's next moment it is news once more.
-pub fn refused(state: &mut State, id: &IncidentId) {
-    if let Some(group) = state.book.group_mut(id) {
-        group.over.clear();
+pub fn refused(state: &mut State, now: Timestamp, delivery: &Delivery) {
+    if mutant::is(Mutant::RefusalCountsAsTold) {
+        return delivered(state, now, delivery);
+    }
+    let Some(group) = state.book.group_mut(&delivery.incident) else { return };
+    if !std::mem::take(&mut group.over).is_empty() {
+        remember(state, &delivery.incident);
     }
 }
 
 /// Lets go of what is over and told, and of the group once it is empty.
 fn let_go(state: &mut State, id: &IncidentId) {
-    if state.deliveries_of(id).next().is_some() {
+    if state.deliveries_of(id).next().is_some() || mutant::is(Mutant::OverNeverLetGo) {
         return; // Somebody is still to hear of it.
     }
     let Some(group) = state.book.group_mut(id) else { return };
-    for number in std::mem::take(&mut group.over) {
+    let over = std::mem::take(&mut group.over);
+    let has_changed = !over.is_empty();
+    for number in over {
         state.book.remove(id, number);
-        if !state.book.is_member(number) {
-            state.evict_alert(number);
+        if state.book.is_member(number) {
+            state.book.note_left(id, number);
+        } else {
+            evict(state, number);
         }
+    }
+    if has_changed {
+        remember(state, id);
     }
     if let Some(group) = state.book.group(id).filter(|group| group.alerts.is_empty()) {
         let key = group.record_key();
@@ -211,7 +282,7 @@ fn let_go_of_alert(state: &mut State, number: AlertNumber) {
     let is_held = state.book.is_member(number)
         || state.alert(number).is_none_or(|alert| alert.is_firing() || alert.incident.is_some());
     if !is_held {
-        state.evict_alert(number);
+        evict(state, number);
     }
 }
 
@@ -221,7 +292,8 @@ pub(super) fn restore(state: &mut State, value: Value) -> Result<(), serde_json:
     Ok(())
 }
 
-/// Makes the groups anew from the policy and the alerts; those that there were keep their times.
+/// Makes the groups anew from the policy and the alerts; those that there were keep their times. What is over comes back
+/// only to the groups that still have it.
 pub(super) fn rebuild(state: &mut State, now: Timestamp) {
     if !is_on(state) {
         return;
@@ -231,8 +303,8 @@ pub(super) fn rebuild(state: &mut State, now: Timestamp) {
     for (number, is_firing) in alerts {
         for (route, labels) in homes(state, number) {
             match state.book.find(route, &labels).or_else(|| state.book.reopen(&known, route, &labels, now)) {
+                Some(id) if !is_firing && state.book.has_left(&id, number) => {}
                 Some(id) => state.book.add(&id, number),
-                // What is over opens no group: it was told there, or never.
                 None if is_firing => join(state, now, number, route, labels),
                 None => {}
             }
@@ -246,7 +318,8 @@ pub(super) fn rebuild(state: &mut State, now: Timestamp) {
         }
         schedule(state, &id);
     }
-    for (_, gone) in known.into_iter().filter(|(id, _)| state.book.group(id).is_none()).collect::<Vec<_>>() {
+    for (id, gone) in known.into_iter().filter(|(id, _)| state.book.group(id).is_none()).collect::<Vec<_>>() {
+        state.deadlines.set_group(id, None);
         state.remember(fact::ALERT_GROUP, gone.record_key(), None);
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::{Fingerprint, Matcher, MutedBy};
+use crate::mutant::{self, Mutant};
 
 use super::firing::Cause;
 use super::policy::{InhibitRule, NotifyBy, Policy};
@@ -61,7 +62,8 @@ impl Eyes {
     }
 
     fn key(self, index: usize, rule: &InhibitRule, alert: &Alert, item: Option<&str>) -> Key {
-        let equal = rule.equal.iter().map(|name| self.label(alert, name).unwrap_or(""));
+        let equal = rule.equal.iter().filter(|_| !mutant::is(Mutant::EqualIgnored));
+        let equal = equal.map(|name| self.label(alert, name).unwrap_or(""));
         (index, Fingerprint::of(item.into_iter().chain(equal)))
     }
 
@@ -145,11 +147,12 @@ pub fn source_and_rule<'a>(state: &'a State, alert: &Alert) -> Option<(&'a Alert
             let mut candidates = sources.plain.iter().chain(both).filter_map(|number| state.alert(*number));
             // Equal hashes are taken for nothing more than a hint.
             let is_equal = |source: &&Alert| {
-                (item.is_none() || source.configuration_item.as_deref() == item)
-                    && rule
-                        .equal
-                        .iter()
-                        .all(|name| eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or(""))
+                mutant::is(Mutant::EqualIgnored)
+                    || (item.is_none() || source.configuration_item.as_deref() == item)
+                        && rule
+                            .equal
+                            .iter()
+                            .all(|name| eyes.label(source, name).unwrap_or("") == eyes.label(alert, name).unwrap_or(""))
             };
             candidates.find(is_equal)
         };

@@ -15,6 +15,7 @@ mod quiet;
 pub mod request;
 
 pub use index::Index;
+pub use quiet::gone;
 
 use crate::model::alert::Alert;
 use crate::model::muting::MutedBy;
@@ -110,7 +111,8 @@ fn end(state: &mut State, now: Timestamp, silence: Silence) {
 
 /// From now on it mutes nothing, until the first occurrence that is not over at `after` by the wall clock.
 fn turn(state: &mut State, now: Timestamp, silence: Silence, after: Timestamp, text: String) {
-    let next = silence.recurrence.as_ref().and_then(|recurrence| recurrence.first_after(after));
+    let next = silence.recurrence.as_ref().filter(|_| !mutant::is(Mutant::RecursOnce));
+    let next = next.and_then(|recurrence| recurrence.first_after(after));
     let Some(next) = next.map(|next| own(state, next)) else {
         timeline::system(state, now, TimelineKind::Silence, "silence", text);
         let ends_at = silence.ends_at.min(now);

@@ -164,6 +164,7 @@ impl State {
         self.remember(fact::POLICY, "", serde_json::to_value(&policy).ok());
         self.policy = Arc::new(policy);
         self.reach(now);
+        dispatch::complete_all(self);
         self.rebuild();
         dispatch::rebuild(self, now);
     }
@@ -299,7 +300,7 @@ impl State {
         self.deliveries.get(&(incident_of(id)?, id.to_owned()))
     }
 
-    /// The pending ones of one incident, oldest first.
+    /// The pending ones of one incident, by id.
     pub fn deliveries_of(&self, id: &IncidentId) -> impl Iterator<Item = &Delivery> {
         let id = *id;
         let first = (id, String::new());

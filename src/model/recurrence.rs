@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
 use super::{Span, Timestamp};
+use crate::mutant::{self, Mutant};
 use rule::Rule;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -81,7 +82,8 @@ impl Recurrence {
         })?;
         let mut rule: Rule = self.rrule.parse()?;
         rule.until = rule.until.map(|until| until.in_zone(&zone));
-        Ok(Calendar { rule, zone, starts_at, duration: self.duration, until: self.until })
+        let first = jiff::Timestamp::from_millisecond(self.starts_at.as_millis()).unwrap_or_default();
+        Ok(Calendar { rule, zone, first, starts_at, duration: self.duration, until: self.until })
     }
 
     /// The first occurrence that is not over at `at`; none when there is none any more.
@@ -98,6 +100,8 @@ impl Recurrence {
 struct Calendar {
     rule: Rule,
     zone: TimeZone,
+    /// Where the recurrence begins.
+    first: jiff::Timestamp,
     starts_at: DateTime,
     duration: Span,
     until: Option<Timestamp>,
@@ -122,7 +126,11 @@ impl Calendar {
     }
 
     fn instant(&self, at: DateTime) -> Option<Timestamp> {
-        let at = self.zone.to_ambiguous_timestamp(at).compatible().ok()?;
+        let at = if mutant::is(Mutant::RecurrenceAnHourOff) {
+            self.zone.to_offset(self.first).to_timestamp(at).ok()?
+        } else {
+            self.zone.to_ambiguous_timestamp(at).compatible().ok()?
+        };
         Some(Timestamp::from_millis(at.as_millisecond()))
     }
 }

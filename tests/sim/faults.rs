@@ -3,12 +3,12 @@
 
 use tokio::sync::oneshot;
 use watchbell::engine::input::Input;
+use watchbell::engine::policy::NotifyBy;
 use watchbell::model::Span;
 use watchbell::runtime::driver::RowsNow;
 use watchbell::runtime::inbox::Job;
 
 use super::disk::Trouble;
-use super::installation;
 use super::oracle::{Oracle, Violation};
 use super::receivers::MODES;
 use super::world::World;
@@ -52,8 +52,10 @@ pub const ALL: [Fault; 11] = [
     Fault::Receiver,
 ];
 
-/// Sinks of all configurations that can misbehave.
-pub const SINKS: [&str; 4] = ["ops/webhook", "ops/servicenow", "duty/webhook", "backup/webhook"];
+/// Sinks of all configurations that can misbehave; the last two hear of groups only.
+pub const SINKS: [&str; 6] =
+    ["ops/webhook", "ops/servicenow", "duty/webhook", "backup/webhook", "team/webhook", "ops/second"];
+const SINKS_OF_INCIDENTS: usize = 4;
 
 /// By how many seconds the clock on the wall is set; our own time never goes back (decision 0006).
 const CLOCK_STEPS: [i64; 8] = [-86_400, -3_600, -60, -1, 1, 60, 3_600, 86_400];
@@ -127,12 +129,14 @@ pub fn strike(
             return Ok(format!("ClockStep of {seconds} s"));
         }
         Fault::Reload => {
-            let index = random.usize(..installation::configurations().len());
-            world.reconfigure(&installation::configurations()[index]);
+            let index = random.usize(..world.configurations.len());
+            world.reconfigure(&world.configurations[index]);
             return Ok(format!("Reload of configuration {index}"));
         }
         Fault::Receiver => {
-            let (sink, mode) = (SINKS[random.usize(..SINKS.len())], MODES[random.usize(..MODES.len())]);
+            let is_by_group = world.configurations[0].policy.notify_by == NotifyBy::Group;
+            let sinks = if is_by_group { &SINKS[..] } else { &SINKS[..SINKS_OF_INCIDENTS] };
+            let (sink, mode) = (sinks[random.usize(..sinks.len())], MODES[random.usize(..MODES.len())]);
             world.receivers.set_mode(sink, mode);
             return Ok(format!("Receiver {sink} is {mode:?}"));
         }

@@ -4,14 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use watchbell::mutant::{self, Mutant};
 
+use super::installation;
 use super::oracle::Violation;
 use super::seeds;
 
 /// Seeds that a bug may hide from; a normal run has more than three times as many.
-const SEEDS: u64 = 300;
+const SEEDS: usize = 300;
+/// The same of the runs in which people hear of groups, which are a quarter of all.
+const SEEDS_IN_GROUPS: usize = 80;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 52] = [
+const PLANTED: [(Mutant, &[&str]); 56] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
@@ -64,25 +67,58 @@ const PLANTED: [(Mutant, &[&str]); 52] = [
     (Mutant::SilenceEndsUnnoticed, &["I2"]),
     (Mutant::AcknowledgedIsAskedOn, &["I5"]),
     (Mutant::EndNotTold, &["I11"]),
+    (Mutant::RecurrenceAnHourOff, &["silences"]),
+    (Mutant::RecursOnce, &["silences"]),
+    (Mutant::QuietWhileItFires, &["silences"]),
+    (Mutant::NeverQuiet, &["silences"]),
+];
+
+/// Those where people are told of groups.
+const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 14] = [
+    (Mutant::ToldLostOnRestart, &["P5"]),
+    (Mutant::GroupLostOnRestart, &["P5"]),
+    (Mutant::OverLetGoUntold, &["groups"]),
+    (Mutant::OverNeverLetGo, &["memory"]),
+    (Mutant::GroupIntervalIgnored, &["groups"]),
+    (Mutant::GroupNeverRepeated, &["groups"]),
+    (Mutant::InhibitorNotWaitedFor, &["groups"]),
+    (Mutant::FirstMomentPostponed, &["groups"]),
+    (Mutant::MutedInGroupTold, &["groups"]),
+    (Mutant::MuteTimeIgnored, &["groups"]),
+    (Mutant::ContinueIgnored, &["groups"]),
+    (Mutant::EqualIgnored, &["groups"]),
+    (Mutant::RefusalCountsAsTold, &["groups"]),
+    (Mutant::SecondFiringNotTold, &["groups"]),
 ];
 
 /// The first seed that notices, and by what.
-fn noticed(mutant: Mutant) -> Option<(u64, Violation)> {
+fn noticed(mutant: Mutant, seeds: impl IntoIterator<Item = u64>) -> Option<(u64, Violation)> {
     mutant::plant(Some(mutant));
-    let found = (1..=SEEDS).find_map(|seed| seeds::check(seed).err().map(|failure| (seed, failure.violation)));
+    let found = seeds.into_iter().find_map(|seed| seeds::check(seed).err().map(|failure| (seed, failure.violation)));
     mutant::plant(None);
     found
 }
 
+/// All bugs, each with seeds of the kind of run in which it can show.
+fn planted() -> Vec<(Mutant, &'static [&'static str], Vec<u64>)> {
+    let of = |by_group: bool| move |seed: &u64| installation::is_by_group(*seed) == by_group;
+    let by_incident =
+        PLANTED.into_iter().map(|(mutant, promises)| (mutant, promises, (1..).filter(of(false)).take(SEEDS).collect()));
+    let by_group = PLANTED_IN_GROUPS
+        .into_iter()
+        .map(|(mutant, promises)| (mutant, promises, (1..).filter(of(true)).take(SEEDS_IN_GROUPS).collect()));
+    by_incident.chain(by_group).collect()
+}
+
 #[test]
 fn every_planted_bug_is_noticed() {
-    let next = AtomicUsize::new(0);
+    let (next, planted) = (AtomicUsize::new(0), planted());
     let report = parking_lot::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some((mutant, promises)) = PLANTED.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let line = match noticed(*mutant) {
+                while let Some((mutant, promises, seeds)) = planted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let line = match noticed(*mutant, seeds.iter().copied()) {
                         None => (false, format!("{mutant:?} goes unnoticed")),
                         Some((seed, violation)) => {
                             let text: String = violation.to_string().chars().take(160).collect();

@@ -2,7 +2,7 @@
 
 use watchbell::engine::input::{Command, Principal, ProblemCommand, Role};
 use watchbell::model::problem::ProblemState;
-use watchbell::model::{Delivery, SilenceDraft, Span, Timestamp};
+use watchbell::model::{Delivery, Recurrence, SilenceDraft, Span, Timestamp};
 use watchbell::store::{DeliveryQuery, Reader};
 
 use super::world::World;
@@ -156,13 +156,33 @@ fn silence(now: Timestamp, random: &mut fastrand::Rng) -> Command {
         "source=\"zabbix\"",
         "severity=\"critical\"",
         "configuration_item=~\"db.*|mon.*\"",
+        "alertname=~\"HostDown|HighErrorRate\"",
     ];
     let matcher = matchers[random.usize(..matchers.len())];
+    let recurs = random.u32(..3) == 0;
+    let quiet = (random.u32(..4) == 0).then(|| Span::from_secs(random.i64(60..900)));
     Command::Silence(Box::new(SilenceDraft {
         matchers: vec![matcher.parse().unwrap()],
         starts_at: now,
         ends_at: now + Span::from_millis(random.i64(5_000..SILENCE_MAX.as_millis())),
         comment: "moving".to_owned(),
+        recurrence: recurs.then(|| recurrence(now, random)),
+        expire_when_quiet: quiet,
         ..SilenceDraft::default()
     }))
+}
+
+/// Every night, or every weekend, at about this time of the day; it is in force now, soon, or was lately.
+fn recurrence(now: Timestamp, random: &mut fastrand::Rng) -> Recurrence {
+    let days = random.i64(0..9);
+    let minutes = random.i64(-90..60);
+    let zones = ["Europe/Berlin", "Europe/Berlin", "UTC", "America/New_York"];
+    let rules = ["FREQ=DAILY", "FREQ=DAILY", "FREQ=WEEKLY;BYDAY=SA,SU"];
+    Recurrence {
+        rrule: rules[random.usize(..rules.len())].to_owned(),
+        time_zone: zones[random.usize(..zones.len())].to_owned(),
+        starts_at: now - Span::from_hours(days * 24) + Span::from_mins(minutes),
+        duration: Span::from_mins(random.i64(3..120)),
+        until: (random.u32(..5) == 0).then(|| now + Span::from_hours(random.i64(0..48))),
+    }
 }

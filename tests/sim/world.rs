@@ -24,7 +24,7 @@ use watchbell::store::{QuarantineRow, Reader, SqliteReader, SqliteStore};
 use watchbell::telemetry::Metrics;
 
 use super::disk::{Disk, Fragile};
-use super::installation;
+use super::installation::{self, Installation};
 use super::monitors::{POISON, Post};
 use super::receivers::Receivers;
 
@@ -97,6 +97,8 @@ pub struct World {
     pub daemon: Option<Daemon>,
     /// Counts processes.
     pub life: u32,
+    /// What the operator has to choose from.
+    pub configurations: &'static [Configuration],
     /// The file on the operator's disk.
     pub configuration: &'static Configuration,
     /// Arrived at the writer, not stepped yet.
@@ -144,7 +146,8 @@ async fn reload_all(
 impl World {
     pub fn new(seed: u64) -> Self {
         let (store, reader) = SqliteStore::open_in_memory().unwrap();
-        let clock = Clock::manual("2026-11-21T05:00:00Z".parse().unwrap());
+        let Installation { configurations, starts_at } = installation::of(seed);
+        let clock = Clock::manual(starts_at);
         Self {
             receivers: Receivers::new(fastrand::Rng::with_seed(seed ^ 0x5eed)),
             true_time: clock.now(),
@@ -154,7 +157,8 @@ impl World {
             disk: Disk::default(),
             daemon: None,
             life: 0,
-            configuration: &installation::configurations()[0],
+            configurations,
+            configuration: &configurations[0],
             inbox: VecDeque::new(),
             asked: Vec::new(),
             deposed: Vec::new(),

@@ -9,6 +9,7 @@ use crate::engine::numbered::Numbered;
 use crate::engine::policy::Policy;
 use crate::model::alert::AlertNumber;
 use crate::model::{Fingerprint, IncidentId, Labels, Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 #[derive(Clone, Debug)]
 pub struct AlertGroup {
@@ -26,6 +27,10 @@ pub struct AlertGroup {
     pub flushed_at: Option<Timestamp>,
     /// Those that were over when it was last looked at, and have not fired since: once that is told they leave.
     pub over: Vec<AlertNumber>,
+    /// Those that have left and are still in another group, so that a start does not bring them back.
+    left: BTreeSet<AlertNumber>,
+    /// Its first word waits for what inhibits it, but no longer than this.
+    waits_until: Option<Timestamp>,
     /// Alerts that something muted then, and what.
     pub muted: BTreeMap<AlertNumber, String>,
     /// The time intervals that kept people from hearing when it was last looked at.
@@ -40,6 +45,12 @@ pub struct Record {
     of: Fingerprint,
     first_at: Timestamp,
     opened_by: AlertNumber,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    over: Vec<AlertNumber>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    left: BTreeSet<AlertNumber>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waits_until: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,8 +68,16 @@ pub struct Book {
 
 impl AlertGroup {
     pub fn record(&self) -> Record {
-        let of = identity(&self.route_id, &self.labels);
-        Record { id: self.id, of, first_at: self.first_at, opened_by: self.opened_by }
+        let Self { id, first_at, opened_by, over, left, waits_until, .. } = self;
+        Record {
+            id: *id,
+            of: identity(&self.route_id, &self.labels),
+            first_at: *first_at,
+            opened_by: *opened_by,
+            over: over.clone(),
+            left: left.clone(),
+            waits_until: *waits_until,
+        }
     }
 
     /// What its record is filed under.
@@ -81,10 +100,20 @@ impl AlertGroup {
         }
     }
 
-    /// Its first moment comes later.
-    pub fn postpone(&mut self, at: Timestamp) {
-        self.first_at = at;
-        self.flush_at = at;
+    /// Its first moment comes later, at most `wait` after the first time that it is put off.
+    pub fn postpone(&mut self, now: Timestamp, at: Timestamp, wait: Span) {
+        if mutant::is(Mutant::FirstMomentPostponed) {
+            (self.first_at, self.flush_at) = (now + wait, now + wait);
+            return;
+        }
+        let latest = *self.waits_until.get_or_insert(now + wait);
+        self.first_at = at.min(latest);
+        self.flush_at = self.first_at;
+    }
+
+    /// It has waited for long enough, whatever has come meanwhile.
+    pub fn has_waited(&self, now: Timestamp) -> bool {
+        self.waits_until.is_some_and(|until| until <= now)
     }
 }
 
@@ -145,6 +174,7 @@ impl Book {
 
     pub fn add(&mut self, id: &IncidentId, number: AlertNumber) {
         let Some(group) = self.groups.get_mut(id) else { return };
+        group.left.remove(&number);
         if group.alerts.insert(number) {
             match self.of_alert.get_mut(number) {
                 Some(groups) => groups.push(*id),
@@ -153,12 +183,16 @@ impl Book {
         }
     }
 
-    pub fn fires_again(&mut self, number: AlertNumber) {
+    /// It is not over any more; the groups in which it was.
+    pub fn fires_again(&mut self, number: AlertNumber) -> Vec<IncidentId> {
+        let mut changed = Vec::new();
         for id in self.of_alert.get(number).into_iter().flatten() {
-            if let Some(group) = self.groups.get_mut(id) {
+            if let Some(group) = self.groups.get_mut(id).filter(|group| group.over.contains(&number)) {
                 group.over.retain(|other| *other != number);
+                changed.push(*id);
             }
         }
+        changed
     }
 
     pub fn remove(&mut self, id: &IncidentId, number: AlertNumber) {
@@ -171,6 +205,20 @@ impl Book {
                 self.of_alert.remove(number);
             }
         }
+    }
+
+    /// It has left, and others still have it.
+    pub fn note_left(&mut self, id: &IncidentId, number: AlertNumber) {
+        let Self { groups, of_alert, .. } = self;
+        if let Some(group) = groups.get_mut(id) {
+            group.left.retain(|other| of_alert.get(*other).is_some());
+            group.left.insert(number);
+        }
+    }
+
+    /// Whether a group has let go of an alert that is over.
+    pub fn has_left(&self, id: &IncidentId, number: AlertNumber) -> bool {
+        self.groups.get(id).is_some_and(|group| group.left.contains(&number))
     }
 
     pub fn open(&mut self, route: usize, labels: Labels, first_at: Timestamp, opened_by: AlertNumber) -> IncidentId {
@@ -187,6 +235,8 @@ impl Book {
             flush_at: first_at,
             flushed_at: None,
             over: Vec::new(),
+            left: BTreeSet::new(),
+            waits_until: None,
             muted: BTreeMap::new(),
             muted_by: Vec::new(),
         });
@@ -262,7 +312,9 @@ impl Book {
                     opened_by: record.opened_by,
                     flush_at,
                     flushed_at: (!is_first).then(|| flush_at - interval),
-                    over: Vec::new(),
+                    over: record.over.clone(),
+                    left: record.left.clone(),
+                    waits_until: record.waits_until,
                     muted: BTreeMap::new(),
                     muted_by: Vec::new(),
                 }

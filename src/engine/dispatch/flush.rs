@@ -13,6 +13,7 @@ use crate::engine::{firing, inhibit, maintenance, silence, timeline};
 use crate::model::alert::{Alert, AlertNumber};
 use crate::model::timeline::TimelineKind;
 use crate::model::{AlertStatus, GroupView, IncidentId, MutedBy, Notification, NotificationKind, Timestamp};
+use crate::mutant::{self, Mutant};
 
 /// `heard_at` is the moment before this one at which people could have heard.
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId, heard_at: Option<Timestamp>) {
@@ -34,6 +35,9 @@ pub fn run(state: &mut State, now: Timestamp, id: &IncidentId, heard_at: Option<
 /// The time intervals that keep people from hearing now; as in Alertmanager all of the active ones when it is in none.
 pub fn muted_by(state: &State, now: Timestamp, route: &GroupRoute) -> Vec<String> {
     let wall = state.wall_time(now);
+    if mutant::is(Mutant::MuteTimeIgnored) {
+        return Vec::new();
+    }
     let is_now = |name: &&String| {
         let intervals = state.policy().time_intervals.get(*name);
         intervals.is_some_and(|intervals| intervals.iter().any(|interval| interval.contains(wall)))
@@ -69,6 +73,7 @@ fn audible(state: &mut State, now: Timestamp, id: &IncidentId, heard_at: Option<
             .or_else(|| silence::cause(state, now, alert));
         match muting {
             None => heard.push(alert),
+            Some(_) if mutant::is(Mutant::MutedInGroupTold) => heard.push(alert),
             Some(cause) => muted.push((*number, alert.fingerprint, cause)),
         }
     }
@@ -116,7 +121,7 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
         let as_told = on_its_way.map(|present| log::Told::of(now, present));
         let told = as_told.as_ref().or_else(|| state.book.log.told(log_key));
         let Some(reason) = log::reason(told, &present, hears_ends, route.repeat_interval, now) else { continue };
-        if present.firing.is_empty() && !hears_ends {
+        if present.firing.is_empty() && !hears_ends && !mutant::is(Mutant::SecondFiringNotTold) {
             // It counts as told, so that the next firing is news to it.
             log::write(state, now, log_key, present.clone(), route.repeat_interval);
             continue;
@@ -138,7 +143,8 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
 
 /// What waits to be told to a sink.
 fn on_its_way(state: &State, id: &IncidentId, sink: &str) -> Option<Present> {
-    let waiting = state.deliveries_of(id).filter(|delivery| delivery.sink == sink).last()?;
+    let of_sink = state.deliveries_of(id).filter(|delivery| delivery.sink == sink);
+    let waiting = of_sink.max_by_key(|delivery| delivery.notification.number)?;
     waiting.notification.group.as_deref().map(Present::of_view)
 }
 

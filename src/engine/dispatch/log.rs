@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::state::{State, fact};
 use crate::model::{AlertStatus, Delivery, Fingerprint, GroupView, Span, Timestamp};
+use crate::mutant::{self, Mutant};
 
 /// What a sink knows of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +94,8 @@ pub fn reason(
     if hears_ends && !is_subset(&present.resolved, &told.resolved) {
         return Some(Reason::SomeResolved);
     }
-    (told.at < now - repeat_interval).then_some(Reason::Repeat)
+    let is_due = told.at < now - repeat_interval && !mutant::is(Mutant::GroupNeverRepeated);
+    is_due.then_some(Reason::Repeat)
 }
 
 /// Both sorted.
@@ -117,6 +119,11 @@ impl Told {
 impl Log {
     pub fn told(&self, key: Fingerprint) -> Option<&Told> {
         self.told.get(&key)
+    }
+
+    /// Everything that is remembered, in order.
+    pub fn entries(&self) -> impl Iterator<Item = (&Fingerprint, &Told)> {
+        self.told.iter()
     }
 
     fn put(&mut self, key: Fingerprint, told: Told) {

@@ -6,7 +6,7 @@ use crate::engine::state::State;
 use crate::model::alert::AlertNumber;
 use crate::model::{Alert, AlertStatus, Fingerprint, IncidentId, Timestamp};
 
-use super::{homes, join, schedule};
+use super::{evict, homes, join, remember, schedule};
 
 /// Files the alert under its new labels; `former` is what it was.
 pub fn run(state: &mut State, now: Timestamp, number: AlertNumber, former: Alert) {
@@ -43,6 +43,13 @@ fn leave(state: &mut State, now: Timestamp, number: AlertNumber, former: Alert, 
         state.book.add(id, remains);
         schedule(state, id);
     }
+    // Where the alert itself stays nothing stands in for it, after a restart neither.
+    for (route, labels) in homes(state, remains) {
+        if let Some(id) = state.book.find(route, &labels).filter(|id| !left.contains(id)) {
+            state.book.note_left(&id, remains);
+            remember(state, &id);
+        }
+    }
 }
 
 /// It has the labels of an earlier time again: what stood for it there is not needed any more.
@@ -51,12 +58,13 @@ fn recall(state: &mut State, number: AlertNumber) {
     else {
         return;
     };
-    state.book.fires_again(remains);
+    let changed = state.book.fires_again(remains);
     for id in state.book.of_alert(remains).to_vec() {
         state.book.remove(&id, remains);
         state.book.add(&id, number);
     }
-    state.evict_alert(remains);
+    changed.iter().for_each(|id| remember(state, id));
+    evict(state, remains);
 }
 
 /// No event has it.

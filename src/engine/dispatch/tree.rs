@@ -2,6 +2,7 @@
 
 use crate::engine::policy::{LOG_RECEIVER, Policy, Route};
 use crate::model::{Labels, Matcher, Span};
+use crate::mutant::{self, Mutant};
 
 /// One route as groups need it.
 #[derive(Clone, Debug)]
@@ -123,7 +124,8 @@ fn collect(route: &Route, labels: &Labels, next: &mut usize, found: &mut Vec<usi
         if is_taken {
             *next += size(child);
         } else {
-            is_taken = collect(child, labels, next, found) && !child.continues;
+            let goes_on = child.continues && !mutant::is(Mutant::ContinueIgnored);
+            is_taken = collect(child, labels, next, found) && !goes_on;
         }
     }
     if found.len() == before {

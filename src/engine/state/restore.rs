@@ -19,7 +19,7 @@ use crate::mutant::{self, Mutant};
 pub struct Snapshot {
     /// The journal's position that all of this belongs to.
     pub position: u64,
-    /// Time of the journal's last row; what comes next is not earlier.
+    /// Time of that row; what comes next is not earlier.
     pub last_at: Timestamp,
     /// The live ones.
     pub alerts: Vec<Arc<Alert>>,
@@ -127,7 +127,9 @@ impl State {
                 let id = serde_json::from_value(Value::from(key))?;
                 self.problem_threads.insert(id, serde_json::from_value(value)?);
             }
+            fact::ALERT_GROUP if mutant::is(Mutant::GroupLostOnRestart) => {}
             fact::ALERT_GROUP => dispatch::restore(self, value)?,
+            fact::TOLD if mutant::is(Mutant::ToldLostOnRestart) => {}
             fact::TOLD => dispatch::restore_told(self, key, value)?,
             fact::GROUP_NOTIFICATION => self.book.notification_count = serde_json::from_value(value)?,
             fact::TOPOLOGY if mutant::is(Mutant::OriginLostOnRestart) => {}
@@ -182,6 +184,7 @@ impl State {
             self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
         }
         heartbeat::schedule(self);
+        dispatch::schedule_all(self);
         changes::schedule(self);
         self.schedule_planned();
     }

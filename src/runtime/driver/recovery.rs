@@ -64,7 +64,7 @@ fn replay(
         }
         for (position, at, kind, payload) in rows {
             on_row();
-            recovered.position = position;
+            (recovered.position, recovered.last_at) = (position, recovered.last_at.max(at));
             if poison.contains(&position) {
                 continue;
             }

@@ -24,8 +24,10 @@ const PROBLEMS: &str = "SELECT id, body FROM problem ORDER BY id";
 const FACTS: &str = "SELECT kind, key, value FROM fact ORDER BY kind, key";
 pub(super) const POSITION: &str = "SELECT position FROM meta WHERE id = 1";
 const APPLIED: &str = "SELECT applied FROM meta WHERE id = 1";
-/// Pruning leaves the newest row, so there is one unless nothing has ever been written.
-const LAST_AT: &str = "SELECT at FROM journal ORDER BY seq DESC LIMIT 1";
+/// Time of the row up to which the others are written. Pruning may have taken that one, but never the newest.
+const APPLIED_AT: &str =
+    "SELECT at FROM journal WHERE seq <= (SELECT applied FROM meta WHERE id = 1) ORDER BY seq DESC LIMIT 1";
+const FIRST_AT: &str = "SELECT at FROM journal ORDER BY seq LIMIT 1";
 
 pub(super) fn load(connection: &Connection) -> Result<Snapshot, Fault> {
     let snapshot = connection.unchecked_transaction()?;
@@ -52,8 +54,12 @@ pub(super) fn position(connection: &Connection) -> Result<u64, Fault> {
 }
 
 fn last_at(connection: &Connection) -> Result<Timestamp, Fault> {
-    let at: Option<i64> = connection.query_row(LAST_AT, [], |row| row.get(0)).optional()?;
-    Ok(at.map_or_else(Timestamp::default, Timestamp::from_millis))
+    for query in [APPLIED_AT, FIRST_AT] {
+        if let Some(at) = connection.query_row(query, [], |row| row.get(0)).optional()? {
+            return Ok(Timestamp::from_millis(at));
+        }
+    }
+    Ok(Timestamp::default())
 }
 
 fn bodies<T: DeserializeOwned>(connection: &Connection, what: &'static str, sql: &str) -> Result<Vec<T>, Fault> {

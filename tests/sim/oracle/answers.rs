@@ -3,6 +3,7 @@
 
 use watchbell::engine::effect::Effect;
 use watchbell::engine::input::{Command, Input, Reply, Role};
+use watchbell::engine::policy::NotifyBy;
 use watchbell::model::event::{Event, EventStatus, Marker};
 use watchbell::model::timeline::TimelineKind;
 use watchbell::model::{AlertStatus, Fingerprint};
@@ -29,15 +30,18 @@ impl Oracle {
         // An incident that is closed in the same step takes its alerts with it.
         let is_closed =
             |effect: &Effect| matches!(effect, Effect::Timeline(entry) if entry.kind == TimelineKind::IncidentClosed);
-        let may_be_gone = effects.iter().any(is_closed);
+        let is_by_group = self.replayed.policy().notify_by == NotifyBy::Group;
         for event in events {
+            // What is over before anybody could hear of it is let go of at once where people hear of groups.
+            let may_be_gone = effects.iter().any(is_closed) || is_by_group && event.status == EventStatus::Resolved;
             let is_about_alert = matches!(event.status, EventStatus::Firing | EventStatus::Resolved)
                 && !matches!(event.marker, Some(Marker::DowntimeStarted | Marker::DowntimeEnded));
             let is_it = |source: &str, key: &str| source == event.source && key == event.dedup_key;
             let count = self.replayed.alerts().filter(|alert| is_it(&alert.source, &alert.dedup_key)).count();
             if !is_about_alert {
                 // What is said of an alert is counted with it; all else is told.
-                let is_told = count == 1 || effects.iter().any(|effect| matches!(effect, Effect::Timeline(_)));
+                let is_told =
+                    count == 1 || is_by_group || effects.iter().any(|effect| matches!(effect, Effect::Timeline(_)));
                 ensure(is_told, "I2", || format!("event {event:?} is folded into nothing, and nothing says so"))?;
                 continue;
             }
@@ -56,6 +60,11 @@ impl Oracle {
         for alert in state.alerts() {
             ensure(seen.insert(alert.fingerprint), "I2", || format!("{} has two alerts", alert.dedup_key))?;
             if alert.status != AlertStatus::Firing || alert.flap.is_flapping {
+                continue;
+            }
+            if state.policy().notify_by == NotifyBy::Group {
+                let is_there = state.book().is_member(alert.number);
+                ensure(is_there, "I2", || format!("{} fires in no group", alert.dedup_key))?;
                 continue;
             }
             let is_known = match alert.incident {

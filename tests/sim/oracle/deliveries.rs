@@ -47,6 +47,8 @@ pub(super) struct Deliveries {
     last: BTreeMap<String, usize>,
     reached: BTreeMap<(IncidentId, String), Reached>,
     keys: BTreeMap<String, String>,
+    /// Those that have ended since the requests were last judged: the end may have followed a request at once.
+    just_ended: BTreeSet<String>,
     /// Dead letters that were sent once more.
     pub redriven: usize,
 }
@@ -123,6 +125,7 @@ impl Deliveries {
                 }
                 Effect::Settle(id) => {
                     settled.insert(id.clone());
+                    self.just_ended.insert(id.clone());
                 }
                 _ => {}
             }
@@ -180,6 +183,7 @@ impl Deliveries {
                 self.judge_request(&log[index], log)?;
                 self.last.insert(log[index].label.delivery.clone(), index);
             }
+            self.just_ended.clear();
             let distinct: BTreeSet<&String> = tickets.iter().collect();
             ensure(distinct.len() == tickets.len(), "I8", || format!("two tickets for one incident: {tickets:?}"))
         })
@@ -209,18 +213,19 @@ impl Deliveries {
     fn judge_repetition(&self, got: &Received, before: &Received, known: &Known) -> Verdict {
         let id = &got.label.delivery;
         let is_same_life = got.life == before.life;
+        let has_ended = known.end.is_some() && (is_same_life || !self.just_ended.contains(id));
         let may_repeat = match before.heard {
             Heard::Later(_) | Heard::Found => true,
             // The process died before it had the answer, or before that was durable.
             Heard::Nothing => !is_same_life,
             // To look whether it took effect is not to send it again.
-            Heard::Done | Heard::Refused => !is_same_life && (known.end.is_none() || got.is_lookup),
+            Heard::Done | Heard::Refused => !is_same_life && (!has_ended || got.is_lookup),
         };
         ensure(may_repeat, "I8", || format!("{id} is sent again after {:?}", before.heard))?;
         // A delivery of several requests that is under way when its sink is taken out goes on to its end; after a crash
         // it begins with a look.
         let goes_on = before.heard == Heard::Found && is_same_life || got.is_lookup && !is_same_life;
-        ensure(known.end.is_none() || goes_on, "I8", || format!("{id} is sent again after its end ({:?})", known.end))?;
+        ensure(!has_ended || goes_on, "I8", || format!("{id} is sent again after its end ({:?})", known.end))?;
         if let (Heard::Later(Some(after)), Some(heard_at), true) = (before.heard, before.heard_at, is_same_life) {
             ensure(got.at >= heard_at + after, "Retry-After", || {
                 format!("{id} is sent {} too early", (heard_at + after).since(got.at).human())

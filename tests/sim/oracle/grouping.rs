@@ -140,7 +140,8 @@ impl Grouping {
     fn judge_pages(&mut self, effects: &[Effect]) -> Verdict {
         for effect in effects {
             let Effect::Deliver(delivery) = effect else { continue };
-            if delivery.notification.kind == NotificationKind::Opened {
+            // A group comes and goes.
+            if delivery.notification.kind == NotificationKind::Opened && !delivery.incident.is_group() {
                 let (id, number) = (delivery.incident, delivery.notification.number);
                 let first = *self.opened.entry(id).or_insert(number);
                 ensure(first == number, "P3", || format!("{id} is new to people twice: {first} and {number}"))?;

@@ -24,6 +24,9 @@
 //! | hold-down: waiting ends | `judge_group`, `judge_deadlines`; `judge_punctuality` after a cycle | |
 //! | learned: a confirmed cause is no usual symptom | `judge_learned` | |
 //! | what comes late stands where it belongs (I2) | `judge_late` | `judge_rest` against the truth |
+//! | groups: who hears of a group what, when and how often, where people are told of those | `Groups::after`; `compare` | `is_quiet` |
+//! | silences: in force at their times, and what they mute is not told | `Silences::after` | |
+//! | memory: what is over is let go of | `judge_memory`, `judge_book` | `Groups::judge_end` |
 //! | problems: what was answered holds, incidents and merged ids lead to the survivor | `judge_problem_command`, `judge_problems` | |
 //! | our time never goes back | `follow` | |
 //! | no input kills the engine twice | `follow` | |
@@ -31,9 +34,11 @@
 mod answers;
 mod deliveries;
 mod grouping;
+mod groups;
 mod memory;
 mod problems;
 mod rest;
+mod silences;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +58,9 @@ use super::faults::SINKS;
 use super::world::{World, mortal_step};
 use deliveries::Deliveries;
 use grouping::Grouping;
+use groups::Groups;
 use memory::{Memory, reply_of};
+use silences::Silences;
 
 /// A promise that was not kept.
 #[derive(Clone, Debug)]
@@ -120,6 +127,8 @@ pub struct Oracle {
     /// Levels asked in the present episode of an incident.
     asked: BTreeMap<IncidentId, Vec<String>>,
     grouping: Grouping,
+    groups: Groups,
+    silences: Silences,
     memory: Memory,
     reached: Reached,
 }
@@ -142,6 +151,8 @@ impl Oracle {
             changes: BTreeSet::new(),
             asked: BTreeMap::new(),
             grouping: Grouping::default(),
+            groups: Groups::default(),
+            silences: Silences::default(),
             memory: Memory::default(),
             reached: Reached::default(),
         }
@@ -165,6 +176,11 @@ impl Oracle {
     /// Problems that people found to be others.
     pub fn merged_problem_count(&self) -> usize {
         self.replayed.problems().filter(|problem| problem.state == ProblemState::Merged).count()
+    }
+
+    /// Where people are told of groups: whether everything is told that can be.
+    pub fn is_quiet(&self) -> bool {
+        self.groups.is_quiet(&self.replayed)
     }
 
     /// After every step.
@@ -211,6 +227,8 @@ impl Oracle {
             self.deliveries.after(&input, &effects, at)?;
             self.grouping.after(&effects, &self.replayed, &mut self.reached)?;
             self.memory.after(&input, &effects, &self.replayed, at, &mut self.reached)?;
+            self.silences.after(&input, &effects, &self.replayed, at, &mut self.reached)?;
+            self.groups.after(&input, &effects, &self.replayed, at, &self.silences, &mut self.reached)?;
             self.note_ended_by_people();
             if let Input::Events { events } = &input {
                 self.judge_folding(events, &effects)?;

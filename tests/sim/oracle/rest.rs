@@ -71,6 +71,7 @@ impl Oracle {
             ensure(!incident.state.is_active(), "I11", || format!("{} never ends: {incident:?}", incident.id))?;
             self.judge_last_word(incident)?;
         }
+        self.groups.judge_end(daemon.driver.state())?;
         self.judge_receivers(world)
     }
 
@@ -99,7 +100,8 @@ impl Oracle {
             let has_later = self.deliveries.all.values().any(|known| {
                 known.incident == incident && known.sink == sink && known.number > number && known.kind.is_final()
             });
-            let is_told = kind.is_final() || has_later || self.absent.contains(&sink);
+            // Of a group not everybody hears the end; `groups.rs` knows who does.
+            let is_told = incident.is_group() || kind.is_final() || has_later || self.absent.contains(&sink);
             ensure(is_told, "I11", || format!("{sink} heard of {incident} ({kind:?}) but not of its end"))?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use watchbell::engine::dispatch::AlertGroup;
 use watchbell::engine::next_deadline;
 use watchbell::engine::policy::Policy;
 use watchbell::engine::state::State;
@@ -57,14 +58,18 @@ fn compare(state: &State, replayed: &State) -> Verdict {
     compare_all("silence", state.silences(), replayed.silences(), |one, two| one == two)?;
     compare_all("maintenance", state.maintenances(), replayed.maintenances(), |one, two| one == two)?;
     compare_all("problem", state.problems(), replayed.problems(), |one, two| one == two)?;
-    compare_all("alert", state.alerts(), replayed.alerts(), is_alike)
+    compare_all("alert", state.alerts(), replayed.alerts(), is_alike)?;
+    compare_all("group", state.book().groups(), replayed.book().groups(), is_alike_group)?;
+    compare_all("log entry", state.book().log.entries(), replayed.book().log.entries(), |one, two| one == two)?;
+    let counts = (state.book().notification_count, replayed.book().notification_count);
+    ensure(counts.0 == counts.1, "P5", || format!("notifications of groups: {counts:?}"))
 }
 
-fn compare_all<'a, T: fmt::Debug + 'a>(
+fn compare_all<T: fmt::Debug + Copy>(
     what: &str,
-    all: impl Iterator<Item = &'a T>,
-    replayed: impl Iterator<Item = &'a T>,
-    is_alike: impl Fn(&T, &T) -> bool,
+    all: impl Iterator<Item = T>,
+    replayed: impl Iterator<Item = T>,
+    is_alike: impl Fn(T, T) -> bool,
 ) -> Verdict {
     for (one, two) in pairs(all, replayed) {
         let same = matches!((one, two), (Some(one), Some(two)) if is_alike(one, two));
@@ -85,10 +90,10 @@ fn difference(what: &str, one: &str, two: &str) -> String {
 }
 
 /// Both lists side by side, until both end.
-fn pairs<'a, T: 'a>(
-    one: impl Iterator<Item = &'a T>,
-    two: impl Iterator<Item = &'a T>,
-) -> impl Iterator<Item = (Option<&'a T>, Option<&'a T>)> {
+fn pairs<T>(
+    one: impl Iterator<Item = T>,
+    two: impl Iterator<Item = T>,
+) -> impl Iterator<Item = (Option<T>, Option<T>)> {
     let (mut one, mut two) = (one, two);
     std::iter::from_fn(move || match (one.next(), two.next()) {
         (None, None) => None,
@@ -106,6 +111,13 @@ fn is_alike(one: &Alert, two: &Alert) -> bool {
         expires_at: None,
         ..alert.clone()
     };
+    lasting(one) == lasting(two)
+}
+
+/// What a group says of its last moment is for people to see; a restart leaves it out.
+fn is_alike_group(one: &AlertGroup, two: &AlertGroup) -> bool {
+    let lasting =
+        |group: &AlertGroup| (group.id, group.route, group.flush_at, group.labels.clone(), group.alerts.clone());
     lasting(one) == lasting(two)
 }
 
@@ -140,6 +152,7 @@ fn moments(state: &State) -> Vec<(String, Timestamp)> {
             all.push((format!("the opening for {}", alert.dedup_key), at));
         }
     }
+    all.extend(state.book().groups().map(|group| (format!("the next moment of {}", group.id), group.flush_at)));
     // Who was not heard since a start has five minutes from there.
     let started = state.away_until();
     for alert in state.alerts().filter(|alert| alert.is_firing()) {
