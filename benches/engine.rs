@@ -83,6 +83,8 @@ impl Condition {
             annotations: [("summary", "value 17.3 is above its limit")].into_iter().collect(),
             url: None,
             expires_at: None,
+            is_end_assumed: false,
+            started_at: None,
             aliases: Vec::new(),
             parents: Vec::new(),
             marker: None,

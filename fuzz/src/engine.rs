@@ -434,6 +434,8 @@ impl World {
             annotations: Labels::new(),
             url: None,
             expires_at: seen.expires_after_s.map(|seconds| self.now + Span::from_secs(i64::from(seconds))),
+            is_end_assumed: false,
+            started_at: None,
             aliases: seen.alias.iter().map(name_of).collect(),
             parents: seen.parent.iter().map(name_of).collect(),
             marker: MARKERS.get(usize::from(seen.marker)).copied(),

@@ -78,6 +78,7 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
         resolved_at: (!is_firing).then_some(now),
         ended_at: None,
         expires_at: event.expires_at,
+        is_end_assumed: event.is_end_assumed,
         opened_by: event.id.into(),
         event_count: 1,
         flap: Flap::default(),
@@ -94,13 +95,21 @@ fn first(state: &mut State, now: Timestamp, fingerprint: Fingerprint, event: Eve
 }
 
 fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -> Change {
+    let by_group = dispatch::is_on(state);
     if let Some(alert) = state.alert_unrecorded(number)
         && is_mere_repeat(alert, now, &event)
+        && !(by_group && says_more(alert, &event))
     {
         alert.event_count += 1;
         alert.last_seen_at = now;
-        alert.expires_at = latest(alert.expires_at, event.expires_at);
+        alert.expires_at = match by_group && alert.is_end_assumed {
+            true => event.expires_at,
+            false => latest(alert.expires_at, event.expires_at),
+        };
         return Change { alert: number, kind: ChangeKind::Repeated };
+    }
+    if by_group {
+        return dispatch::merge::run(state, now, number, event);
     }
     let fires_anew = |alert: &&Alert| !alert.is_firing() && event.status == EventStatus::Firing;
     let surprise =
@@ -111,11 +120,8 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     let service = state.texts.share_some(event.service.as_deref());
     let url = state.texts.share_some(event.url.as_deref());
     let own_time = state.own_time(event.at);
-    // In an Alertmanager's place, where an end is an end, however long ago it is said to be.
-    let takes_any_end = dispatch::is_on(state);
     let is_relabelled =
         event.status == EventStatus::Firing && state.alert(number).is_some_and(|alert| alert.labels != event.labels);
-    let former = state.alert(number).filter(|_| takes_any_end && is_relabelled).cloned();
     // The caller has found it under this number.
     let Some(alert) = state.alert_mut(number) else { return Change { alert: number, kind: ChangeKind::Repeated } };
     let was_firing = alert.is_firing();
@@ -127,22 +133,17 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         (false, false) => ChangeKind::Repeated,
         // The end of an earlier firing, delivered once more. A source that does not believe a monitor's time says when
         // it was received.
-        (true, false) if !takes_any_end && own_time < alert.started_at && event.at < event.received_at => {
-            ChangeKind::Repeated
-        }
+        (true, false) if own_time < alert.started_at && event.at < event.received_at => ChangeKind::Repeated,
         (true, false) => {
             alert.status = AlertStatus::Resolved;
             alert.resolved_at = Some(now);
-            alert.ended_at = takes_any_end.then_some(event.at);
             alert.expires_at = None;
             ChangeKind::Resolved
         }
         (false, true) if is_stale_firing(alert, &event) => ChangeKind::Repeated,
         (false, true) => {
             alert.status = AlertStatus::Firing;
-            // There, one that began before the last end goes on with the firing before it.
-            let goes_on = takes_any_end && alert.ended_at.is_some_and(|end| event.at < end);
-            alert.started_at = if goes_on { alert.started_at.min(event.at) } else { event.at };
+            alert.started_at = event.at;
             alert.fired_at = now;
             alert.resolved_at = None;
             alert.ended_at = None;
@@ -163,6 +164,7 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
         alert.severity = event.severity;
         alert.marker = event.marker;
         alert.expires_at = latest(alert.expires_at, event.expires_at);
+        alert.is_end_assumed = event.is_end_assumed;
         alert.annotations = event.annotations;
         alert.labels = event.labels;
         alert.service = service;
@@ -170,9 +172,6 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     }
     if is_relabelled {
         inhibit::reindex(state, number);
-    }
-    if let Some(former) = former {
-        dispatch::relabelled::run(state, now, number, former);
     }
     if kind == ChangeKind::Resolved {
         firing::over(state, now, number);
@@ -200,6 +199,16 @@ fn is_mere_repeat(alert: &Alert, now: Timestamp, event: &Event) -> bool {
                 && alert.annotations == event.annotations
                 && alert.service.as_deref() == event.service.as_deref()
                 && alert.url.as_deref() == event.url.as_deref())
+}
+
+/// What only Alertmanager's rules for the times of an alert care for.
+fn says_more(alert: &Alert, event: &Event) -> bool {
+    match event.status {
+        EventStatus::Firing => {
+            alert.is_end_assumed != event.is_end_assumed || alert.expires_at.is_some_and(|end| event.at >= end)
+        }
+        _ => alert.ended_at != Some(event.at) || alert.annotations != event.annotations,
+    }
 }
 
 /// A firing that began and was over before the last resolve we know: it was only delivered late. The

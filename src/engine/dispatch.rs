@@ -15,6 +15,7 @@ mod book;
 mod flush;
 pub mod listing;
 mod log;
+pub mod merge;
 pub mod relabelled;
 mod switch;
 mod tree;

@@ -151,6 +151,8 @@ pub fn own_event(
         annotations: Labels::from_iter([("summary", summary)]),
         url: None,
         expires_at: None,
+        is_end_assumed: false,
+        started_at: None,
         aliases: Vec::new(),
         parents: Vec::new(),
         marker: None,

@@ -42,6 +42,8 @@ pub fn firing(alert: &Firing) -> Event {
         annotations: summary.into_iter().collect(),
         url: None,
         expires_at: alert.resolved_at.is_none().then(|| alert.ends_at()),
+        is_end_assumed: false,
+        started_at: None,
         aliases: Vec::new(),
         parents: Vec::new(),
         marker: None,
@@ -72,6 +74,8 @@ pub fn alert(firing: &Firing, number: AlertNumber, at: Timestamp) -> Alert {
         resolved_at: None,
         ended_at: None,
         expires_at: None,
+        is_end_assumed: false,
+
         opened_by: firing.id.as_str().into(),
         event_count: 1,
         flap: Flap::default(),
@@ -93,6 +97,8 @@ pub fn resolve(alert: &Firing, at: Timestamp) -> Event {
         status: EventStatus::Resolved,
         annotations: Labels::new(),
         expires_at: None,
+        is_end_assumed: false,
+        started_at: None,
         ..firing(alert)
     }
 }

@@ -60,6 +60,9 @@ pub struct Alert {
     pub ended_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// That time is ours: the sender named none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_end_assumed: bool,
     /// Id of the event that opened the present firing.
     #[schema(value_type = String)]
     pub opened_by: Box<str>,

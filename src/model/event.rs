@@ -83,6 +83,12 @@ pub struct Event {
     /// Firing until then unless it is sent again (Prometheus `endsAt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// That time is ours: the sender named none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_end_assumed: bool,
+    /// Of what is over: when it began, where the sender says so (`startsAt`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
     /// Other names of the item: alias, address, display name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,

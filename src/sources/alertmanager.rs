@@ -168,7 +168,12 @@ impl Alertmanager {
             extra.insert("fingerprint".to_owned(), theirs.into());
         }
         let identity = identity(&alert, status);
-        self.reading.event(inbound, alert, labels, Observation { status, at, expires_at: None, identity, extra })
+        self.reading.event(
+            inbound,
+            alert,
+            labels,
+            Observation { status, at, expires_at: None, is_end_assumed: false, started_at: None, identity, extra },
+        )
     }
 }
 

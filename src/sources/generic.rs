@@ -130,6 +130,8 @@ impl Generic {
             annotations: fields.take("annotations")?.unwrap_or_default(),
             url: fields.url("url")?,
             expires_at: fields.time("expires_at")?,
+            is_end_assumed: false,
+            started_at: None,
             aliases: fields.take("aliases")?.unwrap_or_default(),
             parents: fields.take("parents")?.unwrap_or_default(),
             marker: fields.take::<Marker>("marker")?,

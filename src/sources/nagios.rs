@@ -259,6 +259,8 @@ impl Nagios {
             annotations: annotations(&object),
             url: link(&object, "ACTIONURL"),
             expires_at: None,
+            is_end_assumed: false,
+            started_at: None,
             aliases: aliases(&object),
             parents: parents(macros),
             marker,

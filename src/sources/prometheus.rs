@@ -123,6 +123,8 @@ impl Prometheus {
                 status: EventStatus::Resolved,
                 at: ends_at,
                 expires_at: None,
+                is_end_assumed: false,
+                started_at: starts_at,
                 identity,
                 extra: BTreeMap::new(),
             });
@@ -135,6 +137,8 @@ impl Prometheus {
             // A repetition is an observation of its own: it moves the end.
             identity: format!("firing {started} {}", expires_at.as_millis()),
             expires_at: Some(expires_at),
+            is_end_assumed: ends_at.is_none(),
+            started_at: None,
             extra: BTreeMap::new(),
         })
     }

@@ -105,6 +105,8 @@ pub struct Observation {
     pub status: EventStatus,
     pub at: Timestamp,
     pub expires_at: Option<Timestamp>,
+    pub is_end_assumed: bool,
+    pub started_at: Option<Timestamp>,
     /// What tells this observation from another one of the same alert; a redelivery has the same.
     pub identity: String,
     pub extra: BTreeMap<String, serde_json::Value>,
@@ -162,6 +164,8 @@ impl Reading {
             annotations: alert.annotations.unwrap_or_default(),
             url: alert.generator_url.filter(|url| is_http_url(url)),
             expires_at: observation.expires_at,
+            is_end_assumed: observation.is_end_assumed,
+            started_at: observation.started_at,
             aliases: Vec::new(),
             parents: Vec::new(),
             marker: None,

@@ -320,6 +320,8 @@ fn blank(inbound: &Inbound<'_>, macros: &Macros) -> Result<Event, ParseError> {
         annotations: annotations(macros),
         url: event_url(macros),
         expires_at: None,
+        is_end_assumed: false,
+        started_at: None,
         aliases,
         parents: Vec::new(),
         marker: None,

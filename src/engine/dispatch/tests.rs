@@ -2,6 +2,7 @@
 
 mod again;
 mod along_dependencies;
+mod merge;
 mod relabelled;
 
 use std::collections::BTreeSet;

@@ -187,6 +187,8 @@ pub fn event(now: Timestamp, source: &str, item: &str, name: &str, severity: Sev
         annotations: Labels::new(),
         url: None,
         expires_at: None,
+        is_end_assumed: false,
+        started_at: None,
         aliases: Vec::new(),
         parents: Vec::new(),
         marker: None,

@@ -58,6 +58,8 @@ fn event(labels: &[(&str, &str)]) -> Event {
         annotations: Labels::new(),
         url: None,
         expires_at: None,
+        is_end_assumed: false,
+        started_at: None,
         aliases: Vec::new(),
         parents: Vec::new(),
         marker: None,
