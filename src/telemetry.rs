@@ -2,6 +2,8 @@
 //! place that names a metric. Label values are bounded: names from the configuration, status codes
 //! and fixed words, never text that a sender chose.
 
+mod alertmanager;
+
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -11,6 +13,7 @@ use prometheus::{
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+use self::alertmanager::Lines;
 use crate::model::{Priority, Timestamp};
 
 /// All metrics of one daemon, in a registry of their own.
@@ -208,6 +211,10 @@ pub enum LogFormat {
     Human,
     /// One object a line.
     Json,
+    /// As Alertmanager does, `time=… level=INFO source=… msg=…`.
+    AlertmanagerLogfmt,
+    /// The same keys in one object a line.
+    AlertmanagerJson,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -248,6 +255,8 @@ pub fn init_logging(format: LogFormat, default: &str) -> Result<(), LogError> {
     match format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
         LogFormat::Human => builder.with_ansi(is_coloured()).try_init(),
+        LogFormat::AlertmanagerLogfmt => builder.with_ansi(false).event_format(Lines { is_json: false }).try_init(),
+        LogFormat::AlertmanagerJson => builder.with_ansi(false).event_format(Lines { is_json: true }).try_init(),
     }
     .map_err(|source| LogError::SetUp { source })
 }

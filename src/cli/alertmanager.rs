@@ -11,8 +11,10 @@ use clap::{ArgAction, ValueEnum};
 use super::failure::Failure;
 use super::run as daemon;
 use crate::app::Loader;
+use crate::clock::Clock;
 use crate::config::alertmanager;
 use crate::config::{Configuration, Problem, StoreSettings};
+use crate::http::alertmanager::Member;
 use crate::model::Span;
 use crate::telemetry::{LogFormat, init_logging};
 
@@ -53,6 +55,15 @@ pub struct Args {
     /// Other daemons of a cluster; each tells its receivers by itself here, so run one
     #[arg(long = "cluster.peer", value_name = "ADDRESS")]
     cluster_peer: Vec<String>,
+    /// Where members of a cluster would find this one, as the status shows it; empty for no cluster
+    #[arg(long = "cluster.listen-address", value_name = "ADDRESS", default_value = "0.0.0.0:9094")]
+    cluster_listen_address: String,
+    /// The same, where it is another address than the one to listen on
+    #[arg(long = "cluster.advertise-address", value_name = "ADDRESS", default_value = "")]
+    cluster_advertise_address: String,
+    /// Name in the cluster; without it one is drawn
+    #[arg(long = "cluster.peer-name", value_name = "NAME", default_value = "")]
+    cluster_peer_name: String,
     #[command(flatten)]
     without_effect: WithoutEffect,
 }
@@ -85,9 +96,6 @@ struct WithoutEffect {
     #[arg(long = "auto-gomemlimit.ratio", value_name = "RATIO")] auto_gomemlimit_ratio: Option<String>,
     #[arg(long = "auto-gomemlimit", action = ArgAction::SetTrue)] auto_gomemlimit: bool,
     #[arg(long = "log.silences", action = ArgAction::SetTrue)] log_silences: bool,
-    #[arg(long = "cluster.listen-address", value_name = "ADDRESS")] cluster_listen_address: Option<String>,
-    #[arg(long = "cluster.advertise-address", value_name = "ADDRESS")] cluster_advertise_address: Option<String>,
-    #[arg(long = "cluster.peer-name", value_name = "NAME")] cluster_peer_name: Option<String>,
     #[arg(long = "cluster.peer-timeout", value_name = "TIME")] cluster_peer_timeout: Option<String>,
     #[arg(long = "cluster.peers-resolve-timeout", value_name = "TIME")] cluster_peers_resolve_timeout: Option<String>,
     #[arg(long = "cluster.gossip-interval", value_name = "TIME")] cluster_gossip_interval: Option<String>,
@@ -107,8 +115,8 @@ struct WithoutEffect {
 /// When the daemon cannot start or had to stop by itself.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = match args.log_format {
-        Format::Logfmt => LogFormat::Human,
-        Format::Json => LogFormat::Json,
+        Format::Logfmt => LogFormat::AlertmanagerLogfmt,
+        Format::Json => LogFormat::AlertmanagerJson,
     };
     init_logging(format, args.log_level.filter())?;
     let settings = Settings::of(args)?;
@@ -146,6 +154,7 @@ struct Settings {
     route_prefix: String,
     retention: Span,
     timeout: Option<Span>,
+    member: Option<Member>,
 }
 
 impl Settings {
@@ -169,6 +178,7 @@ impl Settings {
             route_prefix: format!("/{}", route_prefix.trim_matches('/')),
             retention: span("data.retention", &args.data_retention)?,
             timeout: args.web_timeout.as_deref().map(|text| span("web.timeout", text)).transpose()?,
+            member: member(args),
         })
     }
 
@@ -186,6 +196,7 @@ impl Settings {
         configuration.facade.is_open = true;
         configuration.facade.integrations = integrations(&configuration);
         configuration.facade.route_prefix = self.route_prefix.clone();
+        configuration.facade.member = self.member.clone();
         if let Some(timeout) = self.timeout.filter(|timeout| !timeout.is_zero()) {
             configuration.limits.request_timeout = timeout;
         }
@@ -200,6 +211,20 @@ impl Settings {
 fn integrations(configuration: &Configuration) -> BTreeMap<String, String> {
     let name = |kind: &str| kind.strip_prefix("alertmanager_").unwrap_or(kind).to_owned();
     configuration.sinks.iter().map(|(sink, settings)| (sink.clone(), name(&settings.kind))).collect()
+}
+
+/// This daemon as the one member of its cluster; none where clusters are switched off.
+fn member(args: &Args) -> Option<Member> {
+    if args.cluster_listen_address.is_empty() {
+        return None;
+    }
+    let advertised = &args.cluster_advertise_address;
+    let address = if advertised.is_empty() { &args.cluster_listen_address } else { advertised };
+    let name = match args.cluster_peer_name.as_str() {
+        "" => Member::draw_name(&host_name(), std::process::id(), Clock::System.now()),
+        name => name.to_owned(),
+    };
+    Some(Member { name, address: address.clone() })
 }
 
 fn span(flag: &str, text: &str) -> Result<Span, Failure> {

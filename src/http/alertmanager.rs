@@ -7,12 +7,14 @@
 //! ```
 
 mod alerts;
+mod conduct;
 mod metrics;
 mod query;
 pub mod silences;
 mod status;
 
 pub use alerts::*;
+pub use conduct::{behave, text};
 pub use metrics::append as append_metrics;
 pub use status::*;
 
