@@ -10,7 +10,11 @@ use watchbell::cli::{self, Cli, failure};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match cli::run(Cli::parse()) {
+    let called = Cli::try_parse().unwrap_or_else(|error| {
+        let _ = error.print();
+        std::process::exit(cli::code_of_misuse(&error));
+    });
+    match cli::run(called) {
         Ok(code) => code,
         Err(error) => failure::report(&error),
     }

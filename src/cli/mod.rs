@@ -122,6 +122,12 @@ pub enum Command {
     Restore(restore::Args),
 }
 
+/// The exit code of words that cannot be read; where an Alertmanager is expected it is Alertmanager's.
+pub fn code_of_misuse(error: &clap::Error) -> i32 {
+    let is_alertmanager = std::env::args_os().nth(1).is_some_and(|command| command == "alertmanager");
+    if is_alertmanager { error.exit_code().min(i32::from(failure::FAILED)) } else { error.exit_code() }
+}
+
 /// Carries out what was typed.
 ///
 /// # Errors

@@ -16,10 +16,12 @@ use http::header::{
     HeaderName, HeaderValue, LOCATION, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, StatusCode};
+use prometheus::IntGauge;
 use std::sync::Arc;
 
 use super::status::VERSION;
 use super::{Refusal, json_answer};
+use crate::clock::Stopwatch;
 use crate::http::App;
 use crate::http::router::ROUTES;
 
@@ -49,6 +51,48 @@ async fn conduct(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let facade = app.facade();
     let prefix = facade.route_prefix.trim_end_matches('/');
     let path = request.uri().path().strip_prefix(prefix).filter(|rest| rest.starts_with('/')).map(str::to_owned);
+    let Some(handler) = path.as_deref().and_then(handler) else { return decide(path, prefix, request, next).await };
+    let method = request.method().as_str().to_ascii_lowercase();
+    let (metrics, stopwatch) = (Arc::clone(&app.metrics), Stopwatch::start());
+    let method = if KNOWN_METHODS.contains(&method.as_str()) { method } else { "unknown".to_owned() };
+    let response = {
+        let _in_flight = InFlight::new((method == "get").then(|| metrics.http_in_flight.with_label_values(&["get"])));
+        decide(path, prefix, request, next).await
+    };
+    let status = response.status();
+    let labels = [status.as_str(), handler, &method];
+    metrics.http_seconds.with_label_values(&labels).observe(stopwatch.seconds());
+    response
+}
+
+const KNOWN_METHODS: [&str; 7] = ["get", "post", "put", "delete", "head", "options", "patch"];
+
+/// One more while it lives.
+struct InFlight(Option<IntGauge>);
+
+impl InFlight {
+    fn new(gauge: Option<IntGauge>) -> Self {
+        gauge.iter().for_each(IntGauge::inc);
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.iter().for_each(IntGauge::dec);
+    }
+}
+
+/// The name of a path in the metrics; none where it is not one of theirs.
+fn handler(path: &str) -> Option<&'static str> {
+    if let Some((page, _)) = PAGES.iter().find(|(page, _)| *page == path) {
+        return Some(page);
+    }
+    let known = ROUTES.iter().find(|route| route.path.starts_with(API) && is_at(route.path, path))?;
+    Some(if known.path.ends_with("{id}") { "/api/v2/silence/{silenceID}" } else { known.path })
+}
+
+async fn decide(path: Option<String>, prefix: &str, request: Request, next: Next) -> Response {
     match path.as_deref() {
         Some(path) if path.starts_with(API) => api(path, request, next).await,
         Some("/api/v2") => moved(StatusCode::MOVED_PERMANENTLY, &format!("{prefix}{API}")),
@@ -85,15 +129,18 @@ async fn api(path: &str, request: Request, next: Next) -> Response {
 
 /// Of a path of the API, in the order of the alphabet.
 fn methods(path: &str) -> Vec<&'static str> {
-    let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
-    let fits = |known: &str| {
-        let known: Vec<&str> = known.split('/').collect();
-        known.len() == segments.len()
-            && known.iter().zip(&segments).all(|(known, asked)| known.starts_with('{') || known == asked)
-    };
-    let mut methods: Vec<&str> = ROUTES.iter().filter(|route| fits(route.path)).map(|route| route.method).collect();
+    let mut methods: Vec<&str> =
+        ROUTES.iter().filter(|route| is_at(route.path, path)).map(|route| route.method).collect();
     methods.sort_unstable();
     methods
+}
+
+/// Whether the route `known` answers a path.
+fn is_at(known: &str, path: &str) -> bool {
+    let asked: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let known: Vec<&str> = known.split('/').collect();
+    known.len() == asked.len()
+        && known.iter().zip(&asked).all(|(known, asked)| known.starts_with('{') || known == asked)
 }
 
 /// A body that is not JSON by its own word.

@@ -67,13 +67,14 @@ fn matcher(text: &str) -> Result<Matcher, String> {
     }
     Matcher::parse_one(text).map_err(|error| match error {
         MatcherError::Syntax(_) => format!("bad matcher format: {text}"),
-        MatcherError::Regex { pattern, reason } => bad_pattern(&pattern, &reason),
+        MatcherError::Regex { pattern, reason } => bad_pattern(&pattern, &reason, &format!("^(?:{pattern})$")),
     })
 }
 
 /// What Go says about a pattern, in which the faults that people make most have names of their own.
-pub fn bad_pattern(pattern: &str, reason: &str) -> String {
-    let whole = format!("^(?:{pattern})$");
+/// `whole` is what it was made of the pattern.
+pub fn bad_pattern(pattern: &str, reason: &str, whole: &str) -> String {
+    let whole = whole.to_owned();
     let (what, place) = match reason {
         "unclosed group" => ("missing closing )", whole),
         "unopened group" => ("unexpected )", whole),
@@ -103,7 +104,9 @@ impl Wanted {
             let pattern = Matcher::new("receiver".to_owned(), "=~", text.to_owned());
             pattern.map_err(|error| {
                 let why = match error {
-                    MatcherError::Regex { pattern, reason } => bad_pattern(&pattern, &reason),
+                    MatcherError::Regex { pattern, reason } => {
+                        bad_pattern(&pattern, &reason, &format!("^(?:{pattern})$"))
+                    }
                     other => other.to_string(),
                 };
                 Refusal::bad(format!("failed to parse receiver param: {why}"))

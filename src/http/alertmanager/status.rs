@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::query::{Parameters, has_labels};
 use super::{Refusal, json_answer};
 use crate::http::App;
-use crate::model::Timestamp;
+use crate::model::{Fingerprint, Timestamp};
 
 /// The Alertmanager whose interfaces these are: clients look at it to know what they may ask.
 pub const VERSION: &str = "0.34.0";
@@ -23,6 +23,9 @@ pub const REVISION: &str = concat!("watchbell-", env!("CARGO_PKG_VERSION"));
 pub struct Facade {
     /// The file, secrets left out.
     pub original: String,
+    /// Of the whole file.
+    pub hash: Fingerprint,
+    pub inhibition_rules: usize,
     /// In the order of the file.
     pub receivers: Vec<String>,
     /// Let in everybody who reaches the port, as Alertmanager does.
@@ -33,6 +36,12 @@ pub struct Facade {
     pub route_prefix: String,
     /// Itself in a cluster, which is one of one.
     pub member: Option<Member>,
+    /// Names of labels are letters, digits and `_`.
+    pub classic_names: bool,
+    /// Of one silence, about.
+    pub silence_bytes_max: Option<usize>,
+    /// Of silences, those included that have ended and are still kept.
+    pub silences_max: Option<usize>,
 }
 
 /// Of a cluster.
