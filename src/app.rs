@@ -140,7 +140,7 @@ impl Daemon {
             facade: configuration.facade.clone(),
         });
         let has_tls = configuration.tls.is_some();
-        let is_alertmanager = configuration.facade.is_open;
+        let ready = configuration.facade.ready_word();
         let (stop_listener, mut stopping) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
         let serving = http::server::serve(listener, tls.configuration(), router, limits(&configuration), async move {
@@ -179,11 +179,7 @@ impl Daemon {
         metrics.reloaded(true, clock.now());
         status.loaded();
         notify(&[sd_notify::NotifyState::Ready]);
-        // Scripts that start an Alertmanager wait for its words.
-        match is_alertmanager {
-            true => tracing::info!(%address, has_tls, "Listening on"),
-            false => tracing::info!(%address, has_tls, "ready"),
-        }
+        tracing::info!(%address, has_tls, "{ready}");
         Ok(Self {
             address,
             reload,

@@ -44,6 +44,13 @@ pub struct Facade {
     pub silences_max: Option<usize>,
 }
 
+impl Facade {
+    /// What the log says once requests are taken: scripts that start an Alertmanager wait for its words.
+    pub const fn ready_word(&self) -> &'static str {
+        if self.is_open { "Listening on" } else { "ready" }
+    }
+}
+
 /// Of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {

@@ -113,7 +113,7 @@ impl Send {
             return Ended { is_in_doubt, ..Ended::of(incident) };
         }
         let mut steps = 0;
-        let is_first = delivery.attempts == 0 && delivery.progress.step == 0;
+        let is_first = delivery.attempts <= 1 && delivery.progress.step == 0;
         loop {
             self.limiter.until_ready().await;
             if self.pause.ends_at(self.context.clock.now()).is_some() || self.context.driver.is_closed() {

@@ -254,7 +254,7 @@ receivers:
   - name: pager
     pagerduty_configs:
 "#);
-    for default in ["  smtp_hello: localhost\n", "  smtp_require_tls: true\n", "continue: false\n"] {
+    for default in ["telegram_api_url: https://api.telegram.org\n", "  smtp_require_tls: true\n", "continue: false\n"] {
         assert!(original.contains(default), "{default}: {original}");
     }
     // It is still a configuration, and the same but for the secrets.
