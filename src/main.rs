@@ -10,10 +10,14 @@ use watchbell::cli::{self, Cli, failure};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let called = Cli::try_parse().unwrap_or_else(|error| {
-        let _ = error.print();
-        std::process::exit(cli::code_of_misuse(&error));
-    });
+    let called = match Cli::try_parse() {
+        Ok(called) => called,
+        Err(error) => {
+            // Help and the version come this way too. With stderr gone there is nobody left to tell.
+            let _ = error.print();
+            return cli::code_of_misuse(&error);
+        }
+    };
     match cli::run(called) {
         Ok(code) => code,
         Err(error) => failure::report(&error),
