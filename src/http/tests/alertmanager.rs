@@ -313,3 +313,24 @@ async fn limits_of_silences_are_kept() {
         "{refusal}"
     );
 }
+
+#[tokio::test]
+async fn metrics_count_what_prometheus_sent_and_how_long_answers_took() {
+    let world = in_place();
+    world.app.metrics.ingest_events.with_label_values(&["watchbell/self-check", "self-check"]).inc();
+    posted(&world, r#"[{"labels":{"alertname":"x"}},{"labels":{}}]"#).await;
+    posted(&world, r#"[{"labels":{}}]"#).await;
+    posted(&world, "{").await;
+    let page = ask(&world, "GET", "/metrics").await.body;
+    for line in [
+        "alertmanager_alerts_received_total{status=\"firing\",version=\"v2\"} 3",
+        "alertmanager_alerts_invalid_total{version=\"v2\"} 2",
+        "alertmanager_integrations 0",
+        "alertmanager_cluster_enabled 0",
+        "alertmanager_http_requests_in_flight{method=\"get\"} 1",
+        "alertmanager_http_request_duration_seconds_count{code=\"400\",handler=\"/api/v2/alerts\",method=\"post\"} 3",
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "{line} is not in {page}");
+    }
+    assert!(!page.contains("integration=\"log\""));
+}
