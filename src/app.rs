@@ -142,6 +142,7 @@ impl Daemon {
         });
         app.expect(doors::heartbeats(&configuration));
         let has_tls = configuration.tls.is_some();
+        let ready = configuration.facade.ready_word();
         let (stop_listener, stopping) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
         let serving = http::server::serve_all(listeners, tls.configuration(), router, limits(&configuration), stopping);
@@ -178,7 +179,7 @@ impl Daemon {
         metrics.reloaded(true, clock.now());
         status.loaded();
         notify(&[sd_notify::NotifyState::Ready]);
-        tracing::info!(%address, has_tls, "ready");
+        tracing::info!(%address, has_tls, "{ready}");
         Ok(Self {
             address,
             reload,

@@ -10,7 +10,15 @@ use watchbell::cli::{self, Cli, failure};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match cli::run(Cli::parse()) {
+    let called = match Cli::try_parse() {
+        Ok(called) => called,
+        Err(error) => {
+            // Help and the version come this way too. With stderr gone there is nobody left to tell.
+            let _ = error.print();
+            return cli::code_of_misuse(&error);
+        }
+    };
+    match cli::run(called) {
         Ok(code) => code,
         Err(error) => failure::report(&error),
     }

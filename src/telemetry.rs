@@ -2,6 +2,9 @@
 //! place that names a metric. Label values are bounded: names from the configuration, status codes
 //! and fixed words, never text that a sender chose.
 
+mod alertmanager;
+
+use prometheus::DEFAULT_BUCKETS;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -11,6 +14,7 @@ use prometheus::{
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+use self::alertmanager::Lines;
 use crate::engine::effect::HeartbeatOutcome;
 use crate::model::{Priority, Timestamp};
 
@@ -28,6 +32,7 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     pub commit_inputs: Histogram,
     pub deliveries: IntCounterVec,
+    pub deliveries_begun: IntCounterVec,
     pub delivery_seconds: HistogramVec,
     pub deliveries_pending: IntGaugeVec,
     pub dead_letters: IntGaugeVec,
@@ -47,6 +52,9 @@ pub struct Metrics {
     pub heartbeats_missing: IntGauge,
     pub topology_pulls: IntCounterVec,
     pub topology_last_pull_timestamp_seconds: IntGaugeVec,
+    /// Only in an Alertmanager's place, and by its names.
+    pub http_seconds: HistogramVec,
+    pub http_in_flight: IntGaugeVec,
     pub audit_rows: IntGauge,
     pub config_last_reload_successful: IntGauge,
     pub config_last_reload_success_timestamp_seconds: Gauge,
@@ -63,7 +71,7 @@ impl Metrics {
         let metrics = Self {
             ingest_events: counters(r, "watchbell_ingest_events_total", "Events accepted and durable.", &["source", "kind"]),
             ingest_ends: counters(r, "watchbell_ingest_ends_total", "Ends of alerts among the events accepted.", &["source", "kind"]),
-            ingest_invalid: counters(r, "watchbell_ingest_invalid_total", "Alerts that could not be read in requests of which the rest was taken.", &["source", "kind"]),
+            ingest_invalid: counters(r, "watchbell_ingest_invalid_total", "Alerts that do not fit, in requests of which the rest is taken or in which they are alone.", &["source", "kind"]),
             ingest_requests: counters(r, "watchbell_ingest_requests_total", "Requests to a source by the HTTP status they got.", &["source", "status"]),
             ingest_repeated: counters(r, "watchbell_ingest_repeated_total", "Signed requests that came once more and were answered without being taken again.", &["source"]),
             quarantined: counters(r, "watchbell_quarantined_total", "Bodies that could not be read, or inputs the engine failed on.", &["source"]),
@@ -71,6 +79,7 @@ impl Metrics {
             commit_seconds: histogram(r, "watchbell_commit_seconds", "Time of one durable commit.", doubling(0.000_1, 15)),
             commit_inputs: histogram(r, "watchbell_commit_inputs", "Inputs that shared one commit.", doubling(1.0, 13)),
             deliveries: counters(r, "watchbell_deliveries_total", "Requests to a sink by what came of them: delivered, advanced (another follows), exhausted, or the kind of failure that is tried again.", &["sink", "outcome"]),
+            deliveries_begun: counters(r, "watchbell_deliveries_begun_total", "Deliveries of which a first request was made or is about to be.", &["sink"]),
             delivery_seconds: histograms(r, "watchbell_delivery_seconds", "Time of one send, answer included.", doubling(0.005, 14), &["sink"]),
             deliveries_pending: gauges(r, "watchbell_deliveries_pending", "Deliveries that wait for their turn or their next try.", &["sink"]),
             dead_letters: gauges(r, "watchbell_dead_letters", "Deliveries that were given up and not sent once more since.", &["sink"]),
@@ -94,6 +103,8 @@ impl Metrics {
             heartbeats_missing: gauge(r, "watchbell_heartbeats_missing", "Expected heartbeats that are missing."),
             topology_pulls: counters(r, "watchbell_topology_pulls_total", "Pulls of another system's topology by what came of them: changed, unchanged, or the kind of failure.", &["origin", "outcome"]),
             topology_last_pull_timestamp_seconds: gauges(r, "watchbell_topology_last_pull_timestamp_seconds", "When another system's topology was last pulled, Unix time; absent before the first time.", &["origin"]),
+            http_seconds: histograms(r, "alertmanager_http_request_duration_seconds", "Time of HTTP requests.", DEFAULT_BUCKETS.to_vec(), &["code", "handler", "method"]),
+            http_in_flight: gauges(r, "alertmanager_http_requests_in_flight", "HTTP requests being answered.", &["method"]),
             audit_rows: gauge(r, "watchbell_audit_rows", "Rows of the audit log; it only grows, so a fall means that its end was cut off."),
             config_last_reload_successful: gauge(r, "watchbell_config_last_reload_successful", "1 when the last load of the configuration took effect, 0 when it was refused."),
             config_last_reload_success_timestamp_seconds: gauge_f64(r, "watchbell_config_last_reload_success_timestamp_seconds", "When a configuration last took effect, Unix time."),
@@ -216,6 +227,10 @@ pub enum LogFormat {
     Human,
     /// One object a line.
     Json,
+    /// As Alertmanager does, `time=… level=INFO source=… msg=…`.
+    AlertmanagerLogfmt,
+    /// The same keys in one object a line.
+    AlertmanagerJson,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -256,6 +271,8 @@ pub fn init_logging(format: LogFormat, default: &str) -> Result<(), LogError> {
     match format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
         LogFormat::Human => builder.with_ansi(is_coloured()).try_init(),
+        LogFormat::AlertmanagerLogfmt => builder.with_ansi(false).event_format(Lines { is_json: false }).try_init(),
+        LogFormat::AlertmanagerJson => builder.with_ansi(false).event_format(Lines { is_json: true }).try_init(),
     }
     .map_err(|source| LogError::SetUp { source })
 }

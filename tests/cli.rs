@@ -2,6 +2,7 @@
 //! daemon where it needs one. Loopback only.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -308,4 +309,71 @@ fn an_alertmanager_yml_that_does_not_fit_is_refused_with_its_lines() {
     let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), said["problems"].as_array().unwrap().len()), (Some(2), 2));
     assert!(said["yaml"].is_null());
+}
+
+const ALERTMANAGER: &str = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n";
+
+#[test]
+fn flags_in_an_alertmanagers_place_are_checked_and_end_with_its_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("am.yml"), ALERTMANAGER).unwrap();
+    fs::write(path("bad.yml"), "route: { receiver: who }\nreceivers: [{ name: nobody }]\n").unwrap();
+    let said = run(&["alertmanager", "--version"]);
+    assert!(
+        said.starts_with("exit code 0\n--- stdout\nalertmanager, version 0.34.0 (branch: , revision: watch"),
+        "{said}"
+    );
+    for (flags, why) in [
+        (vec!["--bogus"], "unexpected argument '--bogus'"),
+        (vec!["--alerts.gc-interval=bogus"], "time: invalid duration \"bogus\""),
+        (vec!["--web.external-url=bogus://x"], "invalid \"bogus\" scheme, only 'http' and 'https' are supported"),
+        (vec!["--enable-feature=classic-mode,foo"], "unknown option 'foo' for --enable-feature"),
+        (vec!["--enable-feature=classic-mode,utf8-strict-mode"], "cannot have both classic and UTF-8 modes enabled"),
+        (vec!["--alerts.per-alertname-limit=3"], "alerts of one name are not limited here"),
+        (
+            vec![
+                "--no-log.silences",
+                "--no-cluster.allow-insecure-public-advertise-address-discovery",
+                "--config.file",
+                &path("bad.yml"),
+            ],
+            "the configuration has 1 error",
+        ),
+    ] {
+        let said = run(&[&["alertmanager", "--config.file", &path("am.yml")][..1], &flags].concat());
+        assert!(said.starts_with("exit code 1\n--- stdout\n--- stderr\n") && said.contains(why), "{flags:?}: {said}");
+    }
+}
+
+/// A daemon in an Alertmanager's place, and its line about where it listens.
+fn listening(flags: &[&str]) -> (std::process::Child, tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("alertmanager.yml"), ALERTMANAGER).unwrap();
+    let mut command = watchbell(&[&["alertmanager", "--web.listen-address=127.0.0.1:0"], flags].concat());
+    let mut child = command.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.into_iter().find(|line| line.contains("Listening on")).expect("it listens");
+    (child, folder, line)
+}
+
+#[test]
+fn the_log_in_an_alertmanagers_place_has_its_keys() {
+    let (mut child, _folder, line) = listening(&["--cluster.listen-address="]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let form = r#"^time=\S+Z level=INFO source=app\.rs:\d+ msg="Listening on" address=127\.0\.0\.1:\d+ has_tls=false$"#;
+    assert!(regex::Regex::new(form).unwrap().is_match(&line), "{line}");
+    let (mut child, _folder, line) = listening(&["--log.format=json", "--cluster.peer-name=bell"]);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((line["level"].as_str(), line["msg"].as_str()), (Some("INFO"), Some("Listening on")));
+    let mut stream = std::net::TcpStream::connect(line["address"].as_str().unwrap()).unwrap();
+    stream.write_all(b"GET /api/v2/status HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let status: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").last().unwrap()).unwrap();
+    let peers = serde_json::json!([{"address": "0.0.0.0:9094", "name": "bell"}]);
+    assert_eq!(status["cluster"], serde_json::json!({"name": "bell", "peers": peers, "status": "ready"}));
 }

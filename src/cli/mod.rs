@@ -128,6 +128,16 @@ pub enum Command {
     Restore(restore::Args),
 }
 
+/// The exit code of words that cannot be read; where an Alertmanager is expected it is Alertmanager's.
+pub fn code_of_misuse(error: &clap::Error) -> ExitCode {
+    let is_alertmanager = std::env::args_os().nth(1).is_some_and(|command| command == "alertmanager");
+    match (error.use_stderr(), is_alertmanager) {
+        (false, _) => ExitCode::SUCCESS,
+        (true, true) => ExitCode::from(failure::FAILED),
+        (true, false) => ExitCode::from(failure::MISUSED),
+    }
+}
+
 /// Carries out what was typed.
 ///
 /// # Errors

@@ -128,6 +128,7 @@ mod tests {
             ends_at: at("2026-11-21T07:00:00Z"),
             created_by: "ada".into(),
             comment: comment.into(),
+            annotations: Default::default(),
             updated_at: at(starts_at),
             state: SilenceState::Active,
             owner: None,

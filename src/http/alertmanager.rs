@@ -7,12 +7,16 @@
 //! ```
 
 mod alerts;
+mod conduct;
+mod lenient;
 mod metrics;
 mod query;
 pub mod silences;
 mod status;
 
 pub use alerts::*;
+pub use conduct::{behave, text};
+pub use lenient::as_go_reads;
 pub use metrics::append as append_metrics;
 pub use status::*;
 
@@ -24,6 +28,7 @@ use serde_json::json;
 
 use super::error::Problem;
 use crate::runtime::inbox::SubmitError;
+use crate::sources::{ParseError, prometheus};
 
 /// Why a request is not answered, as Alertmanager would say it.
 #[derive(Debug)]
@@ -59,9 +64,9 @@ impl IntoResponse for Refusal {
 
 /// One of our own refusals in Alertmanager's shape; its status and headers stay, but where there is another one for it.
 pub fn in_their_shape(problem: Problem) -> Response {
-    let refusal = match (problem.status(), problem.field()) {
-        (StatusCode::BAD_REQUEST, Some((field, got, expected))) => refused_body(&problem, field, got, expected),
-        (status, _) => Refusal::Coded(status, status.as_u16(), problem.detail().to_owned()),
+    let refusal = match problem.status() {
+        StatusCode::BAD_REQUEST if !problem.faults().is_empty() => refused_body(&problem),
+        status => Refusal::Coded(status, status.as_u16(), problem.detail().to_owned()),
     };
     let headers = problem.into_response().headers().clone();
     let mut response = refusal.into_response();
@@ -71,27 +76,55 @@ pub fn in_their_shape(problem: Problem) -> Response {
     response
 }
 
-/// What is wrong with posted alerts: with an alert itself, with what its description demands, or with the JSON.
-fn refused_body(problem: &Problem, field: &str, got: &str, expected: &str) -> Refusal {
+/// What is wrong with posted alerts: with alerts themselves, with what their description demands, or with the JSON.
+fn refused_body(problem: &Problem) -> Refusal {
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
-    if field.ends_with(".labels") && got == "nothing" {
-        let index = field.trim_start_matches('[').split(']').next().unwrap_or_default();
-        return Refusal::Coded(unprocessable, REQUIRED, format!("{index}.labels in body is required"));
+    if let [fault] = problem.faults()
+        && fault.got == "nothing"
+    {
+        if let Some(missing) = missing_labels(fault) {
+            return Refusal::Coded(unprocessable, REQUIRED, missing);
+        }
+        if fault.field == "body" {
+            return Refusal::Coded(unprocessable, REQUIRED, "alerts in body is required".to_owned());
+        }
     }
-    if field == "body" && got == "nothing" {
-        return Refusal::Coded(unprocessable, REQUIRED, "alerts in body is required".to_owned());
-    }
-    if field.ends_with(".labels") && got == "no label" {
-        return Refusal::bad("at least one label pair required");
-    }
-    if field.ends_with(".endsAt") && expected.starts_with("a time not before") {
-        return Refusal::bad("start time must be before end time");
-    }
-    if problem.is_partly() {
-        return Refusal::bad(problem.detail());
+    let said: Vec<Option<String>> = problem.faults().iter().map(said_of).collect();
+    if problem.is_partly() || said.iter().all(Option::is_some) {
+        let lines = said.into_iter().zip(problem.faults());
+        let lines: Vec<String> = lines.map(|(said, fault)| said.unwrap_or_else(|| fault.to_string())).collect();
+        return Refusal::bad(lines.join("\n"));
     }
     let message = format!("parsing alerts body from \"\" failed, because {}", problem.detail());
     Refusal::Coded(StatusCode::BAD_REQUEST, 400, message)
+}
+
+fn missing_labels(fault: &ParseError) -> Option<String> {
+    let index = fault.field.strip_prefix('[')?.strip_suffix("].labels")?;
+    (fault.got == "nothing").then(|| format!("{index}.labels in body is required"))
+}
+
+/// What does not fit is an alert, not the body that holds it.
+pub fn is_of_an_alert(fault: &ParseError) -> bool {
+    fault.got != "nothing" && said_of(fault).is_some()
+}
+
+/// What Alertmanager says of an alert that it does not take.
+fn said_of(fault: &ParseError) -> Option<String> {
+    let (_, field) = fault.field.rsplit_once('.')?;
+    let part = if field == "annotations" { "annotations" } else { "label set" };
+    match (field, fault.got.as_str(), fault.expected.as_str()) {
+        ("labels", "nothing", _) => missing_labels(fault),
+        ("labels", "no label", _) => Some("at least one label pair required".to_owned()),
+        ("labels" | "annotations", "a name of 0 bytes", _) => Some(format!("invalid {part}: invalid name \"\"")),
+        ("labels" | "annotations", name, prometheus::CLASSIC_NAME) => {
+            Some(format!("invalid {part}: invalid name {name:?}"))
+        }
+        ("endsAt", _, expected) if expected.starts_with("a time not before") => {
+            Some("start time must be before end time".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Codes of the checks that their description of the API makes.

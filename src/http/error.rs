@@ -35,6 +35,8 @@ struct Refusal {
     status: StatusCode,
     body: ProblemBody,
     headers: HeaderMap,
+    /// Everything that does not fit, where it is a body.
+    faults: Vec<ParseError>,
 }
 
 /// An RFC 9457 problem.
@@ -74,7 +76,7 @@ impl Problem {
             expected: None,
             candidates: Vec::new(),
         };
-        Self(Box::new(Refusal { status, body, headers: HeaderMap::new() }))
+        Self(Box::new(Refusal { status, body, headers: HeaderMap::new(), faults: Vec::new() }))
     }
 
     pub fn status(&self) -> StatusCode {
@@ -85,10 +87,9 @@ impl Problem {
         &self.0.body.detail
     }
 
-    /// The field that does not fit, what came and what was expected.
-    pub fn field(&self) -> Option<(&str, &str, &str)> {
-        let body = &self.0.body;
-        Some((body.field.as_deref()?, body.got.as_deref()?, body.expected.as_deref()?))
+    /// Everything that does not fit, where it is a body.
+    pub fn faults(&self) -> &[ParseError] {
+        &self.0.faults
     }
 
     /// The rest of the body was taken.
@@ -147,17 +148,22 @@ impl Problem {
 
     pub fn invalid_body(error: ParseError) -> Self {
         let title = "the body does not fit";
-        Self::new(StatusCode::BAD_REQUEST, "invalid-body", title, error.to_string()).with_field(error)
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-body", title, error.to_string());
+        problem.0.faults.push(error.clone());
+        problem.with_field(error)
     }
 
     /// Some of the body cannot be read; the rest is taken.
-    pub fn partly(first: ParseError, refused: usize, taken: usize) -> Self {
+    pub fn partly(first: ParseError, refused: Vec<ParseError>, taken: usize) -> Self {
         let title = "some of the body does not fit";
-        let detail = match refused {
+        let count = refused.len();
+        let detail = match count {
             1 => format!("{first}; the other {taken} are taken"),
-            _ => format!("{first}; and {} more; the other {taken} are taken", refused - 1),
+            _ => format!("{first}; and {} more; the other {taken} are taken", count - 1),
         };
-        Self::new(StatusCode::BAD_REQUEST, PARTLY, title, detail).with_field(first)
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, PARTLY, title, detail).with_field(first);
+        problem.0.faults = refused;
+        problem
     }
 
     pub fn invalid_parameter(name: &str, got: &str, expected: impl Into<String>) -> Self {
@@ -279,7 +285,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Refusal { status, body, headers } = *self.0;
+        let Refusal { status, body, headers, .. } = *self.0;
         // Only strings and numbers, which cannot fail to be JSON.
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, headers, json).into_response();

@@ -4,6 +4,7 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -89,10 +90,10 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem> {
     }
     // The reason can show parts of the configuration, so it stays in the log and in the reload's answer.
     Ok(match app.status.last_reload() {
+        _ if app.facade().is_open => THEIR_WORD.to_owned(),
         Some(Reload { at, result: Err(_) }) => {
             format!("ready\nthe configuration read at {at} was refused; the one before is in force, the log says why\n")
         }
-        _ if app.facade().is_open => THEIR_WORD.to_owned(),
         _ => "ready\n".to_owned(),
     })
 }
@@ -104,14 +105,20 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<String, Problem> {
         (status = 422, body = ProblemBody, description = "Refused; the old configuration stays in force"),
         (status = 503, body = ProblemBody)),
     security((), ("api_token" = [])))]
-pub async fn reload(State(app): State<Arc<App>>, Extension(by): Extension<Principal>) -> Result<String, Problem> {
+pub async fn reload(State(app): State<Arc<App>>, Extension(by): Extension<Principal>) -> Result<Response, Problem> {
+    let is_theirs = app.facade().is_open;
     let (done, answer) = oneshot::channel();
     app.reload.try_send(ReloadRequest { by: by.name, done }).map_err(|error| match error {
         mpsc::error::TrySendError::Full(_) => Problem::unavailable("another reload is under way"),
         mpsc::error::TrySendError::Closed(_) => Problem::unavailable("the daemon is stopping"),
     })?;
     match answer.await {
-        Ok(Ok(text)) => Ok(format!("{text}\n")),
+        Ok(Ok(_)) if is_theirs => Ok(StatusCode::OK.into_response()),
+        Ok(Ok(text)) => Ok(format!("{text}\n").into_response()),
+        Ok(Err(reason)) if is_theirs => {
+            let text = format!("failed to reload config: {reason}\n");
+            Ok(alertmanager::text(StatusCode::INTERNAL_SERVER_ERROR, text))
+        }
         Ok(Err(reason)) => Err(Problem::reload_refused(&reason)),
         Err(_) => Err(Problem::unavailable("the daemon is stopping")),
     }

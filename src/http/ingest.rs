@@ -194,7 +194,19 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
     };
     let content_type = body::content_type(&parts.headers);
     let whole = raw.clone();
-    let parsed = parse(endpoint, encoding, raw, content_type, now).await;
+    let mut parsed = parse(endpoint, encoding, raw, content_type.clone(), now).await;
+    if app.facade().is_open
+        && let Err(Unreadable::Body { body, .. }) = &parsed
+        && let Some(plain) = alertmanager::as_go_reads(body)
+    {
+        let body = body.clone();
+        let again = parse(endpoint, Encoding::Identity, plain.into(), content_type, now).await;
+        // What is kept is what came.
+        parsed = again.map_err(|unreadable| match unreadable {
+            Unreadable::Body { error, .. } => Unreadable::Body { error, body },
+            other => other,
+        });
+    }
     if let Some(quota) = &endpoint.quota {
         quota.charge(now, parsed.as_ref().map_or(1, Parsed::len));
     }
@@ -204,6 +216,7 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
             let kept = body[..body.len().min(QUARANTINE_BYTES_MAX)].to_vec();
             let row = QuarantineRow { at: now, source: endpoint.name.clone(), reason: error.to_string(), body: kept };
             app.quarantine(row).await;
+            endpoint.count_invalid(usize::from(alertmanager::is_of_an_alert(&error)));
             return Err(Problem::invalid_body(error));
         }
         Err(Unreadable::Other(problem)) => return Err(problem),
@@ -228,7 +241,7 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
     let reason = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let body = whole[..whole.len().min(QUARANTINE_BYTES_MAX)].to_vec();
     app.quarantine(QuarantineRow { at: now, source: endpoint.name.clone(), reason, body }).await;
-    Err(Problem::partly(first.clone(), refused.len(), count))
+    Err(Problem::partly(first.clone(), refused, count))
 }
 
 /// Hands what was read to the writer, as one input. With a ticket that is seen to its end even when the sender hangs up

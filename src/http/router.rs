@@ -134,6 +134,7 @@ pub const ROUTES: &[Route] = &[
 /// All paths, ready to serve.
 pub fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
+    let is_alertmanager = app.facade().is_open;
     for route in ROUTES {
         let mut handler = (route.handler)();
         if let Access::Role(role) | Access::Alertmanager(role) = route.access {
@@ -142,13 +143,17 @@ pub fn router(app: Arc<App>) -> Router {
             let gate = Gate { app: app.clone(), role, is_theirs, shape, action: route.action };
             handler = handler.route_layer(middleware::from_fn_with_state(gate, admit));
         }
+        if is_alertmanager && route.path.starts_with("/api/v2/") {
+            router = router.route(&format!("{}/", route.path), handler.clone());
+        }
         router = router.route(route.path, handler);
     }
     let prefix = app.facade().route_prefix.trim_end_matches('/').to_owned();
     let is_guarded = app.facade().is_open;
     let guard = middleware::from_fn_with_state(app.clone(), web::admit);
-    let router = router.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(app);
+    let router = router.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(app.clone());
     let router = if prefix.is_empty() { router } else { Router::new().nest(&prefix, router).fallback(unknown_path) };
+    let router = if is_alertmanager { alertmanager::behave(router, &app, &prefix) } else { router };
     if is_guarded { router.layer(guard) } else { router }
 }
 

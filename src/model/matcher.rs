@@ -104,6 +104,14 @@ impl Matcher {
     pub fn parse_all(text: &str) -> Result<Vec<Self>, MatcherError> {
         list::read(text.trim())
     }
+
+    /// Reads exactly one, by the same two grammars; to the older one a comma is a part of the value.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse_one(text: &str) -> Result<Self, MatcherError> {
+        list::read_one(text)
+    }
 }
 
 impl Pattern {

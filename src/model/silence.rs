@@ -1,5 +1,7 @@
 //! Reasons not to interrupt people: a silence (operator, time-boxed) and a maintenance window (planned).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::recurrence::Recurrence;
@@ -41,6 +43,9 @@ pub struct Silence {
     /// Name of the token or person, or who that says it is.
     pub created_by: String,
     pub comment: String,
+    /// What clients of Alertmanager's API keep with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// The last change by a person.
     #[serde(default)]
     pub updated_at: Timestamp,
@@ -99,6 +104,8 @@ pub struct SilenceDraft {
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
     pub comment: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// Who that is said to be; the asker, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,

@@ -15,7 +15,7 @@ mod gitlab;
 pub mod json;
 mod monitor_macros;
 mod nagios;
-mod prometheus;
+pub mod prometheus;
 mod prometheus_alert;
 mod zabbix;
 

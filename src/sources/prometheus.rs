@@ -11,7 +11,7 @@
 use super::prometheus_alert::{Observation, PrometheusAlert, Reading, take_labels};
 use super::{Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec, json};
 use crate::error::{ConfigError, Table, read_table};
-use crate::model::{Event, EventStatus, Span, Timestamp};
+use crate::model::{Event, EventStatus, Labels, Span, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -47,6 +47,8 @@ label that tells them apart with `alert_relabel_configs`.
 | `severities` | | words of the `severity` label: `{ page: critical, ticket: minor }` |
 | `service_label` | | label that holds the business service; without it the service is found from the item |
 | `resolve_timeout` | `5m` | life of an alert without `endsAt` |
+| `relative_urls` | `false` | keep a `generatorURL` without a host, as Alertmanager does |
+| `classic_names` | `false` | refuse names of labels that are more than letters, digits and `_` |
 "#;
 
 #[derive(Deserialize)]
@@ -57,6 +59,10 @@ struct Configuration {
     service_label: Option<String>,
     #[serde(default = "default_resolve_timeout")]
     resolve_timeout: Span,
+    #[serde(default)]
+    relative_urls: bool,
+    #[serde(default)]
+    classic_names: bool,
 }
 
 fn default_resolve_timeout() -> Span {
@@ -71,12 +77,16 @@ fn build(table: &Table) -> Result<Box<dyn Source>, ConfigError> {
     Ok(Box::new(Prometheus {
         reading: Reading { severities: configuration.severities, service_label: configuration.service_label },
         resolve_timeout: configuration.resolve_timeout,
+        relative_urls: configuration.relative_urls,
+        classic_names: configuration.classic_names,
     }))
 }
 
 struct Prometheus {
     reading: Reading,
     resolve_timeout: Span,
+    relative_urls: bool,
+    classic_names: bool,
 }
 
 impl Source for Prometheus {
@@ -101,7 +111,18 @@ impl Prometheus {
     fn event(&self, inbound: &Inbound<'_>, mut alert: PrometheusAlert<false>) -> Result<Event, ParseError> {
         let labels = take_labels(&mut alert)?;
         let observation = self.observe(alert.starts_at, alert.ends_at, inbound.received_at)?;
-        self.reading.event(inbound, alert, labels, observation)
+        if self.classic_names {
+            check_names("labels", &labels)?;
+            alert.annotations.as_ref().map_or(Ok(()), |annotations| check_names("annotations", annotations))?;
+        }
+        let relative = alert.generator_url.clone().filter(|url| self.relative_urls && url.starts_with('/'));
+        let event = self.reading.event(inbound, alert, labels, observation)?;
+        if relative.is_none() {
+            return Ok(event);
+        }
+        let event = Event { url: relative, ..event };
+        super::check_limits(&event)?;
+        Ok(event)
     }
 
     fn observe(
@@ -141,6 +162,22 @@ impl Prometheus {
             started_at: None,
             extra: BTreeMap::new(),
         })
+    }
+}
+
+/// What a name of Prometheus before its third version is.
+pub const CLASSIC_NAME: &str = "a name of letters, digits and `_`";
+
+/// Letters, digits and `_`, no digit first.
+pub fn is_classic_name(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_part)
+}
+
+fn check_names(field: &str, labels: &Labels) -> Result<(), ParseError> {
+    match labels.iter().find(|(name, _)| !is_classic_name(name)) {
+        Some((name, _)) => Err(ParseError::new(field, name, CLASSIC_NAME)),
+        None => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Integration {
     pub key: &'static str,
     pub kind: &'static str,
     /// Whether it is told of ends when it says nothing.
-    send_resolved: bool,
+    pub send_resolved: bool,
     pub keys: Keys,
 }
 

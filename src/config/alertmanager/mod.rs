@@ -37,7 +37,7 @@ use super::{layers, templates, unused};
 use crate::clock::Clock;
 use crate::engine::policy::{InhibitRule, NotifyBy, Policy, Receiver, Route};
 use crate::http::Facade;
-use crate::model::{Span, TimeInterval};
+use crate::model::{Fingerprint, Span, TimeInterval};
 use crate::render::Language;
 use crate::sinks::Setting;
 
@@ -48,6 +48,8 @@ pub struct Loaded {
     pub configuration: Configuration,
     /// The file with its secrets replaced, as `/api/v2/status` shows it.
     pub original: String,
+    /// Of the whole file, secrets included: it tells one from another.
+    pub hash: Fingerprint,
     /// The names of the receivers, in the order of the file.
     pub receivers: Vec<String>,
 }
@@ -77,6 +79,7 @@ pub(super) fn load_with(path: &Path, kinds: &Kinds) -> Result<Loaded, Vec<Proble
     Ok(Loaded {
         configuration,
         original: translation.original,
+        hash: translation.hash,
         receivers: translation.receivers.into_iter().map(|receiver| receiver.name).collect(),
     })
 }
@@ -111,6 +114,7 @@ fn judge(path: &Path, kinds: &Kinds, files: Files) -> Result<(Translation, Confi
 /// A sound file in our words; secrets that stand in files are still the names of those.
 struct Translation {
     original: String,
+    hash: Fingerprint,
     resolve_timeout: Span,
     /// The key `templates` alone.
     templates: Node,
@@ -154,7 +158,8 @@ fn read(path: &Path, problems: &mut Problems) -> Option<Translation> {
         problems.error(&root.place, "", "expected a map of settings such as `route`");
         return None;
     }
-    Some(translate(&keys::read(&root, "", tables::FILE, problems), problems))
+    let translated = translate(&keys::read(&root, "", tables::FILE, problems), problems);
+    Some(Translation { hash: Fingerprint::of([text.as_str()]), ..translated })
 }
 
 fn translate(root: &Node, problems: &mut Problems) -> Translation {
@@ -164,6 +169,7 @@ fn translate(root: &Node, problems: &mut Problems) -> Translation {
     let route = rules::route(root, &receivers, &time_intervals, problems);
     Translation {
         original: original::write(root),
+        hash: Fingerprint::default(),
         resolve_timeout: inherit::span(&global, "resolve_timeout").unwrap_or(Span::from_mins(5)),
         templates: root.split(&["templates"]).0,
         route,

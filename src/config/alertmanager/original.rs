@@ -1,5 +1,7 @@
-//! The file as it may be shown: its secrets replaced as Alertmanager replaces them, so that `amtool` can read it.
+//! The file as it may be shown: its secrets replaced as Alertmanager replaces them, so that `amtool` can read it, and
+//! with the defaults that people look for there. Those that an `amtool` of 0.25 would stumble over are left out.
 
+use super::super::problem::Place;
 use super::super::yaml::{Node, Value};
 use super::super::yaml_text;
 use super::integrations::INTEGRATIONS;
@@ -10,6 +12,7 @@ const HIDDEN: &str = "<secret>";
 
 pub(super) fn write(root: &Node) -> String {
     let mut shown = root.clone();
+    fill(&mut shown);
     if let Some(global) = shown.get_mut("global") {
         hide(global, tables::GLOBAL);
     }
@@ -21,6 +24,86 @@ pub(super) fn write(root: &Node) -> String {
         }
     }
     yaml_text::write(&shown)
+}
+
+/// Of the section `global`, in the order in which they stand there.
+const GLOBAL: [(&str, &str); 8] = [
+    ("smtp_hello", "localhost"),
+    ("smtp_require_tls", "true"),
+    ("pagerduty_url", "https://events.pagerduty.com/v2/enqueue"),
+    ("opsgenie_api_url", "https://api.opsgenie.com/"),
+    ("wechat_api_url", "https://qyapi.weixin.qq.com/cgi-bin/"),
+    ("victorops_api_url", "https://alert.victorops.com/integrations/generic/20131114/alert/"),
+    ("telegram_api_url", "https://api.telegram.org"),
+    ("webex_api_url", "https://webexapis.com/v1/messages"),
+];
+const HTTP: [(&str, &str); 2] = [("follow_redirects", "true"), ("enable_http2", "true")];
+
+fn fill(root: &mut Node) {
+    let Value::Map(sections) = &mut root.value else { return };
+    if !sections.iter().any(|(name, _)| name == "global") {
+        sections.insert(0, ("global".to_owned(), map()));
+    }
+    if let Some(global) = root.get_mut("global") {
+        if global.value == Value::Null {
+            *global = map();
+        }
+        add(global, "resolve_timeout", "5m");
+        add_http(global);
+        GLOBAL.iter().for_each(|(key, value)| add(global, key, value));
+        let place = |name: &str| tables::GLOBAL.iter().position(|(known, _)| *known == name);
+        if let Value::Map(entries) = &mut global.value {
+            entries.sort_by_key(|(name, _)| place(name));
+        }
+    }
+    if let Some(route) = root.get_mut("route") {
+        fill_route(route);
+    }
+    for receiver in list(root.get_mut("receivers")) {
+        for integration in &INTEGRATIONS {
+            for node in list(receiver.get_mut(integration.key)) {
+                add(node, "send_resolved", if integration.send_resolved { "true" } else { "false" });
+                if integration.keys.iter().any(|(known, _)| *known == "http_config") {
+                    add_http(node);
+                }
+            }
+        }
+    }
+}
+
+fn fill_route(route: &mut Node) {
+    add(route, "continue", "false");
+    list(route.get_mut("routes")).iter_mut().for_each(fill_route);
+}
+
+fn add_http(node: &mut Node) {
+    if node.get("http_config").is_none()
+        && let Value::Map(entries) = &mut node.value
+    {
+        entries.retain(|(name, _)| name != "http_config");
+        entries.push(("http_config".to_owned(), map()));
+    }
+    if let Some(http) = node.get_mut("http_config") {
+        HTTP.iter().for_each(|(key, value)| add(http, key, value));
+    }
+}
+
+/// What is not said already.
+fn add(node: &mut Node, key: &str, value: &str) {
+    if node.get(key).is_some() {
+        return;
+    }
+    let Value::Map(entries) = &mut node.value else { return };
+    let value = match value {
+        "true" | "false" => Value::Boolean(value == "true"),
+        text => Value::Text(text.to_owned()),
+    };
+    entries.retain(|(name, _)| name != key);
+    entries.push((key.to_owned(), Node { place: Place::BuiltIn, value }));
+}
+
+fn map() -> Node {
+    Node { place: Place::BuiltIn, value: Value::Map(Vec::new()) }
 }
 
 fn list(node: Option<&mut Node>) -> &mut [Node] {

@@ -74,7 +74,7 @@ pub(super) fn read(state: &State, now: Timestamp, by: &Principal, draft: Silence
     if rule.comment_required && draft.comment.trim().is_empty() {
         return Err("`comment`: got nothing, expected a word on why".to_owned());
     }
-    let created_by = draft.created_by.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| by.name.clone());
+    let created_by = draft.created_by.unwrap_or_else(|| by.name.clone());
     Ok(Silence {
         id: String::new(),
         matchers: draft.matchers,
@@ -83,6 +83,7 @@ pub(super) fn read(state: &State, now: Timestamp, by: &Principal, draft: Silence
         owner: (created_by != by.name).then(|| by.name.clone()),
         created_by,
         comment: draft.comment,
+        annotations: draft.annotations,
         updated_at: now,
         state: SilenceState::Pending,
         covers_dependants: draft.covers_dependants,

@@ -365,6 +365,7 @@ fn silence(id: &str, matchers: &str, starts_at: Timestamp) -> Silence {
         ends_at: starts_at + HOUR,
         created_by: "anna".into(),
         comment: "moving".into(),
+        annotations: Default::default(),
         updated_at: starts_at,
         state: SilenceState::Active,
         owner: None,

@@ -60,6 +60,9 @@ struct GroupJson<'a> {
     alerts: Vec<AlertJson<'a>>,
     labels: &'a Labels,
     receiver: Named<'a>,
+    /// Those of routes, which the configuration does not take.
+    #[serde(rename = "routeLabels")]
+    route_labels: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> AlertJson<'a> {
@@ -90,6 +93,7 @@ impl<'a> AlertJson<'a> {
 #[utoipa::path(get, path = "/api/v2/alerts", operation_id = "alertmanager_list_alerts", tag = "alertmanager",
     params(("filter" = Option<Vec<String>>, Query, description = "Matchers, all of which hold"),
         ("receiver" = Option<String>, Query, description = "Regular expression of a receiver's name"),
+        ("receiver_matchers" = Option<Vec<String>>, Query, description = "Matchers of a receiver's labels"),
         ("active" = Option<bool>, Query), ("silenced" = Option<bool>, Query), ("inhibited" = Option<bool>, Query),
         ("unprocessed" = Option<bool>, Query)),
     responses((status = 200, body = Vec<serde_json::Value>, description = "Alertmanager's `gettableAlerts`"),
@@ -114,6 +118,7 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Ref
 #[utoipa::path(get, path = "/api/v2/alerts/groups", operation_id = "alertmanager_list_groups", tag = "alertmanager",
     params(("filter" = Option<Vec<String>>, Query, description = "Matchers, all of which hold"),
         ("receiver" = Option<String>, Query, description = "Regular expression of a receiver's name"),
+        ("receiver_matchers" = Option<Vec<String>>, Query, description = "Matchers of a receiver's labels"),
         ("active" = Option<bool>, Query), ("silenced" = Option<bool>, Query), ("inhibited" = Option<bool>, Query),
         ("muted" = Option<bool>, Query)),
     responses((status = 200, body = Vec<serde_json::Value>, description = "Alertmanager's `alertGroups`"),
@@ -148,7 +153,8 @@ fn group_json<'a>(group: &'a ListedGroup, alerts: &'a BTreeMap<AlertNumber, List
     members.sort_by(|a, b| order(&a.alert.labels, &b.alert.labels));
     let alerts: Vec<AlertJson<'a>> =
         members.into_iter().map(|listed| AlertJson::of(listed, &listed.receivers, &group.muted_by)).collect();
-    (!alerts.is_empty()).then(|| GroupJson { alerts, labels: &group.labels, receiver: Named { name: &group.receiver } })
+    let receiver = Named { name: &group.receiver };
+    (!alerts.is_empty()).then(|| GroupJson { alerts, labels: &group.labels, receiver, route_labels: BTreeMap::new() })
 }
 
 async fn all_alerts(app: &App, matchers: Vec<Matcher>) -> Result<Vec<Listed>, Refusal> {

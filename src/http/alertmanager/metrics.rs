@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use super::status::{Facade, REVISION, VERSION};
 use crate::engine::dispatch::listing::Counts;
 use crate::http::App;
-use crate::model::Fingerprint;
 
 /// Behind our own. When the state cannot be asked, the numbers that come from it are missing, as a scrape shows.
 pub async fn append(app: &App, text: &mut String) {
@@ -54,7 +53,7 @@ impl Page<'_> {
             &[(String::new(), at)],
         );
         // Six bytes, as there: more do not survive a float.
-        let hash = Fingerprint::of([facade.original.as_str()]).0 & 0xffff_ffff_ffff;
+        let hash = facade.hash.0 & 0xffff_ffff_ffff;
         self.one(
             "alertmanager_config_hash",
             "gauge",
@@ -73,7 +72,28 @@ impl Page<'_> {
             "Integrations of the configuration.",
             &[(String::new(), facade.integrations.len() as f64)],
         );
-        self.one("alertmanager_cluster_enabled", "gauge", "Whether it is part of a cluster.", &[(String::new(), 0.0)]);
+        self.one(
+            "alertmanager_inhibition_rules",
+            "gauge",
+            "Inhibition rules of the configuration.",
+            &[(String::new(), facade.inhibition_rules as f64)],
+        );
+        let is_member = f64::from(u8::from(facade.member.is_some()));
+        self.one(
+            "alertmanager_cluster_enabled",
+            "gauge",
+            "Whether it is part of a cluster.",
+            &[(String::new(), is_member)],
+        );
+        if facade.member.is_some() {
+            self.one(
+                "alertmanager_cluster_members",
+                "gauge",
+                "Members of the cluster, itself included.",
+                &[(String::new(), 1.0)],
+            );
+            self.one("alertmanager_peer_position", "gauge", "Its place among the members.", &[(String::new(), 0.0)]);
+        }
     }
 
     fn state(&mut self, counts: &Counts) {
@@ -94,14 +114,14 @@ impl Page<'_> {
     }
 
     fn inbound(&mut self) {
-        let all = self.sum("watchbell_ingest_events_total");
-        let ends = self.sum("watchbell_ingest_ends_total");
+        let all = self.of_prometheus("watchbell_ingest_events_total");
+        let ends = self.of_prometheus("watchbell_ingest_ends_total");
+        let invalid = self.of_prometheus("watchbell_ingest_invalid_total");
         let received = [
-            ("{status=\"firing\",version=\"v2\"}".to_owned(), all - ends),
+            ("{status=\"firing\",version=\"v2\"}".to_owned(), all - ends + invalid),
             ("{status=\"resolved\",version=\"v2\"}".to_owned(), ends),
         ];
         self.one("alertmanager_alerts_received_total", "counter", "Alerts received.", &received);
-        let invalid = self.sum("watchbell_ingest_invalid_total") + self.refused();
         self.one(
             "alertmanager_alerts_invalid_total",
             "counter",
@@ -119,7 +139,7 @@ impl Page<'_> {
             "alertmanager_notifications_total",
             "counter",
             "Notifications that were to be sent.",
-            &of(|one| one.delivered + one.exhausted),
+            &of(|one| one.begun),
         );
         let failed: Vec<(String, f64)> = outcomes
             .iter()
@@ -160,6 +180,12 @@ impl Page<'_> {
                 _ => one.failed += count,
             }
         }
+        for metric in self.family("watchbell_deliveries_begun_total").into_iter().flat_map(MetricFamily::get_metric) {
+            let sink = metric.get_label().iter().find(|pair| pair.name() == "sink").map_or("", |pair| pair.value());
+            if let Some(integration) = facade.integrations.get(sink) {
+                outcomes.entry(integration.clone()).or_default().begun += metric.get_counter().get_value();
+            }
+        }
         outcomes
     }
 
@@ -198,13 +224,13 @@ impl Page<'_> {
         }
     }
 
-    /// Requests of which nothing was taken because they could not be read.
-    fn refused(&self) -> f64 {
-        let metrics = self.family("watchbell_ingest_requests_total").into_iter().flat_map(MetricFamily::get_metric);
-        let is_refusal = |metric: &&prometheus::proto::Metric| {
-            metric.get_label().iter().any(|pair| pair.name() == "status" && pair.value() == "400")
+    /// Without what Watchbell sends itself to see that it works.
+    fn of_prometheus(&self, name: &str) -> f64 {
+        let metrics = self.family(name).into_iter().flat_map(MetricFamily::get_metric);
+        let is_theirs = |metric: &&prometheus::proto::Metric| {
+            metric.get_label().iter().any(|pair| pair.name() == "kind" && pair.value() == "prometheus")
         };
-        metrics.filter(is_refusal).map(|metric| metric.get_counter().get_value()).sum()
+        metrics.filter(is_theirs).map(|metric| metric.get_counter().get_value()).sum()
     }
 
     fn family(&self, name: &str) -> Option<&MetricFamily> {
@@ -250,6 +276,7 @@ struct Latency {
 
 #[derive(Default)]
 struct Outcomes {
+    begun: f64,
     delivered: f64,
     exhausted: f64,
     failed: f64,

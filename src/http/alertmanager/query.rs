@@ -3,16 +3,18 @@
 
 use axum::extract::Query;
 use http::Uri;
-use regex::Regex;
 
 use super::Refusal;
 use crate::engine::dispatch::listing::Listed;
+use crate::model::matcher::MatcherError;
 use crate::model::{Labels, Matcher};
 
 /// What a request for alerts or groups asks for.
 pub struct Wanted {
     pub matchers: Vec<Matcher>,
-    receiver: Option<Regex>,
+    /// A pattern of its name.
+    receiver: Option<Matcher>,
+    receiver_matchers: Vec<Matcher>,
     active: bool,
     silenced: bool,
     inhibited: bool,
@@ -38,8 +40,9 @@ impl Parameters {
         self.get(name).is_none_or(is_true)
     }
 
+    /// The last one counts, and an empty one is none.
     pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        self.all(name).last()
+        self.all(name).last().filter(|value| !value.is_empty())
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -48,12 +51,49 @@ impl Parameters {
 
     /// `filter`, which may come several times, one matcher each.
     pub fn filter(&self) -> Result<Vec<Matcher>, Refusal> {
-        let read = |text: &str| match Matcher::parse_all(text).as_deref() {
-            Ok([one]) => Ok(one.clone()),
-            _ => Err(Refusal::bad(format!("bad matcher format: {text}"))),
-        };
-        self.all("filter").map(read).collect()
+        self.all("filter").map(|text| matcher(text).map_err(Refusal::bad)).collect()
     }
+
+    /// `receiver_matchers`, the same about the labels of receivers.
+    pub fn receiver_matchers(&self) -> Result<Vec<Matcher>, Refusal> {
+        let refused = |why| Refusal::bad(format!("failed to parse receiver_matchers param: {why}"));
+        self.all("receiver_matchers").map(|text| matcher(text).map_err(refused)).collect()
+    }
+}
+
+fn matcher(text: &str) -> Result<Matcher, String> {
+    if text.starts_with('{') || text.ends_with('}') {
+        return Err(format!("unexpected open or close brace: {text}"));
+    }
+    Matcher::parse_one(text).map_err(|error| match error {
+        MatcherError::Syntax(_) => format!("bad matcher format: {text}"),
+        MatcherError::Regex { pattern, reason } => bad_pattern(&pattern, &reason, &format!("^(?:{pattern})$")),
+    })
+}
+
+/// What Go says about a pattern, in which the faults that people make most have names of their own.
+/// `whole` is what it was made of the pattern.
+pub fn bad_pattern(pattern: &str, reason: &str, whole: &str) -> String {
+    let whole = whole.to_owned();
+    let (what, place) = match reason {
+        "unclosed group" => ("missing closing )", whole),
+        "unopened group" => ("unexpected )", whole),
+        "unclosed character class" => {
+            let start = whole.rfind('[').unwrap_or_default();
+            ("missing closing ]", whole[start..].to_owned())
+        }
+        "repetition operator missing expression" => {
+            let operator = pattern.chars().find(|c| matches!(c, '*' | '+' | '?')).unwrap_or('*');
+            ("missing argument to repetition operator", operator.to_string())
+        }
+        other => (other, whole),
+    };
+    format!("error parsing regexp: {what}: `{place}`")
+}
+
+/// Whether a receiver is asked for; its labels are its name.
+pub fn has_labels(wanted: &[Matcher], receiver: &str) -> bool {
+    wanted.iter().all(|matcher| matcher.is_match((matcher.name == "name").then_some(receiver)))
 }
 
 impl Wanted {
@@ -61,14 +101,22 @@ impl Wanted {
         let parameters = Parameters::of(uri);
         let matchers = parameters.filter()?;
         let receiver = parameters.get("receiver").map(|text| {
-            let compiled = regex::RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build();
-            compiled.map_err(|_| {
-                Refusal::bad(format!("failed to parse receiver param: error parsing regexp: `^(?:{text})$`"))
+            let pattern = Matcher::new("receiver".to_owned(), "=~", text.to_owned());
+            pattern.map_err(|error| {
+                let why = match error {
+                    MatcherError::Regex { pattern, reason } => {
+                        bad_pattern(&pattern, &reason, &format!("^(?:{pattern})$"))
+                    }
+                    other => other.to_string(),
+                };
+                Refusal::bad(format!("failed to parse receiver param: {why}"))
             })
         });
+        let receiver = receiver.transpose()?;
         Ok(Self {
             matchers,
-            receiver: receiver.transpose()?,
+            receiver,
+            receiver_matchers: parameters.receiver_matchers()?,
             active: parameters.switch("active"),
             silenced: parameters.switch("silenced"),
             inhibited: parameters.switch("inhibited"),
@@ -77,7 +125,8 @@ impl Wanted {
     }
 
     pub fn receiver(&self, name: &str) -> bool {
-        self.receiver.as_ref().is_none_or(|receiver| receiver.is_match(name))
+        self.receiver.as_ref().is_none_or(|receiver| receiver.is_match(Some(name)))
+            && has_labels(&self.receiver_matchers, name)
     }
 
     pub fn state(&self, listed: &Listed) -> bool {
@@ -87,7 +136,10 @@ impl Wanted {
     }
 
     pub fn any_receiver(&self, listed: &Listed) -> bool {
-        self.receiver.is_none() || listed.receivers.iter().any(|name| self.receiver(name))
+        let is_named = |name: &String| self.receiver.as_ref().is_none_or(|receiver| receiver.is_match(Some(name)));
+        let has_labels = |name: &String| has_labels(&self.receiver_matchers, name);
+        (self.receiver.is_none() || listed.receivers.iter().any(is_named))
+            && (self.receiver_matchers.is_empty() || listed.receivers.iter().any(has_labels))
     }
 }
 

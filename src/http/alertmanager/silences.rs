@@ -2,21 +2,25 @@
 //! (`engine/silence/request.rs`), as for everyone; here are their words for it.
 
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::query::Parameters;
+use super::query::{Parameters, bad_pattern};
+use super::status::Facade;
 use super::{REQUIRED, Refusal, TOO_FEW, WRONG_TYPE, json_answer};
 use crate::engine::input::{Command, Input, Principal, Reply};
 use crate::http::{App, body};
+use crate::model::matcher::MatcherError;
 use crate::model::silence::{Silence, SilenceDraft, SilenceState};
 use crate::model::{Matcher, Timestamp};
+use crate::sources::prometheus;
 
 /// A silence as it is listed.
 #[derive(Serialize)]
@@ -25,6 +29,8 @@ struct SilenceJson {
     status: StatusJson,
     #[serde(rename = "updatedAt")]
     updated_at: Timestamp,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
     comment: String,
     #[serde(rename = "createdBy")]
     created_by: String,
@@ -56,6 +62,7 @@ impl SilenceJson {
             id: silence.id.clone(),
             status: StatusJson { state: silence.state_at(now).as_str() },
             updated_at: silence.updated_at,
+            annotations: silence.annotations.clone(),
             comment: silence.comment.clone(),
             created_by: silence.created_by.clone(),
             ends_at: silence.ends_at,
@@ -88,6 +95,7 @@ struct Posted {
     matchers: Option<Vec<PostedMatcher>>,
     #[serde(rename = "startsAt")]
     starts_at: Option<Timestamp>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -183,6 +191,10 @@ pub async fn post(
     Extension(by): Extension<Principal>,
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
+    if HttpBody::is_end_stream(request.body()) {
+        let message = "silence in body is required".to_owned();
+        return Err(Refusal::Coded(StatusCode::UNPROCESSABLE_ENTITY, REQUIRED, message));
+    }
     let posted: Posted = match body::read_json(request).await {
         Ok(posted) => posted,
         Err(problem) => {
@@ -190,11 +202,13 @@ pub async fn post(
             return Err(Refusal::Coded(problem.status(), problem.status().as_u16(), message));
         }
     };
-    let draft = draft(posted, app.clock.now())?;
+    let facade = app.facade();
+    let draft = draft(posted, facade.classic_names, app.clock.now())?;
+    check_limits(&app, &facade, &draft).await?;
     match command(&app, by, Command::Silence(Box::new(draft))).await? {
         Reply::Done(id) | Reply::Already(id) => Ok(json_answer(&json!({ "silenceID": id }))),
         Reply::NotFound(_) => Err(Refusal::Said(StatusCode::NOT_FOUND, "silence not found".to_owned())),
-        Reply::Refused(why) => Err(Refusal::bad(format!("silence invalid: {why}"))),
+        Reply::Refused(why) => Err(Refusal::bad(format!("invalid silence: {why}"))),
         other => {
             tracing::error!(?other, "the engine gave no fitting reply about a silence");
             Err(Refusal::Said(StatusCode::INTERNAL_SERVER_ERROR, "no fitting reply".to_owned()))
@@ -202,15 +216,40 @@ pub async fn post(
     }
 }
 
+/// `--silences.max-silences` and `--silences.max-silence-size-bytes`.
+async fn check_limits(app: &App, facade: &Facade, draft: &SilenceDraft) -> Result<(), Refusal> {
+    let size = size(draft);
+    if let Some(max) = facade.silence_bytes_max.filter(|max| size > *max) {
+        let message = format!("silence exceeded maximum size: {size} bytes (limit: {max} bytes)");
+        return Err(Refusal::bad(message));
+    }
+    let Some(max) = facade.silences_max.filter(|_| draft.id.is_none()) else { return Ok(()) };
+    // Those that have ended count as long as they are kept, as there.
+    let count = app.driver.look(|state: &crate::engine::state::State| state.silences().count()).await?;
+    if count < max {
+        return Ok(());
+    }
+    Err(Refusal::bad(format!("exceeded maximum number of silences: {count} (limit: {max})")))
+}
+
+/// Bytes of its texts, each with two that tell what and how long it is, and of its id and times.
+fn size(draft: &SilenceDraft) -> usize {
+    const ID_AND_TIMES: usize = 74;
+    let matchers = draft.matchers.iter().flat_map(|matcher| [&matcher.name, &matcher.value]);
+    let annotations = draft.annotations.iter().flat_map(|(name, text)| [name, text]);
+    let texts = matchers.chain(annotations).chain([&draft.comment]).chain(&draft.created_by);
+    texts.map(|text| text.len() + 2).sum::<usize>() + ID_AND_TIMES
+}
+
 async fn command(app: &App, by: Principal, command: Command) -> Result<Reply, Refusal> {
     let receipt = app.driver.submit(Input::Command { by, command }, None).await?;
     receipt.reply.ok_or_else(|| Refusal::Said(StatusCode::INTERNAL_SERVER_ERROR, "no reply".to_owned()))
 }
 
-fn draft(posted: Posted, now: Timestamp) -> Result<SilenceDraft, Refusal> {
+fn draft(posted: Posted, classic_names: bool, now: Timestamp) -> Result<SilenceDraft, Refusal> {
     let missing =
         |name: &str| Refusal::Coded(StatusCode::UNPROCESSABLE_ENTITY, REQUIRED, format!("{name} in body is required"));
-    let Posted { id, comment, created_by, ends_at, matchers, starts_at } = posted;
+    let Posted { id, comment, created_by, ends_at, matchers, starts_at, annotations } = posted;
     let comment = comment.ok_or_else(|| missing("comment"))?;
     let created_by = created_by.ok_or_else(|| missing("createdBy"))?;
     let ends_at = ends_at.ok_or_else(|| missing("endsAt"))?;
@@ -220,8 +259,11 @@ fn draft(posted: Posted, now: Timestamp) -> Result<SilenceDraft, Refusal> {
         let message = "matchers in body should have at least 1 items".to_owned();
         return Err(Refusal::Coded(StatusCode::UNPROCESSABLE_ENTITY, TOO_FEW, message));
     }
-    let matchers: Vec<Matcher> =
-        matchers.into_iter().enumerate().map(|(at, posted)| matcher(at, posted)).collect::<Result<_, _>>()?;
+    let matchers: Vec<Matcher> = matchers
+        .into_iter()
+        .enumerate()
+        .map(|(at, posted)| matcher(at, posted, classic_names))
+        .collect::<Result<_, _>>()?;
     if starts_at >= ends_at {
         return Err(Refusal::bad("Failed to create silence: start time must be before end time"));
     }
@@ -229,7 +271,9 @@ fn draft(posted: Posted, now: Timestamp) -> Result<SilenceDraft, Refusal> {
         return Err(Refusal::bad("Failed to create silence: end time can't be in the past"));
     }
     if matchers.iter().all(Matcher::is_for_nothing) {
-        return Err(Refusal::bad("silence invalid: at least one matcher must not match the empty string"));
+        return Err(Refusal::bad(
+            "invalid silence: matcher set 0: at least one matcher must not match the empty string",
+        ));
     }
     let id = id.filter(|id| !id.is_empty());
     Ok(SilenceDraft {
@@ -238,27 +282,36 @@ fn draft(posted: Posted, now: Timestamp) -> Result<SilenceDraft, Refusal> {
         starts_at,
         ends_at,
         comment,
+        annotations: annotations.unwrap_or_default(),
         created_by: Some(created_by),
         ..SilenceDraft::default()
     })
 }
 
-fn matcher(at: usize, posted: PostedMatcher) -> Result<Matcher, Refusal> {
+fn matcher(at: usize, posted: PostedMatcher, classic_names: bool) -> Result<Matcher, Refusal> {
     let missing = |name: &str| {
         let message = format!("matchers.{at}.{name} in body is required");
         Refusal::Coded(StatusCode::UNPROCESSABLE_ENTITY, REQUIRED, message)
     };
     let is_regex = posted.is_regex.ok_or_else(|| missing("isRegex"))?;
-    let name = posted.name.filter(|name| !name.is_empty()).ok_or_else(|| missing("name"))?;
+    let name = posted.name.ok_or_else(|| missing("name"))?;
     let value = posted.value.ok_or_else(|| missing("value"))?;
+    let refused = |why: String| Refusal::bad(format!("invalid silence: invalid label matcher {at} in set 0: {why}"));
+    if name.is_empty() || classic_names && !prometheus::is_classic_name(&name) {
+        return Err(refused(format!("invalid label name {name:?}")));
+    }
     let operator = match (is_regex, posted.is_equal.unwrap_or(true)) {
         (false, true) => "=",
         (false, false) => "!=",
         (true, true) => "=~",
         (true, false) => "!~",
     };
-    Matcher::new(name, operator, value)
-        .map_err(|error| Refusal::bad(format!("silence invalid: invalid label matcher {at}: {error}")))
+    Matcher::new(name, operator, value).map_err(|error| match error {
+        MatcherError::Regex { pattern, reason } => {
+            refused(format!("invalid regular expression {pattern:?}: {}", bad_pattern(&pattern, &reason, &pattern)))
+        }
+        other => refused(other.to_string()),
+    })
 }
 
 /// Eight, four, four, four and twelve hexadecimal digits.

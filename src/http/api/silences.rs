@@ -6,6 +6,7 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use http::Uri;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -121,7 +122,8 @@ impl NewSilence {
             starts_at,
             ends_at,
             comment: self.comment,
-            created_by: self.created_by,
+            created_by: self.created_by.filter(|name| !name.trim().is_empty()),
+            annotations: BTreeMap::new(),
             covers_dependants: self.configuration_item.is_some(),
             recurrence,
             expire_when_quiet: self.expire_when_quiet,

@@ -1,6 +1,7 @@
 //! The router as a client sees it, with a driver that only records, a source that counts and a store
 //! that remembers what it was asked.
 
+mod alertmanager;
 mod api;
 mod heartbeats;
 mod ingest;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
-use super::{ApiToken, App, Auth, Limits, ReloadRequest, Setup, SourceInstance, Status, router};
+use super::{ApiToken, App, Auth, Facade, Limits, ReloadRequest, Setup, SourceInstance, Status, router};
 use crate::clock::Clock;
 use crate::engine::input::{Input, Reply, Role};
 use crate::engine::state::State as EngineState;
@@ -121,6 +122,14 @@ pub struct World {
 
 impl World {
     pub fn new(sources: impl IntoIterator<Item = (&'static str, SourceInstance)>, tokens: Vec<ApiToken>) -> Self {
+        Self::with_facade(sources, tokens, Facade::default())
+    }
+
+    pub fn with_facade(
+        sources: impl IntoIterator<Item = (&'static str, SourceInstance)>,
+        tokens: Vec<ApiToken>,
+        facade: Facade,
+    ) -> Self {
         let clock = Clock::manual(Timestamp::from_millis(NOW_MS));
         let (driver, jobs) = Handle::channel(16);
         let (recorded, answers) = (Arc::<Mutex<Vec<Recorded>>>::default(), Arc::<Mutex<VecDeque<Answer>>>::default());
@@ -139,7 +148,7 @@ impl World {
             reader: reader.clone(),
             metrics: Arc::new(Metrics::new()),
             status: status.clone(),
-            facade: Default::default(),
+            facade,
             reload,
         });
         Self { router: router(app.clone()), app, clock, status, reader, reloads, gate, state, recorded, answers }

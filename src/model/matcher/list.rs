@@ -17,6 +17,13 @@ pub(super) fn read(text: &str) -> Reading {
     }
 }
 
+pub(super) fn read_one(text: &str) -> Result<Matcher, MatcherError> {
+    match (read_newer(text).as_deref(), read_older_one(text)) {
+        (Ok([newer]), Err(_)) => Ok(newer.clone()),
+        (_, older) => older,
+    }
+}
+
 fn syntax(text: &str) -> MatcherError {
     MatcherError::Syntax(clip(text))
 }
@@ -257,6 +264,18 @@ mod tests {
         check(r#"path=~"/a/\w+""#, &[("path", "=~", r"/a/\w+")]);
         // Both grammars read it, and the older one keeps the backslash.
         check(r#"foo="a\tb""#, &[("foo", "=", r"a\tb")]);
+    }
+
+    #[test]
+    fn one_matcher_is_one_and_a_comma_is_in_its_value() {
+        for (text, value) in [("a=b,c", "b,c"), ("a=b, c=d", "b, c=d"), (r#"a="b""#, "b"), (" a = b ", "b"), ("a=", "")]
+        {
+            assert_eq!(read_one(text), Ok(Matcher::equal("a", value)), "{text}");
+        }
+        assert_eq!(read_one(r#""a b"="x""#), Ok(Matcher::equal("a b", "x")));
+        for text in ["", "a", r#"a="b",c="d""#, "=b"] {
+            assert!(read_one(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl Send {
             return Ended { is_in_doubt, ..Ended::of(incident) };
         }
         let mut steps = 0;
+        let is_first = delivery.attempts <= 1 && delivery.progress.step == 0;
         loop {
             self.limiter.until_ready().await;
             if self.pause.ends_at(self.context.clock.now()).is_some() || self.context.driver.is_closed() {
@@ -120,6 +121,9 @@ impl Send {
                 // queue to say.
                 let (again, not_superseded) = (Some(delivery), self.superseded);
                 return Ended { again, not_superseded, ..Ended::of(incident) };
+            }
+            if is_first && steps == 0 {
+                self.context.metrics.deliveries_begun.with_label_values(&[self.name.as_str()]).inc();
             }
             let stopwatch = Stopwatch::start();
             let outcome = self.attempt(&delivery).await;

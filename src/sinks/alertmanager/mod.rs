@@ -53,6 +53,8 @@ use template::{Template, Texts};
 
 /// Marks where a text was cut.
 const TRUNCATION_MARK: &str = "…";
+/// Whose requests these are like.
+const USER_AGENT: &str = "Alertmanager/0.34.0";
 
 /// What every receiver holds beside its own fields.
 struct Receiver {
@@ -128,6 +130,10 @@ impl Receiver {
     ) -> HttpRequest {
         let mut headers: Vec<(Cow<'static, str>, Secret<String>)> =
             vec![("content-type".into(), Secret::new(content_type.into()))];
+        // Receivers may tell senders apart by it; a header of the configuration comes later and wins.
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
+            headers.push(("user-agent".into(), Secret::new(USER_AGENT.into())));
+        }
         headers.extend(self.headers.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())));
         HttpRequest { method, url, headers, body, client: Some(self.client.clone()), timeout: None }
     }

@@ -81,7 +81,8 @@ pub fn shown(request: Request) -> String {
         other => return format!("{other:?}"),
     };
     let mut text = format!("{} {}\n", request.method, request.url.expose());
-    for (name, value) in &request.headers {
+    // The same in all of them, and told by a test of its own.
+    for (name, value) in request.headers.iter().filter(|(name, _)| name != "user-agent") {
         text.push_str(&format!("{name}: {}\n", value.expose()));
     }
     text.push('\n');
@@ -115,6 +116,17 @@ pub fn retried(spec: &SinkSpec, yaml: &str) -> String {
 /// All of this folder.
 pub fn specs() -> impl Iterator<Item = &'static SinkSpec> {
     SINKS.iter().copied().filter(|spec| spec.name.starts_with("alertmanager_"))
+}
+
+#[test]
+fn requests_say_that_they_are_like_an_alertmanagers() {
+    let agents = |http: &str| {
+        let request = request_of(&super::webhook::SPEC, &format!("url: http://a.example/\n{http}"), &firing());
+        let Request::Http(request) = request else { panic!("no request over HTTP") };
+        let all = request.headers.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
+        all.map(|(_, value)| value.expose().clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(agents(""), ["Alertmanager/0.34.0"]);
 }
 
 #[test]

@@ -234,26 +234,29 @@ receivers:
             text: Runbook
             url: '{{ .CommonAnnotations.runbook }}'
         timeout: 5s
+        http_config:
+          follow_redirects: true
+          enable_http2: true
       - api_url: '<secret>'
         channel: '#two'
         http_config:
           proxy_url: http://u:xxxxx@proxy:3128
+          follow_redirects: true
+          enable_http2: true
+        send_resolved: false
       - channel: '#three'
         app_token: '<secret>'
         timeout: 100ms
+        send_resolved: false
+        http_config:
+          follow_redirects: true
+          enable_http2: true
   - name: pager
     pagerduty_configs:
-      - routing_key_file: pagerduty.secret
-        details:
-          count: 5
-          nested:
-            firing: '{{ .Alerts.Firing | len }}'
-        images:
-          - src: https://example.org/i.png
-            alt: Graph
-        links:
-          - href: https://example.org
 "#);
+    for default in ["telegram_api_url: https://api.telegram.org\n", "  smtp_require_tls: true\n", "continue: false\n"] {
+        assert!(original.contains(default), "{default}: {original}");
+    }
     // It is still a configuration, and the same but for the secrets.
     scene.file("shown.yml", &original.replace("'<secret>'", "https://example.org/"));
     let shown =
