@@ -51,6 +51,9 @@ pub struct Args {
     /// Time for a request; 0 leaves ours
     #[arg(long = "web.timeout", value_name = "TIME", value_parser = go_duration, allow_hyphen_values = true)]
     web_timeout: Option<String>,
+    /// So long after a start nobody is told of anything
+    #[arg(long = "dispatch.start-delay", value_name = "TIME", value_parser = go_duration, default_value = "0s")]
+    dispatch_start_delay: String,
     /// How many silences there may be, those that have ended included; 0 is any number
     #[arg(long = "silences.max-silences", value_name = "COUNT", default_value_t = 0, allow_hyphen_values = true)]
     max_silences: i64,
@@ -115,7 +118,6 @@ struct WithoutEffect {
     #[arg(long = "data.maintenance-interval", value_name = "TIME", value_parser = go_duration)] data_maintenance_interval: Option<String>,
     #[arg(long = "alerts.gc-interval", value_name = "TIME", value_parser = go_duration)] alerts_gc_interval: Option<String>,
     #[arg(long = "dispatch.maintenance-interval", value_name = "TIME", value_parser = go_duration)] dispatch_maintenance_interval: Option<String>,
-    #[arg(long = "dispatch.start-delay", value_name = "TIME", value_parser = go_duration)] dispatch_start_delay: Option<String>,
     #[arg(long = "web.get-concurrency", value_name = "COUNT", allow_hyphen_values = true)] web_get_concurrency: Option<i64>,
     #[arg(long = "auto-gomemlimit.ratio", value_name = "RATIO")] auto_gomemlimit_ratio: Option<f64>,
     #[arg(long = "auto-gomemlimit", action = ArgAction::SetTrue)] auto_gomemlimit: bool,
@@ -255,6 +257,7 @@ struct Settings {
     web_config: Option<PathBuf>,
     route_prefix: String,
     retention: Span,
+    start_delay: Span,
     timeout: Option<Span>,
     member: Option<Member>,
     classic_names: bool,
@@ -284,6 +287,7 @@ impl Settings {
             web_config: args.web_config.clone(),
             route_prefix: format!("/{}", route_prefix.trim_matches('/')),
             retention: span("data.retention", &args.data_retention)?,
+            start_delay: span("dispatch.start-delay", &args.dispatch_start_delay)?,
             timeout: args
                 .web_timeout
                 .as_deref()
@@ -313,6 +317,7 @@ impl Settings {
         configuration.store = StoreSettings::Sqlite { path: self.store.clone() };
         configuration.policy.public_url = configuration.public_url.clone();
         configuration.policy.silence_retention = self.retention;
+        configuration.policy.dispatch_start_delay = self.start_delay;
         configuration.policy.silences.comment_required = false;
         configuration.facade.original = loaded.original;
         configuration.facade.receivers = loaded.receivers;

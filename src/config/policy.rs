@@ -37,6 +37,7 @@ pub(super) fn read_all(
         priority: section(root, "priority", problems),
         route: route::read_root(root, notify_by, names, problems),
         notify_by,
+        dispatch_start_delay: Span::ZERO,
         time_intervals: time_intervals::read_all(root, problems),
         inhibit_rules: inhibit_rules(root, notify_by, problems),
         receivers,

@@ -200,6 +200,15 @@ pub fn due(state: &mut State, now: Timestamp, id: &IncidentId) {
         remember(state, id);
         return schedule(state, id);
     }
+    if let Some(beginning) = state.away_until().map(|at| at + state.policy().dispatch_start_delay)
+        && beginning > now
+    {
+        if let Some(group) = state.book.group_mut(id) {
+            group.begin_at(beginning);
+        }
+        remember(state, id);
+        return schedule(state, id);
+    }
     let interval = state.book.route_of(id).map(|route| route.group_interval);
     let Some((group, interval)) = state.book.group_mut(id).zip(interval) else { return schedule(state, id) };
     let heard_at = group.heard_at(now, interval);

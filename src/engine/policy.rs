@@ -25,6 +25,9 @@ pub struct Policy {
     /// What people are told of.
     #[serde(default)]
     pub notify_by: NotifyBy,
+    /// So long after a start nobody is told of groups: senders may still have to say what fires, and what inhibits it.
+    #[serde(default)]
+    pub dispatch_start_delay: Span,
     /// Named times, for routes that are mute or active only then.
     #[serde(default)]
     pub time_intervals: BTreeMap<String, Vec<TimeInterval>>,
@@ -380,6 +383,7 @@ impl Default for Policy {
             priority: PriorityRule::default(),
             route: Route { receiver: Some(LOG_RECEIVER.to_owned()), ..Route::default() },
             notify_by: NotifyBy::default(),
+            dispatch_start_delay: Span::ZERO,
             time_intervals: BTreeMap::new(),
             inhibit_rules: Vec::new(),
             receivers: BTreeMap::from([(LOG_RECEIVER.to_owned(), log)]),

@@ -169,8 +169,9 @@ fn the_annotated_file_has_every_key() {
         serde_json::to_value(SelfCheckSettings::default()).unwrap(),
     ];
     let keys = structs.iter().filter_map(|value| value.as_object()).flat_map(|object| object.keys());
-    // Follow from `send_resolved` of each sink, and from `silences.retention`.
-    let keys = keys.filter(|key| !["without_resolved", "silence_retention"].contains(&key.as_str()));
+    // Follow from `send_resolved` of each sink, from `silences.retention` and from `--dispatch.start-delay`.
+    let others = ["without_resolved", "silence_retention", "dispatch_start_delay"];
+    let keys = keys.filter(|key| !others.contains(&key.as_str()));
     let common = crate::config::sources::KEYS.iter().chain(&crate::config::receivers::KEYS).copied();
     let sections = crate::config::validate::SECTIONS.iter().copied();
     for key in keys.map(String::as_str).chain(common).chain(sections) {

@@ -111,6 +111,11 @@ impl AlertGroup {
         self.flush_at = self.first_at;
     }
 
+    /// Nobody is told before that.
+    pub fn begin_at(&mut self, at: Timestamp) {
+        (self.first_at, self.flush_at) = (at, at);
+    }
+
     /// It has waited for long enough, whatever has come meanwhile.
     pub fn has_waited(&self, now: Timestamp) -> bool {
         self.waits_until.is_some_and(|until| until <= now)

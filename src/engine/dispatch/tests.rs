@@ -4,6 +4,7 @@ mod again;
 mod along_dependencies;
 mod merge;
 mod relabelled;
+mod start;
 
 use std::collections::BTreeSet;
 
