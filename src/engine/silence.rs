@@ -94,6 +94,18 @@ pub fn due(state: &mut State, now: Timestamp, id: &str) {
     }
 }
 
+/// After a time in which nothing was done: what began and ended meanwhile is brought up to now, before anybody is told.
+pub fn catch_up(state: &mut State, now: Timestamp) {
+    let late: Vec<String> = state
+        .silences()
+        .filter(|silence| silence.state != SilenceState::Expired && moment(silence, state.policy()) <= now)
+        .map(|silence| silence.id.clone())
+        .collect();
+    for id in late {
+        due(state, now, &id);
+    }
+}
+
 /// From here on it mutes: what is muted may be so for another cause now.
 fn begin(state: &mut State, now: Timestamp, silence: Silence) {
     let text = format!("silence {} by {} begins, until {}", silence.id, silence.created_by, silence.ends_at);

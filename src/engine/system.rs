@@ -32,6 +32,7 @@ pub fn started(state: &mut State, now: Timestamp) {
     // Kept in memory only: forgotten here, it is the same with and without a restart before this input.
     state.loud.clear();
     grant_refresh(state, now);
+    silence::catch_up(state, now);
     timeline::system(state, now, TimelineKind::Configuration, SOURCE, "started");
 }
 
@@ -65,6 +66,7 @@ pub fn clock_set(state: &mut State, now: Timestamp, jumped: Span, ahead: Span) {
     }
     if !jumped.is_zero() {
         grant_refresh(state, now);
+        silence::catch_up(state, now);
         let text = format!("the clock went {} ahead at once: what is due since then happens now", jumped.human());
         timeline::system(state, now, TimelineKind::Configuration, SOURCE, text);
     }
