@@ -75,6 +75,8 @@ impl Silences {
                 reached.note(if asked.recurs() { "recurring silence began" } else { "silence began" });
             }
             asked.was_in_force = is_in_force;
+            // A clock that is set back afterwards does not bring it back.
+            asked.is_ended |= asked.has_no_more_times(state, at);
             let known = state.silence(id);
             let is_active = known.is_some_and(|known| {
                 known.state != SilenceState::Expired && known.state_at(at) == SilenceState::Active
@@ -197,6 +199,12 @@ impl Asked {
             }
     }
 
+    fn has_no_more_times(&self, state: &State, at: Timestamp) -> bool {
+        let Times::Again(recurrence, _) = &self.times else { return false };
+        let wall = at - state.ahead();
+        !occurrences(recurrence, wall, 8).any(|(_, ends_at)| wall < ends_at)
+    }
+
     fn mutes(&self, state: &State, alert: &Alert) -> bool {
         let label = |name: &str| match state.policy().notify_by {
             NotifyBy::Group => alert.labels.get(name).or_else(|| item(alert, name)),
@@ -212,14 +220,19 @@ fn item<'a>(alert: &'a Alert, name: &str) -> Option<&'a str> {
 
 /// The one in which it is then, by the clock on the wall; looked for from day to day.
 fn occurrence(recurrence: &Recurrence, wall: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    occurrences(recurrence, wall, 1).find(|(starts_at, ends_at)| (*starts_at..*ends_at).contains(&wall))
+}
+
+/// Those that begin from three days before up to so many days after.
+fn occurrences(recurrence: &Recurrence, wall: Timestamp, days: i64) -> impl Iterator<Item = (Timestamp, Timestamp)> {
     let zone = zone(&recurrence.time_zone);
     let local = |at: Timestamp| zone.to_datetime(jiff::Timestamp::from_millisecond(at.as_millis()).unwrap());
     let (first, today) = (local(recurrence.starts_at), local(wall).date());
-    let instant = |at: jiff::civil::DateTime| {
+    let instant = move |at: jiff::civil::DateTime| {
         let at = zone.to_ambiguous_timestamp(at).compatible().unwrap();
         Timestamp::from_millis(at.as_millisecond())
     };
-    (-3..=1).find_map(|days| {
+    (-3..=days).filter_map(move |days| {
         let date = today.checked_add(jiff::Span::new().days(days)).unwrap();
         if date < first.date() || !is_named(&recurrence.rrule, date) {
             return None;
@@ -229,7 +242,7 @@ fn occurrence(recurrence: &Recurrence, wall: Timestamp) -> Option<(Timestamp, Ti
         let (starts_at, ends_at) = (instant(begin), instant(end));
         let ends_at = if ends_at > starts_at { ends_at } else { starts_at + recurrence.duration };
         let is_late = recurrence.until.is_some_and(|until| starts_at > until);
-        (!is_late && (starts_at..ends_at).contains(&wall)).then_some((starts_at, ends_at))
+        (!is_late).then_some((starts_at, ends_at))
     })
 }
 
