@@ -148,6 +148,7 @@ fn what_would_be_sent_is_shown_without_secrets() {
          dba/webhook:
            POST http://127.0.0.1:9/<secret>
            content-type: application/json
+           user-agent: Alertmanager/0.34.0
            authorization: <secret>
 
            {
@@ -247,6 +248,10 @@ fn what_would_be_sent_is_shown_without_secrets() {
                       [
                         "content-type",
                         "application/json"
+                      ],
+                      [
+                        "user-agent",
+                        "Alertmanager/0.34.0"
                       ],
                       [
                         "authorization",

@@ -278,6 +278,7 @@ problems: {{ incidents_min: 2 }}
             _ if template.contains("/silences/") || template.contains("/silence/") => self.silence().await,
             _ if template.contains("/learning/") => self.confirmed().await,
             _ if template.contains("/events/") => "no-such-event".to_owned(),
+            _ if template.contains("/alert-groups/") => "grp-0000000000".to_owned(),
             _ if template.ends_with("/split") => self.double_fault().await,
             _ => self.incident().await,
         };

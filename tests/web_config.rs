@@ -78,7 +78,7 @@ impl Bell {
     fn refusal(web: &str, files: &[(&str, &str)]) -> String {
         let bell = Self::new(files, web);
         let output = bell.command().stderr(Stdio::piped()).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{web}");
+        assert_eq!(output.status.code(), Some(1), "as an Alertmanager ends: {web}");
         String::from_utf8(output.stderr).unwrap()
     }
 

@@ -49,7 +49,7 @@ pub struct Firing {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupName>,
     /// What was sent about it, in order.
-    pub deliveries: Vec<Told>,
+    pub deliveries: Vec<FiringDelivery>,
     /// There are more than are shown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deliveries_are_cut: bool,
@@ -57,7 +57,7 @@ pub struct Firing {
 
 /// A delivery in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Told {
+pub struct FiringDelivery {
     #[schema(value_type = String)]
     pub id: DeliveryId,
     pub receiver: String,

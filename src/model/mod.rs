@@ -39,7 +39,7 @@ pub use change::{Change, ChangeKind, ChangeState};
 pub use delivery::{Delivery, DeliveryState};
 pub use event::{Event, EventStatus};
 pub use fingerprint::Fingerprint;
-pub use firing::{Firing, GroupName, PastFiring, Told};
+pub use firing::{Firing, FiringDelivery, GroupName, PastFiring};
 pub use heartbeat::{Heartbeat, HeartbeatView};
 pub use incident::{Incident, IncidentState};
 pub use incident_id::IncidentId;

@@ -44,7 +44,7 @@ async fn a_server_is_asked_for_another_name_than_the_address_has() {
     for request in &seen {
         assert_eq!(request.sni.as_deref(), Some("inside.example"));
         assert_eq!(request.header("host"), Some(&*format!("127.0.0.1:{}", server.port)), "the address stays the host");
-        assert!(request.header("user-agent").unwrap().starts_with("watchbell/") && request.body.contains("alerts"));
+        assert!(request.header("user-agent").unwrap().starts_with("Alertmanager/") && request.body.contains("alerts"));
     }
     for other in
         ["{ ca_file: ca.pem }", "{ ca_file: ca.pem, server_name: other.example }", "{ server_name: inside.example }"]

@@ -18,8 +18,16 @@ use crate::store::Subject;
 const ALERTS_MAX: usize = 500;
 
 fn group_id(text: &str) -> Result<IncidentId, Problem> {
-    let id = text.parse().ok().filter(|id: &IncidentId| id.is_group());
-    id.ok_or_else(|| Problem::invalid_parameter("id", text, "the id of a group, `grp-` and ten characters"))
+    if let Some(id) = text.parse().ok().filter(|id: &IncidentId| id.is_group()) {
+        return Ok(id);
+    }
+    // One of a thousand numbers is a group's; the others are written like one all the same.
+    let is_written_like_one =
+        text.strip_prefix("grp-").is_some_and(|rest| format!("inc-{rest}").parse::<IncidentId>().is_ok());
+    Err(match is_written_like_one {
+        true => Problem::not_found(format!("no group can have the id `{text}`")),
+        false => Problem::invalid_parameter("id", text, "the id of a group, `grp-` and ten characters"),
+    })
 }
 
 /// A group that there is now.
@@ -44,7 +52,7 @@ pub async fn read(State(app): State<Arc<App>>, Id(id): Id) -> Result<Response, P
     params(("id" = String, Path, description = "Whole id", pattern = "^grp-[0-9a-hjkmnp-tv-z]{10}$"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = PageOf<TimelineEntry>), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)),
+        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)),
     security((), ("api_token" = [])))]
 pub async fn timeline(State(app): State<Arc<App>>, Id(id): Id, uri: Uri) -> Result<Response, Problem> {
     let subject = Subject::Incident(group_id(&id)?);

@@ -8,7 +8,7 @@ use super::error::Fault;
 use super::load::body;
 use super::read::rows;
 use super::write::incident_key;
-use crate::model::{AlertStatus, Delivery, Firing, Incident, IncidentId, NotificationKind, Timestamp, Told};
+use crate::model::{AlertStatus, Delivery, Firing, FiringDelivery, Incident, IncidentId, NotificationKind, Timestamp};
 
 /// Deliveries shown of one firing.
 const SHOWN_MAX: usize = 100;
@@ -38,7 +38,7 @@ type Place = (i64, i64);
 
 /// A delivery in short, with what tells whom it is about.
 struct Seen {
-    told: Told,
+    told: FiringDelivery,
     number: u32,
     /// By id; of a group by Alertmanager's fingerprint.
     alerts: BTreeMap<String, (AlertStatus, Timestamp)>,
@@ -183,7 +183,7 @@ impl Seen {
                 (alerts.collect(), notification.incident.alert_count as usize <= shown.len())
             }
         };
-        let told = Told {
+        let told = FiringDelivery {
             receiver: delivery.receiver,
             sink: delivery.sink,
             kind: notification.kind,

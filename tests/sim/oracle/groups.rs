@@ -326,7 +326,7 @@ impl Groups {
         let fired_at = now.state.alerts().find(|alert| alert.labels == *labels).map(|alert| alert.fired_at);
         let is_early = fired_at.is_some_and(|fired_at| now.at < fired_at + INHIBITOR_WAIT);
         let is_target = pipeline::is_target(&now.state.policy().inhibit_rules, labels);
-        let is_new = self.configured_at < now.at && !self.known.get(labels).is_some_and(|alert| !alert.is_firing());
+        let is_new = self.configured_at < now.at && self.known.get(labels).is_none_or(|alert| alert.is_firing());
         ensure(!(is_early && is_target && is_new), "groups", || {
             format!("{} does not wait for what inhibits {labels:?}", delivery.id)
         })
