@@ -20,6 +20,7 @@ mod receivers;
 mod references;
 mod rhythm;
 mod route;
+mod schedules;
 mod schema;
 mod self_check;
 mod sources;

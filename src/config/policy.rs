@@ -9,10 +9,10 @@ use super::read::{entries, items, join, read, require};
 use super::references::Names;
 use super::validate::{check_number, check_span, section};
 use super::yaml::Node;
-use super::{quiet, route, time_intervals, topology};
+use super::{quiet, route, schedules, time_intervals, topology};
 use crate::engine::policy::{
-    Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, NotifyBy, Override, Policy, ProblemRule,
-    Receiver, Rewrite, Schedule, ServiceRule, Sla,
+    Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, NotifyBy, Policy, ProblemRule, Receiver, Rewrite,
+    ServiceRule, Sla,
 };
 use crate::model::{Span, Timestamp};
 
@@ -42,7 +42,7 @@ pub(super) fn read_all(
         inhibit_rules: inhibit_rules(root, notify_by, problems),
         receivers,
         escalation_policies: escalation_policies(root, names, problems),
-        schedules: schedules(root, names, problems),
+        schedules: schedules::read_all(root, names, problems),
         slas: slas(root, problems),
         default_sla: default_sla(root, names, problems),
         problems: problem_rule(root, problems),
@@ -54,7 +54,7 @@ pub(super) fn read_all(
 }
 
 /// Reads `section.<name>` entries that only need `judge`.
-fn named<T>(
+pub(super) fn named<T>(
     root: &Node,
     section: &str,
     problems: &mut Problems,
@@ -253,37 +253,6 @@ pub(super) fn check_list(
         let place = places.get(index).map_or(node.place_of(key), |item| &item.place);
         check(name, place, &format!("{path}.{key}[{index}]"), problems);
     }
-}
-
-fn schedules(root: &Node, names: &Names, problems: &mut Problems) -> BTreeMap<String, Schedule> {
-    named(root, "schedules", problems, |node, path, problems| {
-        let (overrides, own) = node.split(&["overrides"]);
-        let is_complete = require(&own, path, &["starts_at", "shift", "rotation"], problems);
-        // What is there is read all the same, for its own faults.
-        let schedule: Option<Schedule> = if is_complete { read(&own, path, problems) } else { None };
-        let overrides = items(&overrides, "overrides", path, problems).iter().enumerate();
-        let overrides: Vec<Override> = overrides
-            .filter_map(|(index, node)| r#override(node, &format!("{path}.overrides[{index}]"), names, problems))
-            .collect();
-        let schedule = Schedule { overrides, ..schedule? };
-        check_span(node, path, "shift", schedule.shift, Span::from_mins(1), YEAR, problems);
-        if schedule.rotation.is_empty() {
-            let message = format!("`{path}.rotation`: expected at least one receiver");
-            problems.error(node.place_of("rotation"), join(path, "rotation"), message);
-        }
-        check_list(node, path, "rotation", &schedule.rotation, problems, |name, place, path, problems| {
-            names.check_receiver(name, place, path, problems);
-        });
-        Some(schedule)
-    })
-}
-
-fn r#override(node: &Node, path: &str, names: &Names, problems: &mut Problems) -> Option<Override> {
-    let is_complete = require(node, path, &["starts_at", "ends_at", "receiver"], problems);
-    let entry: Override = if is_complete { read(node, path, problems)? } else { return None };
-    names.check_receiver(&entry.receiver, node.place_of("receiver"), &join(path, "receiver"), problems);
-    check_order(node, path, entry.starts_at, entry.ends_at, problems);
-    Some(entry)
 }
 
 pub(super) fn check_order(node: &Node, path: &str, starts_at: Timestamp, ends_at: Timestamp, problems: &mut Problems) {

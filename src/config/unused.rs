@@ -70,7 +70,7 @@ fn used(policy: &Policy) -> BTreeSet<&str> {
     let levels = policy.escalation_policies.values().flat_map(|policy| &policy.levels);
     used.extend(levels.flat_map(|level| &level.receivers).map(String::as_str));
     for schedule in policy.schedules.values() {
-        used.extend(schedule.rotation.iter().map(String::as_str));
+        used.extend(schedule.layers.iter().flat_map(|layer| &layer.rotation).map(String::as_str));
         used.extend(schedule.overrides.iter().map(|one| one.receiver.as_str()));
     }
     loop {

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::input::Role;
+pub use crate::model::schedule::{Override, Schedule};
+
 use crate::model::priority::PriorityMatrix;
 use crate::model::silence::Maintenance;
 use crate::model::topology::TopologyFile;
-use crate::model::{Labels, Matcher, Priority, Severity, Span, TimeInterval, Timestamp};
+use crate::model::{Labels, Matcher, Priority, Severity, Span, TimeInterval};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
@@ -271,26 +273,6 @@ pub struct Level {
     /// Whoever is on call in these schedules.
     #[serde(default)]
     pub schedules: Vec<String>,
-}
-
-/// A simple rotation: from `starts_at` on, each person for one `shift`, in order, for ever.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Schedule {
-    pub starts_at: Timestamp,
-    pub shift: Span,
-    /// Receivers, one a person.
-    pub rotation: Vec<String>,
-    #[serde(default)]
-    pub overrides: Vec<Override>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Override {
-    pub starts_at: Timestamp,
-    pub ends_at: Timestamp,
-    pub receiver: String,
 }
 
 /// Targets by priority.

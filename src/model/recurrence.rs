@@ -9,10 +9,10 @@
 mod rule;
 
 use jiff::civil::DateTime;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::sync::LazyLock;
 
+use super::zone::{self, local};
 use super::{Span, Timestamp};
 use crate::mutant::{self, Mutant};
 use rule::Rule;
@@ -59,8 +59,6 @@ impl RecurrenceError {
 /// An occurrence is at most so long.
 const DURATION_MAX: Span = Span::from_hours(31 * 24);
 
-static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
-
 impl Recurrence {
     /// # Errors
     /// When the rule, the time zone or the duration is none.
@@ -73,7 +71,7 @@ impl Recurrence {
     }
 
     fn calendar(&self) -> Result<Calendar, RecurrenceError> {
-        let zone = ZONES.get(&self.time_zone).map_err(|_| {
+        let zone = zone::find(&self.time_zone).ok_or_else(|| {
             let expected = "a name of the time zone database such as `Europe/Berlin`";
             RecurrenceError::new("time_zone", self.time_zone.clone(), expected)
         })?;
@@ -126,18 +124,12 @@ impl Calendar {
     }
 
     fn instant(&self, at: DateTime) -> Option<Timestamp> {
-        let at = if mutant::is(Mutant::RecurrenceAnHourOff) {
-            self.zone.to_offset(self.first).to_timestamp(at).ok()?
-        } else {
-            self.zone.to_ambiguous_timestamp(at).compatible().ok()?
-        };
-        Some(Timestamp::from_millis(at.as_millisecond()))
+        if mutant::is(Mutant::RecurrenceAnHourOff) {
+            let at = self.zone.to_offset(self.first).to_timestamp(at).ok()?;
+            return Some(Timestamp::from_millis(at.as_millisecond()));
+        }
+        zone::instant(&self.zone, at)
     }
-}
-
-fn local(zone: &TimeZone, at: Timestamp) -> Option<DateTime> {
-    let at = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
-    Some(zone.to_datetime(at))
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@
 //! { times: [{ start_time: '09:00', end_time: '17:00' }], weekdays: ['monday:friday'], location: Europe/Berlin }
 //! ```
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::sync::LazyLock;
 
 use super::Timestamp;
+use super::zone::find as zone;
 
 /// All of its conditions hold at once; an empty list is no condition. Ranges hold both of their ends, but `times`,
 /// whose end is outside.
@@ -30,8 +30,6 @@ pub struct TimeInterval {
     /// A name of the time zone database; UTC without one.
     pub location: Option<String>,
 }
-
-static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 const MONTHS: [&str; 12] = [
@@ -93,10 +91,6 @@ fn holds<T: Copy + Into<i32>>(ranges: &[(T, T)], value: i32) -> bool {
 fn has_day((from, to): (i8, i8), day: i32, days: i32) -> bool {
     let at = |bound: i8| if bound < 0 { days + i32::from(bound) + 1 } else { i32::from(bound) };
     at(from) <= days && (at(from)..=at(to).min(days)).contains(&day)
-}
-
-fn zone(name: &str) -> Option<TimeZone> {
-    ZONES.get(name).ok()
 }
 
 /// Whether there is a time zone of that name.

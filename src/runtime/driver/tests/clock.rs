@@ -4,8 +4,9 @@
 use super::room::{MORNING, Room, back, escalating, policy, told};
 use super::*;
 use crate::engine::input::{Command, Principal, Role};
-use crate::engine::policy::SlaTarget;
+use crate::engine::policy::{Schedule, SlaTarget};
 use crate::model::event::Marker;
+use crate::model::schedule::{Rotation, Wall};
 use crate::model::silence::Maintenance;
 use crate::model::{NotificationKind, Priority, SilenceDraft};
 
@@ -243,12 +244,14 @@ fn times_in_the_journal_never_go_back() {
 fn calendars_follow_the_wall_clock_even_after_it_was_set_back() {
     let mut policy = escalating(0);
     let now: Timestamp = MORNING.parse().unwrap();
-    let schedule = crate::engine::policy::Schedule {
-        starts_at: now + back(DAY) + back(DAY),
+    let layer = Rotation {
+        starts_at: Wall::Instant(now + back(DAY) + back(DAY)),
+        ends_at: None,
         shift: DAY,
         rotation: vec!["anna".into(), "ben".into()],
-        overrides: Vec::new(),
+        only: Vec::new(),
     };
+    let schedule = Schedule { layers: vec![layer], ..Schedule::default() };
     policy.schedules.insert("ops".into(), schedule);
     policy.escalation_policies.get_mut("primary").unwrap().levels[0].schedules = vec!["ops".into()];
     policy.maintenance.push(Maintenance {
