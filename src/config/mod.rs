@@ -8,10 +8,12 @@
 
 mod alert_tests;
 pub mod alertmanager;
+mod escalation;
 mod heartbeats;
 mod layers;
 mod load;
 mod nagios;
+mod people;
 mod policy;
 mod problem;
 mod quiet;

@@ -1,7 +1,6 @@
 //! The sections that decide: services, SLAs, escalation, schedules, rules. Each entry is read and
 //! judged on its own; what they then lead to is the engine's.
 
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use super::problem::Problems;
@@ -9,10 +8,9 @@ use super::read::{entries, items, join, read, require};
 use super::references::Names;
 use super::validate::{check_number, check_span, section};
 use super::yaml::Node;
-use super::{quiet, route, schedules, time_intervals, topology};
+use super::{escalation, people, quiet, route, schedules, time_intervals, topology};
 use crate::engine::policy::{
-    Correlation, EscalationPolicy, FlapRule, InhibitRule, Level, Naming, NotifyBy, Policy, ProblemRule, Receiver, Rewrite,
-    ServiceRule, Sla,
+    Correlation, FlapRule, InhibitRule, Naming, NotifyBy, Policy, ProblemRule, Receiver, Rewrite, ServiceRule, Sla,
 };
 use crate::model::{Span, Timestamp};
 
@@ -41,8 +39,10 @@ pub(super) fn read_all(
         time_intervals: time_intervals::read_all(root, problems),
         inhibit_rules: inhibit_rules(root, notify_by, problems),
         receivers,
-        escalation_policies: escalation_policies(root, names, problems),
+        escalation_policies: escalation::read_all(root, names, problems),
         schedules: schedules::read_all(root, names, problems),
+        people: BTreeMap::new(),
+        teams: people::teams(root, names, problems),
         slas: slas(root, problems),
         default_sla: default_sla(root, names, problems),
         problems: problem_rule(root, problems),
@@ -196,47 +196,6 @@ pub(super) fn report_unbounded(node: &Node, path: &str, key: &str, notify_by: No
             problems.warning(place, full, message);
         }
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct EscalationPolicyKeys {
-    levels: serde::de::IgnoredAny,
-    repeat: u32,
-}
-
-fn escalation_policies(root: &Node, names: &Names, problems: &mut Problems) -> BTreeMap<String, EscalationPolicy> {
-    named(root, "escalation_policies", problems, |node, path, problems| {
-        let keys: EscalationPolicyKeys = read(node, path, problems)?;
-        check_number(node, path, "repeat", keys.repeat, 0, 100, problems);
-        let list = items(node, "levels", path, problems);
-        if list.is_empty() {
-            let message = format!("`{path}.levels`: expected at least one level");
-            problems.error(node.place_of("levels"), join(path, "levels"), message);
-        }
-        let levels = list.iter().enumerate();
-        let levels =
-            levels.filter_map(|(index, node)| level(node, &format!("{path}.levels[{index}]"), index, names, problems));
-        Some(EscalationPolicy { levels: levels.collect(), repeat: keys.repeat })
-    })
-}
-
-fn level(node: &Node, path: &str, index: usize, names: &Names, problems: &mut Problems) -> Option<Level> {
-    let is_complete = require(node, path, &["after"], problems);
-    let level: Level = if is_complete { read(node, path, problems)? } else { return None };
-    // The first level may hear at once; two levels at the same moment would be one.
-    let min = if index == 0 { Span::ZERO } else { Span::from_secs(1) };
-    check_span(node, path, "after", level.after, min, Span::from_hours(7 * 24), problems);
-    if level.receivers.is_empty() && level.schedules.is_empty() {
-        problems.error(&node.place, path, format!("`{path}`: expected at least one of `receivers` and `schedules`"));
-    }
-    check_list(node, path, "receivers", &level.receivers, problems, |name, place, path, problems| {
-        names.check_receiver(name, place, path, problems);
-    });
-    check_list(node, path, "schedules", &level.schedules, problems, |name, place, path, problems| {
-        names.check_schedule(name, place, path, problems);
-    });
-    Some(level)
 }
 
 /// Checks each name of a list at its own place.

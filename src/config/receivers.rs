@@ -126,7 +126,7 @@ fn log_sink(setting: &Setting) -> SinkSettings {
     }
 }
 
-fn read_one(
+pub(super) fn read_one(
     name: &str,
     node: &Node,
     path: &str,

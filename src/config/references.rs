@@ -13,6 +13,8 @@ pub(super) struct Names {
     receivers: Vec<String>,
     escalation_policies: Vec<String>,
     schedules: Vec<String>,
+    people: Vec<String>,
+    teams: Vec<String>,
     slas: Vec<String>,
     time_intervals: Vec<String>,
 }
@@ -24,6 +26,7 @@ impl Names {
         };
         let own_receivers = names("receivers");
         let mut receivers = own_receivers.clone();
+        receivers.extend(names("people"));
         if !receivers.iter().any(|name| name == LOG_RECEIVER) {
             receivers.push(LOG_RECEIVER.to_owned());
         }
@@ -32,6 +35,8 @@ impl Names {
             receivers,
             escalation_policies: names("escalation_policies"),
             schedules: names("schedules"),
+            people: names("people"),
+            teams: names("teams"),
             slas: names("slas"),
             time_intervals: names("time_intervals"),
         }
@@ -44,6 +49,8 @@ impl Names {
             receivers,
             escalation_policies: Vec::new(),
             schedules: Vec::new(),
+            people: Vec::new(),
+            teams: Vec::new(),
             slas: Vec::new(),
             time_intervals,
         }
@@ -59,6 +66,14 @@ impl Names {
 
     pub fn check_schedule(&self, name: &str, place: &Place, path: &str, problems: &mut Problems) {
         check("schedule", name, &self.schedules, place, path, problems);
+    }
+
+    pub fn check_person(&self, name: &str, place: &Place, path: &str, problems: &mut Problems) {
+        check("person", name, &self.people, place, path, problems);
+    }
+
+    pub fn check_team(&self, name: &str, place: &Place, path: &str, problems: &mut Problems) {
+        check("team", name, &self.teams, place, path, problems);
     }
 
     pub fn check_time_interval(&self, name: &str, place: &Place, path: &str, problems: &mut Problems) {
@@ -92,6 +107,8 @@ fn section(what: &str) -> &str {
     match what {
         "escalation policy" => "escalation_policies",
         "schedule" => "schedules",
+        "person" => "people",
+        "team" => "teams",
         "SLA" => "slas",
         "time interval" => "time_intervals",
         _ => "receivers",

@@ -33,6 +33,8 @@ pub struct Configuration {
     pub sources: BTreeMap<String, SourceSettings>,
     /// By sink name, `ops/slack`.
     pub sinks: BTreeMap<String, SinkSettings>,
+    /// Who people are elsewhere and what they may do, by the person's name.
+    pub identities: BTreeMap<String, Identity>,
     pub api: ApiSettings,
     pub limits: Limits,
     pub retention: Retention,
@@ -50,6 +52,14 @@ pub struct Configuration {
     pub policy: Policy,
     /// What does not keep the daemon from running but should be known.
     pub warnings: Vec<Problem>,
+}
+
+/// A person as other systems know them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub role: Role,
+    /// By kind of sink: the id of the person's account there.
+    pub accounts: BTreeMap<String, String>,
 }
 
 /// Loopback only until someone decides otherwise.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::problem::{Place, Problems};
 use super::read::join;
 use super::yaml::{Node, Value};
-use crate::engine::policy::{LOG_RECEIVER, Policy, Route};
+use crate::engine::policy::{EscalationPolicy, LOG_RECEIVER, Policy, Route};
 
 /// Looks at siblings: what an earlier one takes and does not let go on never gets to a later one. Whether one takes
 /// everything is read from the file, where a faulty matcher still counts as one.
@@ -67,8 +67,8 @@ fn used(policy: &Policy) -> BTreeSet<&str> {
         used.extend(route.receiver.as_deref());
         routes.extend(&route.routes);
     }
-    let levels = policy.escalation_policies.values().flat_map(|policy| &policy.levels);
-    used.extend(levels.flat_map(|level| &level.receivers).map(String::as_str));
+    let targets = policy.escalation_policies.values().flat_map(EscalationPolicy::targets);
+    used.extend(targets.flat_map(|targets| &targets.receivers).map(String::as_str));
     for schedule in policy.schedules.values() {
         used.extend(schedule.layers.iter().flat_map(|layer| &layer.rotation).map(String::as_str));
         used.extend(schedule.overrides.iter().map(|one| one.receiver.as_str()));

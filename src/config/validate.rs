@@ -12,7 +12,7 @@ use super::read::{Reading, is_map, items, join, read, read_with, require, unknow
 use super::references::Names;
 use super::schema::*;
 use super::yaml::Node;
-use super::{heartbeats, layers, policy, receivers, self_check, sources, templates, tls, unused, zabbix};
+use super::{heartbeats, layers, people, policy, receivers, self_check, sources, templates, tls, unused, zabbix};
 use crate::engine::input::Role;
 use crate::engine::policy::NotifyBy;
 use crate::error::{ConfigError, Secret, Table, read_table};
@@ -62,7 +62,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 32] = [
+pub(super) const SECTIONS: [&str; 34] = [
     "api",
     "correlation",
     "default_sla",
@@ -78,6 +78,7 @@ pub(super) const SECTIONS: [&str; 32] = [
     "maintenance",
     "naming",
     "notify_by",
+    "people",
     "priority",
     "problems",
     "public_url",
@@ -91,6 +92,7 @@ pub(super) const SECTIONS: [&str; 32] = [
     "slas",
     "sources",
     "store",
+    "teams",
     "templates",
     "time_intervals",
     "tls",
@@ -127,12 +129,14 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         public_url: public_url.clone(),
         go_templates: go_templates.clone(),
     };
-    let (receivers, sinks) = receivers::read_all(root, &setting, &names, context);
+    let (mut receivers, mut sinks) = receivers::read_all(root, &setting, &names, context);
+    let people = people::read_all(root, &setting, &names, &mut receivers, &mut sinks, context);
     let tls = tls::read(root, context);
     let sources = sources::read_all(root, is_loopback, context);
     let api = api(root, is_loopback, &mut context.problems);
     let mut policy = policy::read_all(root, receivers, context.notify_by, &names, &mut context.problems);
     policy.public_url = public_url.clone();
+    policy.people = people.people;
     let (expected, heartbeats) = heartbeats::read_all(root, is_loopback, context);
     policy.heartbeats = expected;
     let self_check = self_check::self_check(root, &mut context.problems);
@@ -146,6 +150,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         store: store(root, context)?,
         sources,
         sinks,
+        identities: people.identities,
         api,
         limits: limits(root, &mut context.problems),
         retention: retention(root, &mut context.problems),

@@ -11,7 +11,7 @@ use super::input::{Command, Principal, Reply, Role};
 use super::scene::Scene;
 use super::split::by_hand;
 use super::state::State;
-use super::{lifecycle, origins, problem, redrive, root_cause, signature, silence, sla, timeline};
+use super::{escalate, lifecycle, origins, problem, redrive, root_cause, signature, silence, sla, timeline};
 
 pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) {
     let (action, subject) = describe(&command);
@@ -137,6 +137,9 @@ pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str,
     let Some(incident) = state.incident(id) else { return Reply::NotFound(id.to_string()) };
     match incident.state {
         IncidentState::Open | IncidentState::Pending => {}
+        IncidentState::Acknowledged if incident.awaited.contains(by) => {
+            return escalate::acknowledged_too(state, now, id, by);
+        }
         IncidentState::Acknowledged => return Reply::Already(id.to_string()),
         other => return Reply::Refused(format!("{id} is {}", other.as_str())),
     }
@@ -145,8 +148,9 @@ pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str,
         incident.acknowledged_at = Some(now);
         incident.acknowledged_by = Some(by.to_owned());
         incident.updated_at = now;
-        incident.escalating = None;
         incident.notifying.repeat_at = None;
+        // The others of a level at which all must are asked on.
+        incident.answered_by(by);
     }
     sla::meet(state, now, id, false);
     let text = note.map_or_else(|| "acknowledged".to_owned(), |note| format!("acknowledged: {note}"));
@@ -155,7 +159,7 @@ pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str,
 }
 
 /// Nobody has it any more: repeats and escalation begin again.
-pub fn unacknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str) {
+pub fn unacknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, why: &str) {
     let Some(incident) = state.incident(id).filter(|incident| incident.state == IncidentState::Acknowledged) else {
         return;
     };
@@ -169,7 +173,7 @@ pub fn unacknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &st
         incident.notifying.repeat_at = (repeat > 0).then(|| now + crate::model::Span::from_millis(repeat));
     }
     sla::reopen(state, id);
-    timeline::incident(state, now, id, TimelineKind::Unacknowledged, by, "acknowledgement taken back");
+    timeline::incident(state, now, id, TimelineKind::Unacknowledged, by, why);
 }
 
 fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: &str, note: Option<&str>) -> Reply {

@@ -1,6 +1,7 @@
 //! The life of an incident: opened, joined by alerts, merged, resolved, reopened, closed; and of the alerts
 //! in it. Each transition says in the timeline why it happened.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::alert::{Alert, AlertNumber};
@@ -68,6 +69,8 @@ pub fn begin(state: &mut State, now: Timestamp, number: AlertNumber, as_state: I
         notifying: Notifying::default(),
         escalating: None,
         escalated_levels: 0,
+        reaching: Vec::new(),
+        awaited: BTreeSet::new(),
         clocks: Vec::new(),
         remotes: Default::default(),
         doubted: Default::default(),
@@ -244,7 +247,7 @@ pub fn merge(state: &mut State, now: Timestamp, id: &IncidentId, into: &Incident
     merged.merged_into = Some(*into);
     merged.closed_at = Some(now);
     merged.updated_at = now;
-    merged.escalating = None;
+    merged.stop_asking();
     merged.notifying = Notifying { told: merged.notifying.told.clone(), ..Notifying::default() };
     let (aliases, was_told) = (merged.merged_from.clone(), merged.notifying.told.is_some());
     let (acknowledged_at, acknowledged_by) = (merged.acknowledged_at, merged.acknowledged_by.clone());
@@ -346,7 +349,7 @@ pub fn resolve(state: &mut State, now: Timestamp, id: &IncidentId, by: Option<&s
     incident.resolved_at = Some(now);
     incident.resolved_by = by.map(str::to_owned);
     incident.updated_at = now;
-    incident.escalating = None;
+    incident.stop_asking();
     incident.notifying.repeat_at = None;
     incident.notifying.held_until = None;
     incident.notifying.flush_at = None;
@@ -453,7 +456,7 @@ pub fn noted(state: &mut State, now: Timestamp, event: Event) {
             return;
         }
         (_, Some(Marker::Unacknowledged), _) if let Some(id) = &active => {
-            command::unacknowledge(state, now, id, &by);
+            command::unacknowledge(state, now, id, &by, "acknowledgement taken back");
             return;
         }
         (_, Some(Marker::FlappingStarted), Some(number)) => {

@@ -12,6 +12,7 @@
 pub mod affinity;
 pub mod changes;
 pub mod command;
+mod contact;
 pub mod correlate;
 pub mod deadline;
 pub mod dedup;
@@ -195,11 +196,13 @@ pub(crate) fn incident_moment(state: &State, incident: &Incident) -> Option<Time
     let notifying = &incident.notifying;
     let flush_at = notifying.flush_at.map(|at| at.max(notifying.held_until.unwrap_or(at)));
     let escalates_at = incident.escalating.as_ref().map(|clock| clock.due_at);
+    let reaches_at = incident.reaching.iter().map(|reaching| reaching.due_at).min();
+    let lapses_at = escalate::lapses_at(state, incident);
     let repeat_at = notifying.repeat_at.filter(|_| incident.state == IncidentState::Open);
     let is_running = matches!(incident.state, IncidentState::Open | IncidentState::Acknowledged);
     let clocks = incident.clocks.iter().filter(|_| is_running).filter_map(sla::next_moment).min();
     let closes_at = lifecycle::close_moment(incident, policy);
-    [flush_at, escalates_at, repeat_at, clocks, closes_at].into_iter().flatten().min()
+    [flush_at, escalates_at, reaches_at, lapses_at, repeat_at, clocks, closes_at].into_iter().flatten().min()
 }
 
 /// When an alert next wants to be looked at: it expires, stops flapping, or leaves memory.

@@ -14,12 +14,12 @@ use super::delivery::Origin;
 use super::policy::LOG_RECEIVER;
 use super::problem::tell::Thread;
 use super::state::State;
-use super::{delivery, timeline, view};
+use super::{contact, delivery, timeline, view};
 
 /// To where the route leads, and to everyone who knows of it already.
 pub fn routed(state: &mut State, now: Timestamp, id: &IncidentId, kind: NotificationKind, reason: &str) {
     let receivers = state.incident(id).and_then(|incident| incident.routed.as_ref()).map(|r| r.receivers.clone());
-    let mut sinks = sinks_of(state, &receivers.unwrap_or_default());
+    let mut sinks = reached(state, now, id, &receivers.unwrap_or_default(), kind);
     if let Some(incident) = state.incident(id) {
         sinks.extend(incident.audience.iter().filter_map(|sink| owner_of(state, sink)));
     }
@@ -46,8 +46,42 @@ pub fn receivers(
     kind: NotificationKind,
     reason: &str,
 ) {
-    let sinks = sinks_of(state, receivers);
+    let sinks = reached(state, now, id, receivers, kind);
     send(state, now, id, sinks, kind, reason);
+}
+
+/// To these sinks, each with the receiver it belongs to.
+pub fn sinks(
+    state: &mut State,
+    now: Timestamp,
+    id: &IncidentId,
+    sinks: BTreeSet<(String, String)>,
+    kind: NotificationKind,
+    reason: &str,
+) {
+    send(state, now, id, sinks, kind, reason);
+}
+
+/// Sinks by which receivers are reached: all of a receiver's, the next ones of a person's. A person is asked; what is no
+/// question comes to them where they have heard of it.
+fn reached(
+    state: &mut State,
+    now: Timestamp,
+    id: &IncidentId,
+    receivers: &[String],
+    kind: NotificationKind,
+) -> BTreeSet<(String, String)> {
+    let is_person = |name: &&String| state.policy().people.contains_key(*name);
+    let people: Vec<String> = receivers.iter().filter(is_person).cloned().collect();
+    if people.is_empty() {
+        return sinks_of(state, receivers);
+    }
+    let others: Vec<String> = receivers.iter().filter(|name| !is_person(name)).cloned().collect();
+    let mut sinks = if others.is_empty() { BTreeSet::new() } else { sinks_of(state, &others) };
+    for person in people.iter().filter(|_| kind.is_loud()) {
+        sinks.extend(contact::begin(state, now, id, person).into_iter().map(|sink| (sink, person.clone())));
+    }
+    sinks
 }
 
 /// To everyone who heard of an incident that has left memory since.

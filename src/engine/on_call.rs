@@ -2,9 +2,9 @@
 
 use crate::model::Timestamp;
 
-use super::policy::Policy;
+use super::state::State;
 
 /// The receiver of whoever is on call; none before the schedule starts or for an unknown schedule.
-pub fn who(policy: &Policy, schedule: &str, at: Timestamp) -> Option<String> {
-    policy.schedules.get(schedule)?.calendar(&[]).who(at).map(str::to_owned)
+pub fn who(state: &State, schedule: &str, at: Timestamp) -> Option<String> {
+    state.policy().schedules.get(schedule)?.calendar(&[]).who(at).map(str::to_owned)
 }

@@ -1,16 +1,19 @@
 //! The part of the configuration that decides: routes, clocks, rules. No secrets, no addresses, so
 //! that it can stand in the journal and a replay decides as the daemon did.
 
+mod escalation;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::input::Role;
 pub use crate::model::schedule::{Override, Schedule};
+pub use escalation::{EscalationPolicy, Level, SlaLevel, Targets};
 
 use crate::model::priority::PriorityMatrix;
 use crate::model::silence::Maintenance;
 use crate::model::topology::TopologyFile;
-use crate::model::{Labels, Matcher, Priority, Severity, Span, TimeInterval};
+use crate::model::{Labels, Matcher, Person, Priority, Severity, Span, Team, TimeInterval};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
@@ -37,6 +40,11 @@ pub struct Policy {
     pub receivers: BTreeMap<String, Receiver>,
     pub escalation_policies: BTreeMap<String, EscalationPolicy>,
     pub schedules: BTreeMap<String, Schedule>,
+    /// Each is a receiver of the same name as well.
+    #[serde(default)]
+    pub people: BTreeMap<String, Person>,
+    #[serde(default)]
+    pub teams: BTreeMap<String, Team>,
     pub slas: BTreeMap<String, Sla>,
     /// The SLA of services that name none.
     pub default_sla: Option<String>,
@@ -254,27 +262,6 @@ pub struct Receiver {
     pub loud_per_minute_max: u32,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EscalationPolicy {
-    pub levels: Vec<Level>,
-    /// How often the levels start over when nobody answers.
-    #[serde(default)]
-    pub repeat: u32,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Level {
-    /// Time without acknowledgement after the previous level (the first: after the first page).
-    pub after: Span,
-    #[serde(default)]
-    pub receivers: Vec<String>,
-    /// Whoever is on call in these schedules.
-    #[serde(default)]
-    pub schedules: Vec<String>,
-}
-
 /// Targets by priority.
 pub type Sla = BTreeMap<Priority, SlaTarget>;
 
@@ -371,6 +358,8 @@ impl Default for Policy {
             receivers: BTreeMap::from([(LOG_RECEIVER.to_owned(), log)]),
             escalation_policies: BTreeMap::new(),
             schedules: BTreeMap::new(),
+            people: BTreeMap::new(),
+            teams: BTreeMap::new(),
             slas: BTreeMap::new(),
             default_sla: None,
             problems: ProblemRule::default(),

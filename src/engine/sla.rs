@@ -9,9 +9,9 @@ use crate::model::{Incident, IncidentId, IncidentState, NotificationKind, Span, 
 
 use super::effect::{Counter, Effect};
 use super::state::State;
-use super::{notify, timeline};
+use super::{escalate, notify, timeline};
 
-const THRESHOLDS_PERCENT: [u8; 4] = [50, 75, 90, 100];
+pub const THRESHOLDS_PERCENT: [u8; 4] = [50, 75, 90, 100];
 
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     set_targets(state, id);
@@ -84,7 +84,7 @@ fn raise(state: &mut State, now: Timestamp, id: &IncidentId) {
     }
     for (index, percent) in due {
         let Some(clock) = state.incident_mut(id).and_then(|incident| incident.clocks.get_mut(index)) else { continue };
-        clock.raised_percent = percent;
+        let before = std::mem::replace(&mut clock.raised_percent, percent);
         clock.is_breached |= percent >= 100;
         let clock = clock.clone();
         let target = clock.target.as_str();
@@ -109,6 +109,7 @@ fn raise(state: &mut State, now: Timestamp, id: &IncidentId) {
         timeline::incident(state, now, id, TimelineKind::SlaThreshold, "sla", text.clone());
         if state.incident(id).is_some_and(is_known_to_run) {
             notify::routed(state, now, id, NotificationKind::SlaThreshold, &text);
+            escalate::on_sla(state, now, id, &clock, before, &text);
         }
     }
 }

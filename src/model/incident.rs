@@ -26,6 +26,24 @@ pub enum IncidentState {
     Lapsed,
 }
 
+impl Incident {
+    /// From now on only those are asked who must acknowledge as well.
+    pub fn answered_by(&mut self, by: &str) {
+        self.awaited.remove(by);
+        match self.awaited.is_empty() {
+            true => self.stop_asking(),
+            false => self.reaching.retain(|reaching| self.awaited.contains(&reaching.person)),
+        }
+    }
+
+    /// Nobody is asked any more.
+    pub fn stop_asking(&mut self) {
+        self.escalating = None;
+        self.reaching.clear();
+        self.awaited.clear();
+    }
+}
+
 impl IncidentState {
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -164,6 +182,15 @@ pub struct Escalating {
     pub due_at: Timestamp,
 }
 
+/// A person who is being asked: present exactly while a way of reaching them is left to try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Reaching {
+    pub person: String,
+    /// The step of their contact that comes next; the first is 0.
+    pub step: u32,
+    pub due_at: Timestamp,
+}
+
 /// What a sink calls its copy of the incident, as the sink itself wrote it (JSON text).
 pub type RemoteId = String;
 
@@ -227,6 +254,12 @@ pub struct Incident {
     /// Levels asked since it was opened (or reopened), rounds added up.
     #[serde(default)]
     pub escalated_levels: u32,
+    /// People who are being asked, in order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reaching: Vec<Reaching>,
+    /// People of a level at which all must acknowledge, who have not yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub awaited: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<Clock>,
     /// By sink name.

@@ -217,6 +217,7 @@ fn configure(translation: &Translation, files: Files, context: &mut Context<'_>)
         store: StoreSettings::Sqlite { path: default_store_path(context.environment, context.is_root) },
         sources: BTreeMap::from([(SOURCE.to_owned(), source)]),
         sinks,
+        identities: BTreeMap::new(),
         api: ApiSettings::default(),
         limits: Limits::default(),
         retention: Retention::default(),

@@ -194,7 +194,7 @@ error: unknown receiver `nobody` in `schedules.empty.overrides[0].receiver`
   hint: there are: `log`, `mail`, `ops`
 error: `schedules.empty.overrides[0].ends_at`: expected a time after `starts_at` (2026-11-22T08:00:00.000Z), got 2026-11-21T08:00:00.000Z
   --> watchbell.yaml:11
-error: `schedules.idle.rotation`: expected at least one receiver
+error: `schedules.idle.rotation`: expected at least one name
   --> watchbell.yaml:12
 error: unknown schedule `primry` in `escalation_policies.p.levels[0].schedules[0]`
   --> watchbell.yaml:14
@@ -204,11 +204,11 @@ error: `escalation_policies.p.levels[1].after`: expected 1s to 1w, got 0s
 error: unknown receiver `oops` in `escalation_policies.p.levels[1].receivers[1]`
   --> watchbell.yaml:14
   hint: did you mean `ops`?
-error: `escalation_policies.p.levels[2]`: expected at least one of `receivers` and `schedules`
+error: `escalation_policies.p.levels[2]`: expected at least one of `people`, `teams`, `schedules` and `receivers`
   --> watchbell.yaml:14
 error: missing key `after` in `escalation_policies.p.levels[3]`
   --> watchbell.yaml:14
-error: `escalation_policies.none.levels`: expected at least one level
+error: `escalation_policies.none.levels`: expected 1 to 100 levels, got 0
   --> watchbell.yaml:15
 error: `route.routes[0].matchers[0]`: invalid regular expression `(`: unclosed group
   --> watchbell.yaml:19

@@ -1,6 +1,7 @@
 //! Scenarios: events in, decisions out.
 
 mod changes;
+mod escalation;
 mod fallback;
 mod firings;
 mod heartbeats;
@@ -18,7 +19,7 @@ mod storm;
 mod topology;
 
 use super::input::{Command, Input, Principal, Reply, Role, SendResult};
-use super::policy::{EscalationPolicy, Level, Policy, SlaTarget};
+use super::policy::{EscalationPolicy, Level, Policy, SlaTarget, Targets};
 use super::state::State;
 use crate::model::event::{EventStatus, Marker};
 use crate::model::topology::{ConfigurationItem, Edge, TopologyFile};
@@ -180,15 +181,19 @@ fn a_fault_that_comes_back_reopens_its_incident() {
 
 fn with_escalation() -> Policy {
     let mut policy = Policy::default();
-    let level =
-        |receiver: &str| Level { after: Span::from_mins(5), receivers: vec![receiver.to_owned()], schedules: vec![] };
+    let level = |receiver: &str| Level {
+        after: Span::from_mins(5),
+        targets: Targets { receivers: vec![receiver.to_owned()], ..Targets::default() },
+        ..Level::default()
+    };
     for name in ["first", "second"] {
         let receiver = super::policy::Receiver { sinks: vec![format!("{name}/mail")], ..Default::default() };
         policy.receivers.insert(name.into(), receiver);
     }
-    policy
-        .escalation_policies
-        .insert("primary".into(), EscalationPolicy { levels: vec![level("first"), level("second")], repeat: 0 });
+    policy.escalation_policies.insert(
+        "primary".into(),
+        EscalationPolicy { levels: vec![level("first"), level("second")], ..EscalationPolicy::default() },
+    );
     policy.route.escalation_policy = Some("primary".into());
     policy
 }

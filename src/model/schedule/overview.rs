@@ -59,12 +59,7 @@ impl Calendar<'_> {
         gaps
     }
 
-    fn walk(
-        &self,
-        from: Timestamp,
-        until: Timestamp,
-        mut see: impl FnMut(Timestamp, Timestamp, Option<(&str, Turn)>),
-    ) {
+    fn walk(&self, from: Timestamp, until: Timestamp, mut see: impl FnMut(Timestamp, Timestamp, Option<(&str, Turn)>)) {
         let mut at = from;
         while at < until {
             let next = self.changes_after(at).map_or(until, |next| next.min(until));

@@ -34,7 +34,8 @@ fn is(schedule: &Schedule, when: &str, expected: &str) {
 
 #[test]
 fn turns_follow_each_other_and_nobody_is_on_call_before_the_first() {
-    let week = berlin(serde_json::json!([{ "starts_at": "2026-11-02T09:00", "shift": "7d", "rotation": ["anna", "ben"] }]));
+    let week =
+        berlin(serde_json::json!([{ "starts_at": "2026-11-02T09:00", "shift": "7d", "rotation": ["anna", "ben"] }]));
     is(&week, "2026-11-02T07:59:59.999Z", "nobody");
     is(&week, "2026-11-02T08:00:00Z", "anna");
     is(&week, "2026-11-09T07:59:59.999Z", "anna");
@@ -145,10 +146,7 @@ fn gaps_are_found() {
     let gaps: Vec<String> = gaps.iter().map(|gap| format!("{} {}", gap.starts_at, gap.ends_at)).collect();
     assert_eq!(
         gaps,
-        [
-            "2026-11-05T17:00:00.000Z 2026-11-06T07:00:00.000Z",
-            "2026-11-06T17:00:00.000Z 2026-11-09T07:00:00.000Z"
-        ]
+        ["2026-11-05T17:00:00.000Z 2026-11-06T07:00:00.000Z", "2026-11-06T17:00:00.000Z 2026-11-09T07:00:00.000Z"]
     );
 }
 
@@ -165,7 +163,8 @@ fn what_cannot_be_read_says_what_was_expected() {
 
 fn any_layer() -> impl Strategy<Value = serde_json::Value> {
     let time = (0_u32..24, prop::sample::select(vec![0_u32, 15, 30, 59])).prop_map(|(h, m)| format!("{h:02}:{m:02}"));
-    let day = prop::sample::select(vec!["monday", "wednesday", "saturday", "sunday", "monday:friday", "saturday:sunday"]);
+    let day =
+        prop::sample::select(vec!["monday", "wednesday", "saturday", "sunday", "monday:friday", "saturday:sunday"]);
     let window = (day, time.clone(), time.clone())
         .prop_map(|(day, from, until)| serde_json::json!({ "days": [day], "from": from, "until": until }));
     let shift = prop::sample::select(vec!["1h", "8h", "12h", "1d", "7d", "36h", "7m"]);
@@ -178,7 +177,8 @@ fn any_layer() -> impl Strategy<Value = serde_json::Value> {
 }
 
 fn any_schedule() -> impl Strategy<Value = Schedule> {
-    let zone = prop::sample::select(vec!["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu"]);
+    let zone =
+        prop::sample::select(vec!["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu"]);
     (zone, prop::collection::vec(any_layer(), 1..4))
         .prop_map(|(zone, layers)| read(serde_json::json!({ "time_zone": zone, "layers": layers })))
 }

@@ -253,7 +253,7 @@ fn calendars_follow_the_wall_clock_even_after_it_was_set_back() {
     };
     let schedule = Schedule { layers: vec![layer], ..Schedule::default() };
     policy.schedules.insert("ops".into(), schedule);
-    policy.escalation_policies.get_mut("primary").unwrap().levels[0].schedules = vec!["ops".into()];
+    policy.escalation_policies.get_mut("primary").unwrap().levels[0].targets.schedules = vec!["ops".into()];
     policy.maintenance.push(Maintenance {
         id: "planned".into(),
         configuration_item: Some("db2".into()),

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::engine::input::SendResult;
-use crate::engine::policy::{EscalationPolicy, Level};
+use crate::engine::policy::{EscalationPolicy, Level, Targets};
 use crate::model::event::EventStatus;
 use crate::model::timeline::TimelineKind;
 use crate::model::topology::{ConfigurationItem, Edge, TopologyFile};
@@ -145,10 +145,15 @@ pub fn policy() -> Policy {
 
 pub fn escalating(repeat: u32) -> Policy {
     let mut policy = policy();
-    let level =
-        |minutes: i64| Level { after: Span::from_mins(minutes), receivers: vec!["log".into()], schedules: vec![] };
+    let level = |minutes: i64| Level {
+        after: Span::from_mins(minutes),
+        targets: Targets { receivers: vec!["log".into()], ..Targets::default() },
+        ..Level::default()
+    };
     let levels = vec![level(5), level(10)];
-    policy.escalation_policies.insert("primary".into(), EscalationPolicy { levels, repeat });
+    policy
+        .escalation_policies
+        .insert("primary".into(), EscalationPolicy { levels, repeat, ..EscalationPolicy::default() });
     policy.route.escalation_policy = Some("primary".into());
     policy.route.repeat_interval = Some(Span::ZERO);
     policy
