@@ -77,7 +77,7 @@ const PLANTED: [(Mutant, &[&str]); 56] = [
 const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 14] = [
     (Mutant::ToldLostOnRestart, &["P5"]),
     (Mutant::GroupLostOnRestart, &["P5"]),
-    (Mutant::OverLetGoUntold, &["groups"]),
+    (Mutant::OverLetGoUntold, &["groups", "memory"]),
     (Mutant::OverNeverLetGo, &["memory"]),
     (Mutant::GroupIntervalIgnored, &["groups"]),
     (Mutant::GroupNeverRepeated, &["groups"]),
@@ -88,7 +88,7 @@ const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 14] = [
     (Mutant::ContinueIgnored, &["groups"]),
     (Mutant::EqualIgnored, &["groups"]),
     (Mutant::RefusalCountsAsTold, &["groups"]),
-    (Mutant::SecondFiringNotTold, &["groups"]),
+    (Mutant::SecondFiringNotTold, &["groups", "I7"]),
 ];
 
 /// The first seed that notices, and by what.
