@@ -141,6 +141,7 @@ impl Daemon {
             facade: configuration.facade.clone(),
         });
         app.expect(doors::heartbeats(&configuration));
+        app.hear(doors::ears(&configuration, &sinks.read(), Arc::new(outbound.clone())));
         let has_tls = configuration.tls.is_some();
         let ready = configuration.facade.ready_word();
         let (stop_listener, stopping) = watch::channel(false);
@@ -443,6 +444,8 @@ impl Reloader {
         self.outbound.put(prepared);
         self.app.replace(sources, api_tokens(&configuration));
         self.app.expect(doors::heartbeats(&configuration));
+        let sinks = Arc::clone(&self.sinks.read());
+        self.app.hear(doors::ears(&configuration, &sinks, Arc::new(self.outbound.clone())));
         self.app.show(configuration.facade.clone());
         self.metrics.certificate_expires(expiry(offer.as_ref()));
         self.tls.put(offer);

@@ -1,15 +1,29 @@
 //! How senders prove themselves, from the configuration's form to that of the listener.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::config::{Auth, Configuration, Encoding};
+use crate::config::{Auth, Configuration, Encoding, SinkSettings};
 use crate::error::Secret;
 use crate::http;
+use crate::http::callback::{self, Ear, Ears};
+use crate::runtime::deliver::Transport;
+use crate::runtime::outbox::Sinks;
 
 /// For the heartbeats that are expected; absent where no requests are taken.
 pub(super) fn heartbeats(configuration: &Configuration) -> BTreeMap<String, Option<http::Auth>> {
     let heartbeats = configuration.heartbeats.iter();
     heartbeats.map(|(name, auth)| (name.clone(), auth.as_ref().map(source))).collect()
+}
+
+/// For what people press and type where messages went.
+pub(super) fn ears(configuration: &Configuration, sinks: &Sinks, transport: Arc<dyn Transport>) -> Ears {
+    let ear = |(name, settings): (&String, &SinkSettings)| {
+        Some((name.clone(), Ear::new(&settings.kind, settings.language, Arc::clone(sinks.get(name)?))))
+    };
+    let identities = configuration.identities.iter();
+    let people = callback::people(identities.map(|(name, identity)| (name, identity.role, &identity.accounts)));
+    Ears::new(configuration.sinks.iter().filter_map(ear).collect(), people, transport)
 }
 
 pub(super) fn source(auth: &Auth) -> http::Auth {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::auth::SourceAuth;
+use super::callback::Ears;
 use super::error::Problem;
 use super::heartbeat::Doors;
 use super::quota::Quota;
@@ -46,6 +47,7 @@ pub struct App {
     live: RwLock<Arc<Live>>,
     facade: RwLock<Arc<Facade>>,
     doors: RwLock<Arc<Doors>>,
+    ears: RwLock<Arc<Ears>>,
     guard: RwLock<Arc<Guard>>,
 }
 
@@ -90,6 +92,7 @@ impl App {
             guard: RwLock::new(Arc::new(Guard::new(setup.facade.web.clone()))),
             facade: RwLock::new(Arc::new(setup.facade)),
             doors: RwLock::default(),
+            ears: RwLock::default(),
         })
     }
 
@@ -118,6 +121,16 @@ impl App {
     /// Lets in who may beat for these heartbeats, and nobody else any more.
     pub fn expect(&self, heartbeats: BTreeMap<String, Option<Auth>>) {
         *self.doors.write() = Arc::new(Doors::new(heartbeats));
+    }
+
+    /// Listens to what people press and type from now on. What was done once stays so.
+    pub fn hear(&self, ears: Ears) {
+        let mut known = self.ears.write();
+        *known = Arc::new(ears.keeping(&known));
+    }
+
+    pub(super) fn ears(&self) -> Arc<Ears> {
+        self.ears.read().clone()
     }
 
     pub(super) fn doors(&self) -> Arc<Doors> {

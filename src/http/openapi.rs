@@ -14,7 +14,7 @@ use super::api::{
     alert_groups, alerts, changes, deliveries, heartbeats, incidents, learning, problems, records, silences, topology,
 };
 use super::error::PROBLEM_JSON;
-use super::{alertmanager, health, heartbeat, ingest};
+use super::{alertmanager, callback, health, heartbeat, ingest};
 use crate::model::audit::AuditHash;
 use crate::model::problem::ProblemId;
 use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
@@ -28,6 +28,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
     paths(
         ingest::by_kind,
         ingest::by_name,
+        callback::receive,
         heartbeat::beat,
         heartbeat::beat_by_get,
         heartbeat::fail,

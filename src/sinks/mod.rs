@@ -7,6 +7,7 @@
 //! its `mod` and its entry in [`SINKS`]. The receivers of an `alertmanager.yml` have a folder of their own.
 
 mod alertmanager;
+pub mod callback;
 mod email;
 mod log;
 mod mail;
@@ -117,6 +118,11 @@ pub trait Sink: Send + Sync {
 
     /// What the answer means. Gets the same attempt as the request that was answered.
     fn outcome(&self, attempt: &Attempt<'_>, response: &Response) -> Outcome;
+
+    /// The side that is called back, where it is set up to be.
+    fn callbacks(&self) -> Option<&dyn callback::Callbacks> {
+        None
+    }
 }
 
 /// How a sink connects.
