@@ -7,7 +7,7 @@ use crate::engine::policy::{EscalationPolicy, Level, Policy, Receiver, Schedule,
 use crate::model::person::{ContactStep, Person, Team};
 use crate::model::schedule::{Override, Rotation, Wall};
 use crate::model::sla::Target;
-use crate::model::{IncidentState, Priority, Severity, Span};
+use crate::model::{IncidentState, NotificationKind, Priority, Severity, Span};
 use std::collections::BTreeMap;
 
 const MINUTE: Span = Span::from_mins(1);
@@ -255,7 +255,7 @@ pub fn with_escalation() -> Policy {
         ..Level::default()
     };
     for name in ["first", "second"] {
-        let receiver = super::policy::Receiver { sinks: vec![format!("{name}/mail")], ..Default::default() };
+        let receiver = Receiver { sinks: vec![format!("{name}/mail")], ..Default::default() };
         policy.receivers.insert(name.into(), receiver);
     }
     policy.escalation_policies.insert(

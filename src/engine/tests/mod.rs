@@ -19,7 +19,7 @@ mod storm;
 mod topology;
 
 use super::input::{Command, Input, Principal, Reply, Role, SendResult};
-use super::policy::{EscalationPolicy, Level, Policy, SlaTarget, Targets};
+use super::policy::{Policy, SlaTarget};
 use super::state::State;
 use crate::model::event::{EventStatus, Marker};
 use crate::model::topology::{ConfigurationItem, Edge, TopologyFile};
