@@ -290,6 +290,7 @@ pub fn build_sinks(configuration: &Configuration, self_check: Option<&Arc<SelfCh
             instance: configuration.instance.clone(),
             sink: name.clone(),
             language: settings.language,
+            time_zone: settings.time_zone.clone(),
             public_url: configuration.public_url.clone(),
             go_templates: configuration.go_templates.clone(),
         };

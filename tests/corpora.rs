@@ -177,6 +177,7 @@ fn sinks() -> Vec<(&'static str, Box<dyn Sink>)> {
             instance: "fra1".into(),
             sink: sink.clone(),
             language: Language::En,
+            time_zone: "UTC".to_owned(),
             public_url: None,
             go_templates: Default::default(),
         };

@@ -7,6 +7,7 @@ use crate::config::{Auth, Configuration, Encoding, SinkSettings};
 use crate::error::Secret;
 use crate::http;
 use crate::http::callback::{self, Ear, Ears};
+use crate::render::Reader;
 use crate::runtime::deliver::Transport;
 use crate::runtime::outbox::Sinks;
 
@@ -19,7 +20,8 @@ pub(super) fn heartbeats(configuration: &Configuration) -> BTreeMap<String, Opti
 /// For what people press and type where messages went.
 pub(super) fn ears(configuration: &Configuration, sinks: &Sinks, transport: Arc<dyn Transport>) -> Ears {
     let ear = |(name, settings): (&String, &SinkSettings)| {
-        Some((name.clone(), Ear::new(&settings.kind, settings.language, Arc::clone(sinks.get(name)?))))
+        let reader = Reader { language: settings.language, time_zone: settings.time_zone.clone() };
+        Some((name.clone(), Ear::new(&settings.kind, reader, Arc::clone(sinks.get(name)?))))
     };
     let identities = configuration.identities.iter();
     let people = callback::people(identities.map(|(name, identity)| (name, identity.role, &identity.accounts)));

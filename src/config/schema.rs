@@ -189,6 +189,8 @@ pub struct SinkSettings {
     /// After this time without success the delivery goes to the receiver's fallback.
     pub give_up_after: Span,
     pub language: Language,
+    /// Of those who read there.
+    pub time_zone: String,
 }
 
 pub const SINK_TIMEOUT: Span = Span::from_secs(20);

@@ -21,7 +21,7 @@ use crate::engine::input::{Command, Input, Principal, Reply as Replied, Role};
 use crate::engine::on_call;
 use crate::engine::state::State as EngineState;
 use crate::model::{IncidentId, SilenceDraft, Span, Timestamp};
-use crate::render::{Language, text};
+use crate::render::{Reader, text};
 use crate::runtime::deliver::Transport;
 use crate::runtime::outbox::SinkInstance;
 use crate::sinks::Request as SinkRequest;
@@ -46,14 +46,14 @@ pub struct Ears {
 /// A sink that is called back.
 pub struct Ear {
     pub kind: String,
-    pub language: Language,
+    pub reader: Reader,
     pub instance: Arc<SinkInstance>,
     replays: Arc<Replays>,
 }
 
 impl Ear {
-    pub fn new(kind: &str, language: Language, instance: Arc<SinkInstance>) -> Self {
-        Self { kind: kind.to_owned(), language, instance, replays: Arc::default() }
+    pub fn new(kind: &str, reader: Reader, instance: Arc<SinkInstance>) -> Self {
+        Self { kind: kind.to_owned(), reader, instance, replays: Arc::default() }
     }
 }
 
@@ -138,8 +138,8 @@ async fn take(app: &App, name: &str, request: Request) -> Result<Reply, Problem>
         Claim::Full(wait_s) => return Err(Problem::too_many_signatures(StatusCode::TOO_MANY_REQUESTS, wait_s)),
     };
     let answer = match ears.people.get(&(ear.kind.clone(), wish.account.id.clone())) {
-        Some(by) => carry_out(app, by, &wish.action, ear.language).await?,
-        None => stranger(app, name, &wish, ear.language).await,
+        Some(by) => carry_out(app, by, &wish.action, &ear.reader).await?,
+        None => stranger(app, name, &wish, &ear.reader).await,
     };
     ticket.taken(1);
     Ok(speak(&ears, ear, callbacks, &wish, &answer))
@@ -168,30 +168,30 @@ fn speak(ears: &Ears, ear: &Ear, callbacks: &dyn Callbacks, wish: &Wish, answer:
 }
 
 /// An account that is no person's.
-async fn stranger(app: &App, sink: &str, wish: &Wish, language: Language) -> Answer {
+async fn stranger(app: &App, sink: &str, wish: &Wish, reader: &Reader) -> Answer {
     let account = text::one_line(&wish.account.id);
     let name = text::one_line(&wish.account.name);
     let why = format!("the account `{account}` ({name}) is no person's here");
     let subject = wish.action.incident().unwrap_or(sink);
     app.audit(refused(app.clock.now(), "(unknown)", "callback", subject, &why)).await;
-    said(text::message(language, "callback-stranger", &[("account", account.as_str().into())]))
+    said(reader.say("callback-stranger", &[("account", account.as_str().into())]))
 }
 
 const fn said(text: String) -> Answer {
     Answer { text, choices: Vec::new(), shows_in_message: false }
 }
 
-async fn carry_out(app: &App, by: &Principal, action: &Action, language: Language) -> Result<Answer, Problem> {
-    let word = |key: &str| text::message(language, key, &[]);
-    let done = |key: &str| (text::message(language, key, &[("person", by.name.as_str().into())]), true);
+async fn carry_out(app: &App, by: &Principal, action: &Action, reader: &Reader) -> Result<Answer, Problem> {
+    let word = |key: &str| reader.say(key, &[]);
+    let done = |key: &str| (reader.say(key, &[("person", by.name.as_str().into())]), true);
     let (command, (words, shows_in_message)) = match action {
         Action::Help => return Ok(said(word("callback-help"))),
         Action::Unknown(what) => {
-            return Ok(said(text::message(language, "callback-unknown", &[("what", what.as_str().into())])));
+            return Ok(said(reader.say("callback-unknown", &[("what", what.as_str().into())])));
         }
-        Action::WhoIsOnCall(schedule) => return who_is_on_call(app, schedule.clone(), language).await,
-        Action::AskCause(incident) => return ask_cause(app, incident, language).await,
-        Action::Mute(incident) => match mute(app, incident, by, language).await? {
+        Action::WhoIsOnCall(schedule) => return who_is_on_call(app, schedule.clone(), reader).await,
+        Action::AskCause(incident) => return ask_cause(app, incident, reader).await,
+        Action::Mute(incident) => match mute(app, incident, by, reader).await? {
             Ok(command) => command,
             Err(answer) => return Ok(answer),
         },
@@ -212,7 +212,7 @@ async fn carry_out(app: &App, by: &Principal, action: &Action, language: Languag
         }
         Action::ConfirmCause { incident, configuration_item } => (
             Command::ConfirmRootCause { incident: incident.clone(), configuration_item: configuration_item.clone() },
-            (text::message(language, "callback-cause", &[("item", configuration_item.as_str().into())]), false),
+            (reader.say("callback-cause", &[("item", configuration_item.as_str().into())]), false),
         ),
     };
     let receipt = app.driver.submit(Input::Command { by: by.clone(), command }, None).await?;
@@ -220,13 +220,13 @@ async fn carry_out(app: &App, by: &Principal, action: &Action, language: Languag
         Some(Replied::Done(_)) => Answer { text: words, choices: Vec::new(), shows_in_message },
         Some(Replied::Already(_)) => said(word("callback-already")),
         Some(Replied::NotFound(id)) => {
-            said(text::message(language, "callback-not-found", &[("incident", text::one_line(&id).as_str().into())]))
+            said(reader.say("callback-not-found", &[("incident", text::one_line(&id).as_str().into())]))
         }
         Some(Replied::Ambiguous(ids)) => {
-            said(text::message(language, "callback-ambiguous", &[("incidents", ids.join(", ").as_str().into())]))
+            said(reader.say("callback-ambiguous", &[("incidents", ids.join(", ").as_str().into())]))
         }
         Some(Replied::Refused(why) | Replied::Needless { why, .. }) => {
-            said(text::message(language, "callback-refused", &[("why", why.as_str().into())]))
+            said(reader.say("callback-refused", &[("why", why.as_str().into())]))
         }
         None => return Err(Problem::internal()),
     })
@@ -237,7 +237,7 @@ fn find(state: &EngineState, incident: &str) -> Option<IncidentId> {
     crate::engine::command::find(state, incident).ok()
 }
 
-async fn ask_cause(app: &App, incident: &str, language: Language) -> Result<Answer, Problem> {
+async fn ask_cause(app: &App, incident: &str, reader: &Reader) -> Result<Answer, Problem> {
     let wanted = incident.to_owned();
     let found = app.driver.look(move |state| {
         let incident = state.incident(&find(state, &wanted)?)?;
@@ -248,21 +248,21 @@ async fn ask_cause(app: &App, incident: &str, language: Language) -> Result<Answ
     });
     let Some((id, items)) = found.await? else {
         let incident = text::one_line(incident);
-        return Ok(said(text::message(language, "callback-not-found", &[("incident", incident.as_str().into())])));
+        return Ok(said(reader.say("callback-not-found", &[("incident", incident.as_str().into())])));
     };
     let button = |item: String| Button {
         label: item.clone(),
         action: Action::ConfirmCause { incident: id.clone(), configuration_item: item },
         style: Style::Plain,
     };
-    let text = text::message(language, "callback-which-cause", &[]);
+    let text = reader.say("callback-which-cause", &[]);
     Ok(Answer { text, choices: items.into_iter().map(button).collect(), shows_in_message: false })
 }
 
 type Muting = Result<(Command, (String, bool)), Answer>;
 
 /// The item that is to blame, and what depends on it.
-async fn mute(app: &App, incident: &str, by: &Principal, language: Language) -> Result<Muting, Problem> {
+async fn mute(app: &App, incident: &str, by: &Principal, reader: &Reader) -> Result<Muting, Problem> {
     let (wanted, now) = (incident.to_owned(), app.clock.now());
     let found = app.driver.look(move |state| {
         let incident = state.incident(&find(state, &wanted)?)?;
@@ -271,7 +271,7 @@ async fn mute(app: &App, incident: &str, by: &Principal, language: Language) -> 
     });
     let Some((id, Some(item))) = found.await? else {
         let incident = text::one_line(incident);
-        let text = text::message(language, "callback-not-found", &[("incident", incident.as_str().into())]);
+        let text = reader.say("callback-not-found", &[("incident", incident.as_str().into())]);
         return Ok(Err(said(text)));
     };
     let until = now + MUTED_FOR;
@@ -284,13 +284,12 @@ async fn mute(app: &App, incident: &str, by: &Principal, language: Language) -> 
         comment: format!("muted by {} from a message about {id}", by.name),
         ..SilenceDraft::default()
     };
-    let at = text::date_time(until);
-    let words =
-        text::message(language, "callback-muted", &[("item", item.as_str().into()), ("until", at.as_str().into())]);
+    let at = reader.date_time(until);
+    let words = reader.say("callback-muted", &[("item", item.as_str().into()), ("until", at.as_str().into())]);
     Ok(Ok((Command::Silence(Box::new(draft)), (words, false))))
 }
 
-async fn who_is_on_call(app: &App, schedule: Option<String>, language: Language) -> Result<Answer, Problem> {
+async fn who_is_on_call(app: &App, schedule: Option<String>, reader: &Reader) -> Result<Answer, Problem> {
     let now = app.clock.now();
     let lines = app.driver.look(move |state| {
         let at: Timestamp = state.wall_time(now);
@@ -303,11 +302,11 @@ async fn who_is_on_call(app: &App, schedule: Option<String>, language: Language)
         .into_iter()
         .map(|(schedule, who)| match who {
             Some(who) => format!("{schedule}: {who}"),
-            None => text::message(language, "callback-nobody-on-call", &[("schedule", schedule.as_str().into())]),
+            None => reader.say("callback-nobody-on-call", &[("schedule", schedule.as_str().into())]),
         })
         .collect();
     Ok(said(match lines.is_empty() {
-        true => text::message(language, "callback-no-schedule", &[]),
+        true => reader.say("callback-no-schedule", &[]),
         false => lines.join("\n"),
     }))
 }

@@ -13,6 +13,7 @@ pub(super) fn setting() -> Setting {
         instance: "fra1".into(),
         sink: "ops/test".into(),
         language: Language::En,
+        time_zone: "UTC".into(),
         public_url: Some("https://watchbell.example".into()),
         go_templates: Default::default(),
     }

@@ -11,7 +11,7 @@ use crate::engine::policy::{EscalationPolicy, Level, Policy, Targets};
 use crate::engine::step;
 use crate::http::callback::{self, Ear, Ears};
 use crate::model::Span;
-use crate::render::{GoTemplates, Language};
+use crate::render::{GoTemplates, Language, Reader};
 use crate::runtime::deliver::{SendError, Transport};
 use crate::runtime::outbox::SinkInstance;
 use crate::sinks::{self, Request as SinkRequest, Response as SinkResponse, Setting};
@@ -42,6 +42,7 @@ fn slack(keys: &str) -> Arc<SinkInstance> {
         instance: "watchbell".into(),
         sink: "ops/slack".into(),
         language: Language::En,
+        time_zone: "UTC".into(),
         public_url: None,
         go_templates: Arc::new(GoTemplates::default()),
     };
@@ -60,8 +61,8 @@ fn world() -> (World, Out) {
     let (world, out) = (World::new([], tokens()), Out::default());
     let signed = slack(&format!(r#", "signing_secret": "{SECRET}""#));
     let sinks = BTreeMap::from([
-        ("ops/slack".to_owned(), Ear::new("slack", Language::En, signed)),
-        ("ops/deaf".to_owned(), Ear::new("slack", Language::En, slack(""))),
+        ("ops/slack".to_owned(), Ear::new("slack", Reader::new(Language::En), signed)),
+        ("ops/deaf".to_owned(), Ear::new("slack", Reader::new(Language::En), slack(""))),
     ]);
     let accounts = |id: &str| BTreeMap::from([("slack".to_owned(), id.to_owned())]);
     let (ada, vic) = (accounts("UADA"), accounts("UVIC"));
