@@ -45,7 +45,7 @@ fn read(name: &str) -> String {
 /// Every Markdown page of the repository.
 fn pages() -> Vec<Page> {
     let mut pages = Vec::new();
-    for folder in ["", "docs", "docs/decisions"] {
+    for folder in ["", "docs", "docs/decisions", "docs/sources"] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {

@@ -65,6 +65,30 @@ pub fn check_change(spec: &SourceSpec, body: &str, received_at: &str, index: usi
     serde_json::to_string_pretty(&parse_changes(spec, body, received_at)[index]).unwrap()
 }
 
+/// The events of a good body, read with a configuration.
+pub fn parse_with(spec: &SourceSpec, table: &serde_json::Value, body: &str, received_at: &str) -> Vec<Event> {
+    let source = (spec.build)(table.as_object().unwrap()).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
+    let parsed = source.parse(&inbound_at(spec.name, body, received_at));
+    parsed.unwrap_or_else(|error| panic!("{}: {error}\n{body}", spec.name)).into_events()
+}
+
+/// A block of a setup page, the `index`th of its language.
+pub fn block(docs: &str, language: &str, index: usize) -> String {
+    let fence = format!("```{language}\n");
+    let after = docs.split(&fence).nth(index + 1).unwrap_or_else(|| panic!("no block {index} of {language}"));
+    after.split("```").next().unwrap().to_owned()
+}
+
+/// A template as the monitor fills it in; a longer placeholder counts before a shorter one that begins it.
+pub fn filled(template: &str, values: &[(&str, &str)]) -> String {
+    let mut values = values.to_vec();
+    values.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    values.iter().fold(template.to_owned(), |text, (name, value)| {
+        assert!(text.contains(name), "the template lacks {name}");
+        text.replace(name, value)
+    })
+}
+
 /// Those that tell of changes, not of alerts.
 fn tells_changes(spec: &SourceSpec) -> bool {
     matches!(parsed(spec, spec.examples[0], NOW), Parsed::Changes(_))
@@ -257,6 +281,7 @@ fn recorded_requests_are_read() {
                 "api" if request["method"] == "POST" => find("prometheus"),
                 "nagios" | "nagios-form" => find("nagios"),
                 "zabbix" => find("zabbix"),
+                "icinga" => find("icinga2"),
                 _ => None,
             };
             let Some(spec) = spec else { continue };
@@ -271,7 +296,7 @@ fn recorded_requests_are_read() {
             check_recorded(spec.name, &events, body);
         }
     }
-    assert_eq!(events_by_source.len(), 4, "{events_by_source:?}");
+    assert_eq!(events_by_source.len(), 5, "{events_by_source:?}");
     eprintln!("recorded events read: {events_by_source:?}");
 }
 
@@ -287,7 +312,7 @@ fn check_recorded(source: &str, events: &[Event], body: &str) {
                 assert!(!event.extra.contains_key("fingerprint"));
             }
             "prometheus" => assert_eq!(event.expires_at.is_some(), event.status == event::EventStatus::Firing),
-            "nagios" | "zabbix" => assert!(event.configuration_item.is_some(), "{event:?}"),
+            "nagios" | "icinga2" | "zabbix" => assert!(event.configuration_item.is_some(), "{event:?}"),
             _ => {}
         }
     }

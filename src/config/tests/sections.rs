@@ -65,7 +65,7 @@ route: { receiver: opps }
       --> watchbell.yaml:13
     error: unknown key `tokn` in `sources.c/d`
       --> watchbell.yaml:13
-      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_sha256`, `tokens`, `user`
+      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_parameter`, `token_sha256`, `tokens`, `user`
     error: missing key `password` in `sources.c/d`
       --> watchbell.yaml:13
     error: unknown key `falback` in `receivers.ops`
@@ -362,6 +362,32 @@ error: `sources.c.token_header`: got `X-Gitlab-Token`, but no token is configure
         panic!("{:?}", sound.sources["a"].auth)
     };
     assert_eq!((header.as_str(), tokens.len()), ("x-gitlab-token", 1));
+}
+
+#[test]
+fn a_token_may_be_in_the_url() {
+    let yaml = "\
+receivers: { ops: { sinks: [{ kind: log }] } }
+route: { receiver: ops }
+sources:
+  a: { kind: zabbix, token: t, token_parameter: \"a b\" }
+  b: { kind: zabbix, token_parameter: token }
+  c: { kind: zabbix, token: t, token_parameter: token, token_header: X-Token }
+";
+    assert_snapshot!(said(yaml), @r"
+error: `sources.a.token_parameter`: expected letters, digits, `_`, `-` and `.`, got `a b`
+  --> watchbell.yaml:4
+error: `sources.b.token_parameter`: got `token`, but no token is configured to be in it
+  --> watchbell.yaml:5
+  hint: add `token_file`
+error: `sources.c`: expected one of `token_header` and `token_parameter`, got both
+  --> watchbell.yaml:6
+");
+    let sound = load("sources: { a: { kind: zabbix, token: t, token_parameter: auth_token } }");
+    let Auth::ParameterAnyOf { parameter, tokens } = &sound.sources["a"].auth else {
+        panic!("{:?}", sound.sources["a"].auth)
+    };
+    assert_eq!((parameter.as_str(), tokens.len()), ("auth_token", 1));
 }
 
 #[test]
