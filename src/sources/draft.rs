@@ -15,6 +15,9 @@ const AHEAD_MAX: Span = Span::from_mins(5);
 /// Tags of a sender that become labels; what is beyond stays under `extra`, because no alert is lost over them.
 const TAGS_MAX: usize = 40;
 
+/// What a sender hangs on its alerts: names and values, in its order.
+pub type Tags = Vec<(String, String)>;
+
 /// An event that says only where it came from and when.
 pub fn blank(inbound: &Inbound<'_>) -> Event {
     Event {
@@ -131,7 +134,7 @@ pub fn tags(event: &mut Event, pairs: impl IntoIterator<Item = (String, String)>
 }
 
 /// Tags in one text, `env:prod, team:web, urgent`.
-pub fn split_tags(text: &str) -> Vec<(String, String)> {
+pub fn split_tags(text: &str) -> Tags {
     let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
     words
         .map(|word| {

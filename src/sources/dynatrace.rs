@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_test_notification_raises_nothing() {
-        let test = r#"{"ImpactedEntities":[{"type":"HOST","name":"MyHost1","entity":"HOST-XXXXXXXXXXXXX"}],"ImpactedEntity":"MyHost1, MyService1","PID":"99999","ProblemID":"999","ProblemImpact":"INFRASTRUCTURE","ProblemTitle":"Dynatrace problem notification test run","State":"OPEN","Tags":"testtag1, testtag2"}"#;
+        let test = r#"{"ImpactedEntities":[{"type":"HOST","name":"MyHost1","entity":"HOST-0000000000000"}],"ImpactedEntity":"MyHost1, MyService1","PID":"99999","ProblemID":"999","ProblemImpact":"INFRASTRUCTURE","ProblemTitle":"Dynatrace problem notification test run","State":"OPEN","Tags":"testtag1, testtag2"}"#;
         assert!(parse_at(&SPEC, test, NOW).is_empty());
     }
 

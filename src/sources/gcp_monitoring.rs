@@ -9,7 +9,7 @@
 //!
 //! Body: <https://cloud.google.com/monitoring/support/notification-options#webhooks> (read 2026-11-29).
 
-use super::draft::{annotation, believed, blank, finish, label, meaning, severity, tags};
+use super::draft::{Tags, annotation, believed, blank, finish, label, meaning, severity, tags};
 use super::fields::{Fields, required};
 use super::{Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec, is_http_url, json, push_alias};
 use crate::error::{ConfigError, Table, read_table};
@@ -112,7 +112,7 @@ impl GcpMonitoring {
 }
 
 /// The labels of a resource or metric, and what kind it is.
-fn labelled(object: Option<Fields>, kind: &str) -> Result<(Vec<(String, String)>, Option<String>), ParseError> {
+fn labelled(object: Option<Fields>, kind: &str) -> Result<(Tags, Option<String>), ParseError> {
     let Some(mut object) = object else { return Ok((Vec::new(), None)) };
     Ok((object.pairs("labels")?, object.word(kind)?))
 }

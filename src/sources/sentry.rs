@@ -10,7 +10,7 @@
 //!
 //! Bodies: <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/> (read 2026-11-29).
 
-use super::draft::{annotation, believed, blank, finish, label, meaning, severity, tags};
+use super::draft::{Tags, annotation, believed, blank, finish, label, meaning, severity, tags};
 use super::fields::{Fields, clipped, required};
 use super::{Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec, json};
 use crate::error::{ConfigError, Table, read_table};
@@ -137,7 +137,7 @@ impl Sentry {
         let api_url = seen.word("url")?.unwrap_or_default();
         let project = api_url.split("/projects/").nth(1).and_then(|rest| rest.split('/').nth(1));
         event.configuration_item = project.map(str::to_owned);
-        tags(&mut event, read_tags(seen.take("tags")?)?);
+        tags(&mut event, read_tags(seen.take("tags")?));
         label(&mut event, "environment", seen.word("environment")?.as_deref());
         label(&mut event, "release", seen.word("release")?.as_deref());
         label(&mut event, "platform", seen.word("platform")?.as_deref());
@@ -207,14 +207,14 @@ fn assigned_to(issue: &mut Fields) -> Result<String, ParseError> {
 }
 
 /// `[["browser","Chrome"]]` or `[{"key":"browser","value":"Chrome"}]`; what is neither is not worth an alert.
-fn read_tags(tags: Option<Vec<Value>>) -> Result<Vec<(String, String)>, ParseError> {
+fn read_tags(tags: Option<Vec<Value>>) -> Tags {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let pair = |tag: Value| match &tag {
         Value::Array(pair) => Some((text(pair.first())?, text(pair.get(1))?)),
         Value::Object(tag) => Some((text(tag.get("key"))?, text(tag.get("value"))?)),
         _ => None,
     };
-    Ok(tags.unwrap_or_default().into_iter().filter_map(pair).collect())
+    tags.unwrap_or_default().into_iter().filter_map(pair).collect()
 }
 
 const TRIGGERED: &str = r#"{"action":"triggered","actor":{"id":"sentry","name":"Sentry","type":"application"},"data":{"event":{"culprit":"checkout(cart)","datetime":"2026-11-21T05:36:51.677000Z","dist":null,"event_id":"e4874d664c3540c1a32eab185f12c5ab","environment":"production","exception":{"values":[{"type":"ReferenceError","value":"heck is not defined","stacktrace":{"frames":[{"filename":"/js/cart.js","lineno":3}]}}]},"fingerprint":["{{ default }}"],"issue_url":"https://sentry.io/api/0/issues/1117540176/","issue_id":"1117540176","level":"error","location":"<anonymous>","logger":"","message":"","platform":"javascript","project":1,"received":1795239411.677,"release":"shop@1.4.2","tags":[["browser","Chrome 142"],["handled","no"],["level","error"],["server_name","web1"]],"timestamp":1795239411.677,"title":"ReferenceError: heck is not defined","type":"error","url":"https://sentry.io/api/0/projects/lab/front-end/events/e4874d664c3540c1a32eab185f12c5ab/","version":"7","web_url":"https://sentry.io/organizations/lab/issues/1117540176/events/e4874d664c3540c1a32eab185f12c5ab/"},"triggered_rule":"Very important alert rule","issue_alert":{"title":"Very important alert rule","settings":[]}},"installation":{"uuid":"a8e5d37a-696c-4c54-adb5-b3f28d64c7de"}}"#;

@@ -336,6 +336,38 @@ fn with_unread(json: &str) -> Vec<(&'static SourceSpec, String)> {
         ("argocd", format!(r#"{{"app":"x","phase":"Running","unread":{json}}}"#)),
         ("gitlab", format!(r#"{{"object_kind":"push","unread":{json}}}"#)),
         ("github", format!(r#"{{"zen":"x","unread":{json}}}"#)),
+        ("grafana", format!(r#"{{"version":"1","alerts":[],"unread":{json}}}"#)),
+        (
+            "grafana",
+            format!(r#"{{"version":"1","alerts":[{{"status":"firing","labels":{{"a":"b"}},"unread":{json}}}]}}"#),
+        ),
+        ("icinga2", format!(r#"{{"notification.type":"PROBLEM","host.name":"h","host.state":"DOWN","unread":{json}}}"#)),
+        ("checkmk", format!(r#"{{{nagios},"unread":{json}}}"#)),
+        ("prtg", format!(r#"{{"sensorid":1,"status":"Down","unread":{json}}}"#)),
+        (
+            "solarwinds",
+            format!(r#"{{"alert_object_id":"1","status":"firing","alert_name":"x","unread":{json}}}"#),
+        ),
+        ("uptime_kuma", format!(r#"{{"heartbeat":{{"status":0}},"monitor":{{"id":1,"unread":{json}}}}}"#)),
+        ("datadog", format!(r#"{{"alert_transition":"Warn","alert_id":1,"title":"x","unread":{json}}}"#)),
+        ("gcp_monitoring", format!(r#"{{"version":"test","unread":{json}}}"#)),
+        ("splunk", format!(r#"{{"search_name":"x","result":{{}},"unread":{json}}}"#)),
+        (
+            "elastic",
+            format!(r#"{{"rule_id":"1","rule_name":"x","alert_id":"y","action_group":"z","unread":{json}}}"#),
+        ),
+        (
+            "dynatrace",
+            format!(r#"{{"ProblemTitle":"x","State":"OPEN","PID":"1","ProblemSeverity":"ERROR","unread":{json}}}"#),
+        ),
+        ("newrelic", format!(r#"{{"issueId":"1","state":"CLOSED","priority":"LOW","title":"x","unread":{json}}}"#)),
+        ("sentry", format!(r#"{{"action":"created","data":{{"error":{{}},"unread":{json}}}}}"#)),
+        (
+            "cloudevents",
+            format!(
+                r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","data":{{"status":"firing","unread":{json}}}}}"#
+            ),
+        ),
     ];
     bodies.into_iter().map(|(name, body)| (find(name).unwrap(), body)).collect()
 }
@@ -355,6 +387,16 @@ fn with_label(json: &str) -> Vec<(&'static SourceSpec, String)> {
         ("generic", format!(r#"{{"status":"firing","name":"x","labels":{{"c":{json}}}}}"#)),
         ("changes", format!(r#"{{"service":"x","summary":{json}}}"#)),
         ("argocd", format!(r#"{{"app":"x","phase":"Running","message":{json}}}"#)),
+        ("grafana", format!(r#"{{"version":"1","alerts":[{{"status":"firing","labels":{{"c":{json}}}}}]}}"#)),
+        ("checkmk", format!(r#"{{{nagios},"HOSTGROUPNAMES":{json}}}"#)),
+        ("splunk", format!(r#"{{"search_name":"x","result":{{"c":{json}}}}}"#)),
+        ("datadog", format!(r#"{{"alert_transition":"Warn","alert_id":1,"title":"x","tags":{json}}}"#)),
+        (
+            "cloudevents",
+            format!(
+                r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","data":{{"status":"firing","labels":{{"c":{json}}}}}}}"#
+            ),
+        ),
     ];
     bodies.into_iter().map(|(name, body)| (find(name).unwrap(), body)).collect()
 }

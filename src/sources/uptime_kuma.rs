@@ -9,7 +9,7 @@
 //!
 //! Body: `server/notification-providers/webhook.js` and `server/model/monitor.js` in louislam/uptime-kuma (read 2026-11-29).
 
-use super::draft::{annotation, believed, blank, configured_severity, finish, label, tags};
+use super::draft::{Tags, annotation, believed, blank, configured_severity, finish, label, tags};
 use super::fields::{Fields, clipped, required};
 use super::{Inbound, Overload, ParseError, Parsed, Severities, Source, SourceSpec, is_http_url, json, push_alias};
 use crate::error::{ConfigError, Table, read_table};
@@ -194,7 +194,7 @@ fn host_of(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_owned())
 }
 
-fn read_tags(monitor: &mut Fields) -> Result<Vec<(String, String)>, ParseError> {
+fn read_tags(monitor: &mut Fields) -> Result<Tags, ParseError> {
     let list: Vec<Value> = monitor.take("tags")?.unwrap_or_default();
     let mut tags = Vec::with_capacity(list.len());
     for (index, tag) in list.into_iter().enumerate() {

@@ -365,32 +365,6 @@ error: `sources.c.token_header`: got `X-Gitlab-Token`, but no token is configure
 }
 
 #[test]
-fn a_token_may_be_in_the_url() {
-    let yaml = "\
-receivers: { ops: { sinks: [{ kind: log }] } }
-route: { receiver: ops }
-sources:
-  a: { kind: zabbix, token: t, token_parameter: \"a b\" }
-  b: { kind: zabbix, token_parameter: token }
-  c: { kind: zabbix, token: t, token_parameter: token, token_header: X-Token }
-";
-    assert_snapshot!(said(yaml), @r"
-error: `sources.a.token_parameter`: expected letters, digits, `_`, `-` and `.`, got `a b`
-  --> watchbell.yaml:4
-error: `sources.b.token_parameter`: got `token`, but no token is configured to be in it
-  --> watchbell.yaml:5
-  hint: add `token_file`
-error: `sources.c`: expected one of `token_header` and `token_parameter`, got both
-  --> watchbell.yaml:6
-");
-    let sound = load("sources: { a: { kind: zabbix, token: t, token_parameter: auth_token } }");
-    let Auth::ParameterAnyOf { parameter, tokens } = &sound.sources["a"].auth else {
-        panic!("{:?}", sound.sources["a"].auth)
-    };
-    assert_eq!((parameter.as_str(), tokens.len()), ("auth_token", 1));
-}
-
-#[test]
 fn only_sqlite_is_there() {
     assert_snapshot!(said_of("store: { postgres: { url: x }, sqlight: {} }"), @r#"
 error: `store.postgres`: this version keeps its data only in SQLite
