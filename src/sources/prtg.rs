@@ -24,7 +24,7 @@ pub const SPEC: SourceSpec = SourceSpec {
     title: "Paessler PRTG (Execute HTTP Action)",
     docs: include_str!("../../docs/sources/prtg.md"),
     examples: &[JSON, DOWN, UP, ACKNOWLEDGED, PAUSED],
-    // It never tries again; its log says what it was answered.
+    // It tries about three times, whatever the answer is.
     overload: Overload::TooManyRequests,
     build,
 };
