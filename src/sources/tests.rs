@@ -341,21 +341,18 @@ fn with_unread(json: &str) -> Vec<(&'static SourceSpec, String)> {
             "grafana",
             format!(r#"{{"version":"1","alerts":[{{"status":"firing","labels":{{"a":"b"}},"unread":{json}}}]}}"#),
         ),
-        ("icinga2", format!(r#"{{"notification.type":"PROBLEM","host.name":"h","host.state":"DOWN","unread":{json}}}"#)),
+        (
+            "icinga2",
+            format!(r#"{{"notification.type":"PROBLEM","host.name":"h","host.state":"DOWN","unread":{json}}}"#),
+        ),
         ("checkmk", format!(r#"{{{nagios},"unread":{json}}}"#)),
         ("prtg", format!(r#"{{"sensorid":1,"status":"Down","unread":{json}}}"#)),
-        (
-            "solarwinds",
-            format!(r#"{{"alert_object_id":"1","status":"firing","alert_name":"x","unread":{json}}}"#),
-        ),
+        ("solarwinds", format!(r#"{{"alert_object_id":"1","status":"firing","alert_name":"x","unread":{json}}}"#)),
         ("uptime_kuma", format!(r#"{{"heartbeat":{{"status":0}},"monitor":{{"id":1,"unread":{json}}}}}"#)),
         ("datadog", format!(r#"{{"alert_transition":"Warn","alert_id":1,"title":"x","unread":{json}}}"#)),
         ("gcp_monitoring", format!(r#"{{"version":"test","unread":{json}}}"#)),
         ("splunk", format!(r#"{{"search_name":"x","result":{{}},"unread":{json}}}"#)),
-        (
-            "elastic",
-            format!(r#"{{"rule_id":"1","rule_name":"x","alert_id":"y","action_group":"z","unread":{json}}}"#),
-        ),
+        ("elastic", format!(r#"{{"rule_id":"1","rule_name":"x","alert_id":"y","action_group":"z","unread":{json}}}"#)),
         (
             "dynatrace",
             format!(r#"{{"ProblemTitle":"x","State":"OPEN","PID":"1","ProblemSeverity":"ERROR","unread":{json}}}"#),
