@@ -142,6 +142,7 @@ const SHARED: [&str; 13] = [
     "aws_signature",
     "callback",
     "deployment",
+    "draft",
     "fields",
     "group",
     "http_config",

@@ -35,6 +35,9 @@ pub(super) fn source(auth: &Auth) -> http::Auth {
         Auth::HeaderAnyOf { header, tokens } => {
             http::Auth::HeaderTokens { header: header.clone(), tokens: tokens.clone() }
         }
+        Auth::ParameterAnyOf { parameter, tokens } => {
+            http::Auth::ParameterTokens { parameter: parameter.clone(), tokens: tokens.clone() }
+        }
         Auth::Basic { user, password_sha256 } => {
             http::Auth::Basic { user: user.clone(), password_sha256: *password_sha256 }
         }

@@ -130,6 +130,11 @@ pub enum Auth {
         header: String,
         tokens: Vec<[u8; 32]>,
     },
+    /// The same in the URL's query, for senders that can send no header.
+    ParameterAnyOf {
+        parameter: String,
+        tokens: Vec<[u8; 32]>,
+    },
     Basic {
         user: String,
         /// Kept as SHA-256, as tokens are.

@@ -97,6 +97,11 @@ pub enum Auth {
         header: String,
         tokens: Vec<[u8; 32]>,
     },
+    /// The same in a parameter of the URL, for senders that can send no header.
+    ParameterTokens {
+        parameter: String,
+        tokens: Vec<[u8; 32]>,
+    },
     Basic {
         user: String,
         password_sha256: [u8; 32],

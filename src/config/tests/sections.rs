@@ -65,7 +65,7 @@ route: { receiver: opps }
       --> watchbell.yaml:13
     error: unknown key `tokn` in `sources.c/d`
       --> watchbell.yaml:13
-      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_sha256`, `tokens`, `user`
+      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_parameter`, `token_sha256`, `tokens`, `user`
     error: missing key `password` in `sources.c/d`
       --> watchbell.yaml:13
     error: unknown key `falback` in `receivers.ops`
