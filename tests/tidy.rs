@@ -138,8 +138,9 @@ fn one_place_makes_outbound_calls() {
 }
 
 /// Files that several integrations of a folder share; they are no integration themselves.
-const SHARED: [&str; 12] = [
+const SHARED: [&str; 14] = [
     "aws_signature",
+    "chat",
     "deployment",
     "fields",
     "group",
@@ -151,6 +152,7 @@ const SHARED: [&str; 12] = [
     "quote",
     "structured",
     "template",
+    "twilio",
 ];
 
 /// Folders in which each file is an integration.

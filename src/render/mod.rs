@@ -11,6 +11,7 @@
 
 pub mod dialect;
 pub mod go_template;
+pub mod layout;
 pub mod markup;
 mod sample;
 pub mod template;
