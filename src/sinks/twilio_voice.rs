@@ -96,7 +96,8 @@ fn build(table: &Table, setting: &Setting) -> Result<Box<dyn Sink>, ConfigError>
 impl Sink for Voice {
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let kind = attempt.notification.kind;
-        if !kind.is_loud() && !(kind.is_final() && self.call_at_end) {
+        let rings = kind.is_loud() || kind.is_final() && self.call_at_end;
+        if !rings {
             return Ok(Request::Skip("this is no reason to call anybody"));
         }
         let twiml = self.twiml(attempt);
