@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Notification ──▶ markup::Document ──▶ template (optional) ──▶ dialect: plain · html · journal · slack
-//!                        ▲
+//!                        ▲                                   └─▶ layout: a chat's markup, within its limit
 //!          text: messages/<language>.ftl, cleaning, truncation
 //! ```
 //!

@@ -178,4 +178,4 @@ pub(super) fn read_name(key: &str, text: &str, allowed: &str, what: &str) -> Res
 }
 
 #[cfg(test)]
-pub(super) mod checks;
+pub(super) mod tests;

@@ -48,6 +48,7 @@ const DOCS: &str = "\
 - `title_template` and `template` replace the message and the description (minijinja).
 
 An alert's alias is `<instance>:<incident>`. A note may come twice after an unclear answer, nothing else.
+`watchbell test-sink` opens an alert that has to be closed by hand.
 ";
 
 #[derive(Deserialize)]

@@ -36,7 +36,7 @@ const DOCS: &str = "\
 
 An incident opens one alert, an acknowledgement acknowledges it, the end resolves it; its key is
 `<instance>:<incident>`. What is told in between is a line in the alert's log and calls nobody: escalate in
-PagerDuty or in Watchbell, not in both.
+PagerDuty or in Watchbell, not in both. `watchbell test-sink` opens an alert that has to be resolved by hand.
 ";
 
 #[derive(Deserialize)]

@@ -41,7 +41,8 @@ const DOCS: &str = "\
 - `title_template` and `template` replace the headline and the text below it (minijinja).
 
 Only what is meant to interrupt makes a sound. After an unclear answer a message may come twice: Telegram
-gives a bot no way to look.
+gives a bot no way to look. Names, commands and addresses that an alert holds are broken up by an invisible
+joiner, paths too: take it out of what you copy.
 ";
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::NotificationKind;
 use crate::model::delivery::Progress;
 use crate::render::hostile::{is_forbidden, reader};
-use crate::sinks::chat::checks::{asked, at, called, doubt, json_of, outcome_of, shared};
+use crate::sinks::chat::tests::{asked, at, called, doubt, json_of, outcome_of, shared};
 use crate::sinks::chat::{ANEW, MESSAGE, REPLY};
 use crate::sinks::tests::build_error;
 

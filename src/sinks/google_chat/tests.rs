@@ -6,7 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use super::*;
 use crate::model::delivery::Progress;
 use crate::render::hostile::{now, reader};
-use crate::sinks::chat::checks::{asked, at, called, doubt, json_of, outcome_of, shared};
+use crate::sinks::chat::tests::{asked, at, called, doubt, json_of, outcome_of, shared};
 use crate::sinks::chat::{ANEW, MESSAGE, REPLY};
 use crate::sinks::tests::build_error;
 

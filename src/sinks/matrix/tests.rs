@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::NotificationKind;
 use crate::render::hostile::reader;
-use crate::sinks::chat::checks::{asked, at, called, doubt, json_of, outcome_of, shared};
+use crate::sinks::chat::tests::{asked, at, called, doubt, json_of, outcome_of, shared_text};
 use crate::sinks::chat::{MESSAGE, REPLY};
 use crate::sinks::tests::build_error;
 
@@ -97,9 +97,10 @@ fn errors_say_how_long_and_why() {
 
 #[test]
 fn the_path_is_that_of_the_published_description() {
-    let Some(description) = shared("matrix/client-server/room_send.yaml") else { return };
+    // Its examples are not indented as our reader wants it.
+    let Some(description) = shared_text("matrix/client-server/room_send.yaml") else { return };
     let path = "/rooms/{roomId}/send/{eventType}/{txnId}";
-    assert!(description["paths"][path]["put"].is_object());
+    assert!(description.contains(&format!("\"{path}\":\n    put:")));
     let called = called(&SPEC, SPEC.example, NotificationKind::Opened, &at(MESSAGE, None));
     let url = reqwest::Url::parse(called.trim_start_matches("PUT ")).unwrap();
     let segments: Vec<_> = url.path_segments().unwrap().collect();

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::NotificationKind;
 use crate::model::delivery::Progress;
 use crate::render::hostile::reader;
-use crate::sinks::chat::checks::{asked, at, called, doubt, json_of, outcome_of, shared};
+use crate::sinks::chat::tests::{asked, at, called, doubt, json_of, outcome_of, shared};
 use crate::sinks::chat::{ANEW, MESSAGE, REPLY as REPLY_STEP};
 use crate::sinks::tests::{DELIVERY, build_error};
 
@@ -120,7 +120,7 @@ fn after_an_unclear_post_the_channel_is_read() {
     assert_eq!(search(r#"{"order":[],"posts":{}}"#), nothing);
     let unreadable = search("{}");
     assert!(matches!(unreadable, Outcome::Retry { is_ambiguous: true, .. }), "{unreadable:?}");
-    let reply = super::super::chat::checks::doubt(REPLY_STEP, Some(REMOTE));
+    let reply = super::super::chat::tests::doubt(REPLY_STEP, Some(REMOTE));
     assert!(called(&SPEC, SPEC.example, NotificationKind::Escalated, &reply).contains("/posts?since="));
 }
 

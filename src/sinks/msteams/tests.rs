@@ -4,7 +4,7 @@ use super::*;
 use crate::model::NotificationKind;
 use crate::model::delivery::Progress;
 use crate::render::hostile::reader;
-use crate::sinks::chat::checks::{asked, json_of, outcome_of, requested, shared};
+use crate::sinks::chat::tests::{asked, json_of, outcome_of, requested, shared};
 use crate::sinks::tests::build_error;
 
 const MESSAGE_BYTES_MAX: usize = 28 * 1_024;
@@ -163,6 +163,8 @@ fn properties(schema: &Value, kind: &str, names: &mut Vec<String>) {
     let definition = &schema["definitions"][kind];
     let own = definition["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
     names.extend(own);
+    let forms = definition["anyOf"].as_array().into_iter().flatten();
+    names.extend(forms.filter_map(|form| form["properties"].as_object()).flatten().map(|(name, _)| name.clone()));
     for part in definition["allOf"].as_array().into_iter().flatten() {
         let base = part["$ref"].as_str().unwrap_or_default().trim_start_matches("#/definitions/");
         properties(schema, base, names);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::NotificationKind;
 use crate::render::hostile::reader;
-use crate::sinks::chat::checks::{asked, at, json_of, outcome_of};
+use crate::sinks::chat::tests::{asked, at, json_of, outcome_of};
 use crate::sinks::tests::build_error;
 
 pub fn check(request: &Request) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::delivery::Progress;
 use crate::render::hostile::reader;
-use crate::sinks::chat::checks::{asked, at, called, json_of, outcome_of, shared};
+use crate::sinks::chat::tests::{asked, at, called, json_of, outcome_of, shared};
 use crate::sinks::tests::build_error;
 
 const REMOTE: &str = r#"{"alias":"fra1:inc-7h3kq0v9zd"}"#;

@@ -5,7 +5,7 @@ use crate::model::Notification;
 use crate::model::delivery::Progress;
 use crate::render::hostile::{is_forbidden, now, reader};
 use crate::render::sample_notification;
-use crate::sinks::chat::checks::{asked, json_of, outcome_of, shared};
+use crate::sinks::chat::tests::{asked, json_of, outcome_of, shared};
 use crate::sinks::tests::{attempt, attempt_request, build_from, setting};
 
 pub fn check(request: &Request) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::render::hostile::reader;
-use crate::sinks::chat::checks::{asked, at, called, json_of, outcome_of};
+use crate::sinks::chat::tests::{asked, at, called, json_of, outcome_of};
 use crate::sinks::tests::build_error;
 
 pub fn check(request: &Request) -> Result<(), String> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::NotificationKind;
 use crate::model::delivery::Progress;
 use crate::render::hostile::reader;
-use crate::sinks::chat::checks::{asked, at, called, doubt, json_of, outcome_of, shared};
+use crate::sinks::chat::tests::{asked, at, called, doubt, json_of, outcome_of, shared};
 use crate::sinks::chat::{ANEW, MESSAGE, REPLY};
 use crate::sinks::tests::build_error;
 
@@ -123,7 +123,8 @@ fn fields_are_those_of_the_published_description() {
         }
         for name in body["message"].as_object().into_iter().flatten().map(|(name, _)| name) {
             let message = &content["properties"]["message"]["properties"];
-            assert!(message.get(name).is_some(), "a message takes no `{name}`");
+            // Its text names `_id` as what this call has before the other one, its schema does not.
+            assert!(message.get(name).is_some() || name == "_id", "a message takes no `{name}`");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::NotificationKind;
 use crate::model::delivery::Progress;
 use crate::render::hostile::is_forbidden;
-use crate::sinks::chat::checks::{called, doubt, outcome_of, requested, shared};
+use crate::sinks::chat::tests::{called, doubt, outcome_of, requested, shared};
 use crate::sinks::tests::build_error;
 
 pub fn check(request: &Request) -> Result<(), String> {

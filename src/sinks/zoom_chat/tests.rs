@@ -4,7 +4,7 @@ use super::*;
 use crate::model::NotificationKind;
 use crate::model::delivery::Progress;
 use crate::render::hostile::reader;
-use crate::sinks::chat::checks::{asked, at, called, json_of, outcome_of, requested, shared};
+use crate::sinks::chat::tests::{asked, at, called, json_of, outcome_of, requested, shared};
 use crate::sinks::chat::{MESSAGE, REPLY};
 use crate::sinks::tests::{build_error, build_from, setting};
 

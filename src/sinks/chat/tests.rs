@@ -72,17 +72,21 @@ pub fn outcome_of(
 
 /// A vendor's description, where this machine has it.
 pub fn shared(file: &str) -> Option<Value> {
+    let text = shared_text(file)?;
+    if file.ends_with(".json") {
+        return Some(serde_json::from_str(&text).expect("JSON"));
+    }
+    let documents = <Yaml<'_> as LoadableYamlNode<'_>>::load_from_str(&text).expect("YAML");
+    documents.first().map(json)
+}
+
+pub fn shared_text(file: &str) -> Option<String> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs").join(file);
     let Ok(bytes) = std::fs::read(&path) else {
         eprintln!("skipped: {} is not there", path.display());
         return None;
     };
-    if file.ends_with(".json") {
-        return Some(serde_json::from_slice(&bytes).expect("JSON"));
-    }
-    let text = String::from_utf8(bytes).expect("text");
-    let documents = <Yaml<'_> as LoadableYamlNode<'_>>::load_from_str(&text).expect("YAML");
-    documents.first().map(json)
+    Some(String::from_utf8(bytes).expect("text"))
 }
 
 fn json(node: &Yaml<'_>) -> Value {
