@@ -203,7 +203,8 @@ impl Telegram {
     ) -> Outcome {
         let said = reply["description"].as_str().unwrap_or_default();
         let parameters = &reply["parameters"];
-        if let Some(chat_id) = parameters["migrate_to_chat_id"].as_i64() {
+        let moved_to = parameters["migrate_to_chat_id"].as_i64().filter(|_| status == 400);
+        if let Some(chat_id) = moved_to {
             let moved = Message { chat_id: ChatId::Number(chat_id), message_id: None };
             return Outcome::Next {
                 remote: serde_json::to_string(&moved).ok(),

@@ -73,7 +73,7 @@ const TWIML_CHARS_MAX: usize = 4_000;
 /// Somewhat more than half a minute of speech.
 const SPOKEN: Limit = Limit { max: 600, unit: Unit::Chars };
 // Escaping lengthens a text by a factor of six at worst: `"` becomes `&quot;`.
-const _: () = assert!(SPOKEN.max * 6 + 120 <= TWIML_CHARS_MAX);
+const _: () = assert!(SPOKEN.max * 6 + 160 <= TWIML_CHARS_MAX);
 
 fn build(table: &Table, setting: &Setting) -> Result<Box<dyn Sink>, ConfigError> {
     let keys: Keys = read_table(table)?;
@@ -120,9 +120,11 @@ impl Voice {
     /// What happens in the call.
     fn twiml(&self, attempt: &Attempt<'_>) -> String {
         let document = document(&self.setting, &self.templates, attempt.notification);
-        let language = language(self.setting.language);
+        let (voice, language) = voice(self.setting.language);
         let text = html_text(&spoken(&document));
-        format!("<Response><Pause length=\"1\"/><Say language=\"{language}\" loop=\"2\">{text}</Say></Response>")
+        format!(
+            "<Response><Pause length=\"1\"/><Say voice=\"{voice}\" language=\"{language}\" loop=\"2\">{text}</Say></Response>"
+        )
     }
 }
 
@@ -136,13 +138,14 @@ fn spoken(document: &Document) -> String {
     text::clip(lines.collect::<String>().trim_end(), SPOKEN.max, Unit::Chars)
 }
 
-const fn language(language: Language) -> &'static str {
+/// The usual voice does not speak all of these, and then says nothing.
+const fn voice(language: Language) -> (&'static str, &'static str) {
     match language {
-        Language::En => "en-GB",
-        Language::De => "de-DE",
-        Language::Pl => "pl-PL",
-        Language::It => "it-IT",
-        Language::Nb => "nb-NO",
+        Language::En => ("Polly.Amy", "en-GB"),
+        Language::De => ("Polly.Vicki", "de-DE"),
+        Language::Pl => ("Polly.Ewa", "pl-PL"),
+        Language::It => ("Polly.Carla", "it-IT"),
+        Language::Nb => ("Polly.Liv", "nb-NO"),
     }
 }
 

@@ -10,8 +10,9 @@ use crate::sinks::tests::build_error;
 pub fn check(request: &Request) -> Result<(), String> {
     let twiml = field(request, "Twiml").ok_or("nothing to say")?;
     let text = twiml
-        .strip_prefix("<Response><Pause length=\"1\"/><Say language=\"en-GB\" loop=\"2\">")
-        .or_else(|| twiml.split_once("loop=\"2\">").map(|(_, rest)| rest))
+        .strip_prefix("<Response><Pause length=\"1\"/><Say voice=\"Polly.")
+        .and_then(|rest| rest.split_once("loop=\"2\">"))
+        .map(|(_, rest)| rest)
         .and_then(|rest| rest.strip_suffix("</Say></Response>"))
         .ok_or("another instruction")?;
     reader::html(text, &[], "")?;
@@ -29,7 +30,7 @@ fn field(request: &Request, name: &str) -> Option<String> {
 #[test]
 fn a_call_reads_the_most_important() {
     let call = requested(&SPEC, SPEC.example, NotificationKind::Opened, &Progress::default());
-    insta::assert_snapshot!(field(&call, "Twiml").unwrap(), @r#"<Response><Pause length="1"/><Say language="en-GB" loop="2">[P1] rtr1: Host down - 12 items affected. New incident. critical - open - began 2026-11-21 05:00 UTC. rtr1 went down first; 11 other items that depend on it followed within 40 s (87 % sure).</Say></Response>"#);
+    insta::assert_snapshot!(field(&call, "Twiml").unwrap(), @r#"<Response><Pause length="1"/><Say voice="Polly.Amy" language="en-GB" loop="2">[P1] rtr1: Host down - 12 items affected. New incident. critical - open - began 2026-11-21 05:00 UTC. rtr1 went down first; 11 other items that depend on it followed within 40 s (87 % sure).</Say></Response>"#);
     assert_eq!(field(&call, "To").as_deref(), Some("+4915112345678"));
 }
 
