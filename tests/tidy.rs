@@ -138,9 +138,10 @@ fn one_place_makes_outbound_calls() {
 }
 
 /// Files that several integrations of a folder share; they are no integration themselves.
-const SHARED: [&str; 13] = [
+const SHARED: [&str; 16] = [
     "aws_signature",
     "callback",
+    "chat",
     "deployment",
     "draft",
     "fields",
@@ -153,6 +154,7 @@ const SHARED: [&str; 13] = [
     "quote",
     "structured",
     "template",
+    "twilio",
 ];
 
 /// Folders in which each file is an integration.

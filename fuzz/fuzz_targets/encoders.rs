@@ -14,11 +14,20 @@ use watchbell_fuzz::{NOW, Sinks, inert, parts, sinks};
 static SINKS: LazyLock<Vec<Sinks>> = LazyLock::new(|| Language::ALL.map(sinks).into());
 
 /// What sinks remember of an incident that they have told of before.
-const REMOTES: [Option<&str>; 4] = [
+const REMOTES: [Option<&str>; 13] = [
     None,
     Some(r#"{"channel":"C024BE91L","ts":"1795237920.000100"}"#),
     Some(r#"{"sys_id":"a9e30c7dc61122760116894de7bcc7bd","number":"INC0010001"}"#),
     Some(r#"{"message_id":"<first@example.org>","subject":"[P1] rtr1"}"#),
+    Some(r#"{"chat_id":-1001234567890,"message_id":17}"#),
+    Some(r#"{"post_id":"ew1hc9q5mtdhigq86yzdb5nmna"}"#),
+    Some(r#"{"discord_message":"1337"}"#),
+    Some(r#"{"room_id":"64f0f82c2c26843a68c1f7ba","message_id":"7aDSXtjMA3KPLxLjt"}"#),
+    Some(r#"{"event_id":"$YUwRidLecu:example.com"}"#),
+    Some(r#"{"google_message":"spaces/AAQAtjsc9v4/messages/client-1"}"#),
+    Some(r#"{"webex_message":"Y2lzY29zcGFyazovL3Vz","edits":0}"#),
+    Some(r#"{"zoom_message":"201910tryyRFjM_main"}"#),
+    Some(r#"{"alias":"fra1:inc-7h3kq0v9zd"}"#),
 ];
 
 // The first byte chooses kind and language, the second how far the delivery is.
@@ -27,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     let kind = usize::from(*kind);
     let notification = of(KINDS[kind % KINDS.len()], &parts(rest));
     let progress = Progress {
-        remote: REMOTES[usize::from(far & 0b11)].map(str::to_owned),
+        remote: REMOTES[usize::from(far & 0b11 | far >> 5 << 2) % REMOTES.len()].map(str::to_owned),
         step: u16::from(far >> 2 & 0b11),
         is_ambiguous: far & 0b1_0000 != 0,
         is_deferred: false,

@@ -22,6 +22,11 @@ pub fn check(sink: &str, request: &Request, notification: &Notification) {
                 "slack" => check_slack(request),
                 "servicenow" => check_servicenow(request),
                 "webhook" => check_webhook(request, notification),
+                "telegram" | "matrix" | "google_chat" | "discord" | "msteams" | "zoom_chat" => check_chat(sink, request),
+                "mattermost" | "rocketchat" | "webex" | "ntfy" | "pushover" | "pagerduty" | "opsgenie" => {
+                    check_texts(sink, &json_or_nothing(request));
+                }
+                "twilio_sms" | "twilio_voice" => check_form(request),
                 _ => {}
             }
         }
@@ -57,7 +62,19 @@ fn is_web_address(text: &str) -> bool {
 fn check_http(request: &HttpRequest) {
     let url = url::Url::parse(request.url.expose()).expect("an address");
     let host = url.host_str().expect("a host");
-    let own = ["slack.com", "example.service-now.com", "api.pushover.net"];
+    let own = [
+        "api.opsgenie.com",
+        "api.pushover.net",
+        "api.telegram.org",
+        "api.twilio.com",
+        "api.zoom.us",
+        "chat.googleapis.com",
+        "discord.com",
+        "events.pagerduty.com",
+        "example.service-now.com",
+        "slack.com",
+        "webexapis.com",
+    ];
     assert!(own.contains(&host) || host.ends_with(".example") || host.ends_with(".example.org"), "sent to {host}");
     for (name, value) in &request.headers {
         http::HeaderName::try_from(name.as_ref()).expect("a header's name");
@@ -142,6 +159,80 @@ fn check_webhook(request: &HttpRequest, notification: &Notification) {
     assert_eq!(&received, notification);
 }
 
+fn json_or_nothing(request: &HttpRequest) -> Value {
+    if request.body.is_empty() { Value::Null } else { json(request) }
+}
+
+/// Every text of a body is clean, however deep it stands.
+fn check_texts(what: &str, value: &Value) {
+    match value {
+        Value::String(text) => check_clean(what, text),
+        Value::Array(values) => values.iter().for_each(|value| check_texts(what, value)),
+        Value::Object(fields) => fields.values().for_each(|value| check_texts(what, value)),
+        _ => {}
+    }
+}
+
+/// What each of them would act upon: mentions it is not told to leave alone, elements that parse, foreign HTML.
+fn check_chat(sink: &str, request: &HttpRequest) {
+    let body = json(request);
+    check_texts(sink, &body);
+    match sink {
+        "telegram" if body["parse_mode"] == "HTML" => check_page_of(body["text"].as_str(), &["b", "a"]),
+        "matrix" => {
+            assert_eq!(body["m.mentions"], serde_json::json!({}), "mentions are left to be guessed");
+            check_page_of(body["formatted_body"].as_str(), &["strong", "a", "br"]);
+        }
+        "google_chat" => {
+            assert!(body.get("text").is_none(), "a text, which is parsed");
+            let paragraph = &body["cardsV2"][0]["card"]["sections"][0]["widgets"][0]["textParagraph"]["text"];
+            check_page_of(paragraph.as_str(), &["b", "a", "br"]);
+        }
+        "discord" => assert_eq!(body["allowed_mentions"]["parse"], serde_json::json!([]), "mentions are allowed"),
+        "msteams" => check_card(&body["attachments"][0]["content"]["body"]),
+        "zoom_chat" => assert!(body.get("is_markdown_support").is_none(), "Markdown"),
+        _ => {}
+    }
+}
+
+fn check_page_of(text: Option<&str>, tags: &[&str]) {
+    let text = text.expect("a text");
+    for (at, _) in text.match_indices('<') {
+        let name: String =
+            text[at + 1..].trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+        assert!(tags.contains(&&*name), "a foreign tag <{name}>");
+    }
+    check_page(&format!("<!DOCTYPE html><html><head></head><body><p>{text}</p></body></html>"));
+}
+
+fn check_card(value: &Value) {
+    match value {
+        Value::Array(values) => values.iter().for_each(check_card),
+        Value::Object(fields) => {
+            if let Some(kind) = fields.get("type").and_then(Value::as_str) {
+                let inert = ["Container", "RichTextBlock", "TextRun", "Action.OpenUrl"];
+                assert!(inert.contains(&kind), "an active element `{kind}`");
+            }
+            if let Some(address) = fields.get("url").and_then(Value::as_str) {
+                assert!(is_web_address(address), "a link to {address:?}");
+            }
+            fields.values().for_each(check_card);
+        }
+        _ => {}
+    }
+}
+
+/// What is read out is inside one element, and a text message is no more than text.
+fn check_form(request: &HttpRequest) {
+    for (name, value) in url::form_urlencoded::parse(&request.body) {
+        check_clean(&name, &value);
+        if name == "Twiml" {
+            let tags = value.matches('<').count();
+            assert!(tags == 5 && value.starts_with("<Response><Pause "), "another instruction: {value:?}");
+        }
+    }
+}
+
 /// Between log lines: nothing may look like a line of its own.
 fn check_line(text: &str) {
     check_clean("a line", text);
@@ -214,7 +305,7 @@ impl TokenSink for Page {
 }
 
 fn check_tag(tag: &Tag) {
-    let known = ["html", "head", "meta", "body", "p", "strong", "h2", "h3", "ul", "li", "a", "small"];
+    let known = ["html", "head", "meta", "body", "p", "strong", "h2", "h3", "ul", "li", "a", "small", "b", "br"];
     assert!(known.contains(&&*tag.name), "a foreign tag <{}>", tag.name);
     for attribute in &tag.attrs {
         let is_ours = match (&*tag.name, &*attribute.name.local) {

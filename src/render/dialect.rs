@@ -1,7 +1,12 @@
-//! The document in the syntax of whoever shows it: plain text, HTML, ServiceNow journal, Slack.
+//! The document in the syntax of whoever shows it: plain text, HTML, ServiceNow journal, Slack. The other
+//! chats are in `dialect/chats.rs`.
 //!
 //! Decides nothing about content. Each encoder makes every character of the document inert in its
 //! dialect: `<!channel>` mentions nobody, `</script>` ends nothing, `[code]` switches nothing on.
+
+mod chats;
+
+pub use chats::{CARD, DISCORD, MATRIX, MATTERMOST, Markup, PLAIN, ROCKETCHAT, SMS, TELEGRAM, WEBEX, apart};
 
 use super::markup::{Document, Line};
 

@@ -1,5 +1,7 @@
 //! Texts that try to break out: for the tests of the encoders and of every sink.
 
+pub mod reader;
+
 use crate::model::{Notification, NotificationKind, Timestamp};
 
 use super::sample_notification;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Notification ──▶ markup::Document ──▶ template (optional) ──▶ dialect: plain · html · journal · slack
-//!                        ▲
+//!                        ▲                                   └─▶ layout: a chat's markup, within its limit
 //!          text: messages/<language>.ftl, cleaning, truncation
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 pub mod dialect;
 pub mod go_template;
+pub mod layout;
 pub mod markup;
 pub mod reader;
 mod sample;

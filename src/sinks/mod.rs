@@ -8,13 +8,30 @@
 
 mod alertmanager;
 pub mod callback;
+mod chat;
+mod discord;
 mod email;
+mod google_chat;
 mod log;
 mod mail;
+mod matrix;
+mod mattermost;
+mod msteams;
+mod ntfy;
+mod opsgenie;
+mod pagerduty;
+mod pushover;
 mod quote;
+mod rocketchat;
 mod servicenow;
 mod slack;
+mod telegram;
+mod twilio;
+mod twilio_sms;
+mod twilio_voice;
+mod webex;
 mod webhook;
+mod zoom_chat;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -47,11 +64,26 @@ pub const SINKS: &[&SinkSpec] = &[
     &alertmanager::webex::SPEC,
     &alertmanager::webhook::SPEC,
     &alertmanager::wechat::SPEC,
+    &discord::SPEC,
     &email::SPEC,
+    &google_chat::SPEC,
     &log::SPEC,
+    &matrix::SPEC,
+    &mattermost::SPEC,
+    &msteams::SPEC,
+    &ntfy::SPEC,
+    &opsgenie::SPEC,
+    &pagerduty::SPEC,
+    &pushover::SPEC,
+    &rocketchat::SPEC,
     &servicenow::SPEC,
     &slack::SPEC,
+    &telegram::SPEC,
+    &twilio_sms::SPEC,
+    &twilio_voice::SPEC,
+    &webex::SPEC,
     &webhook::SPEC,
+    &zoom_chat::SPEC,
 ];
 
 pub struct SinkSpec {

@@ -24,11 +24,11 @@ use serde_json::{Value, json};
 
 use super::callback::{Callbacks, buttons as callback_buttons};
 use super::{
-    Attempt, HttpRequest, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, document,
+    Attempt, HttpRequest, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, chat, document,
     foreign_response, http_failure, json_request, keep_doubt, quote, read_address,
 };
 use crate::error::{ConfigError, ErrorKind, Secret, Table, read_table};
-use crate::model::{NotificationKind, Span, Timestamp};
+use crate::model::{Span, Timestamp};
 use crate::render::Templates;
 
 pub const SPEC: SinkSpec = SinkSpec {
@@ -160,8 +160,8 @@ fn call(attempt: &Attempt<'_>, channel: &str) -> Call {
 impl Sink for Slack {
     fn request(&self, attempt: &Attempt<'_>) -> Result<Request, RenderError> {
         let request = match &self.way {
-            Way::Webhook { .. } if !is_news(attempt.notification.kind) => {
-                return Ok(Request::Skip("an incoming webhook cannot edit, and this is no reason for another message"));
+            Way::Webhook { .. } if !chat::is_news(attempt.notification.kind) => {
+                return Ok(Request::Skip(chat::CANNOT_EDIT));
             }
             Way::Webhook { url } => {
                 let message = blocks::message(&document(&self.setting, &self.templates, attempt.notification));
@@ -261,7 +261,7 @@ impl Slack {
         json!({
             "channel": message.channel,
             "thread_ts": message.ts,
-            "reply_broadcast": is_for_everyone(kind),
+            "reply_broadcast": chat::is_for_everyone(kind),
             "text": reply.text,
             "blocks": reply.blocks,
             "metadata": self.metadata(REPLY_EVENT, attempt),
@@ -301,7 +301,7 @@ impl Slack {
                 Some((remote, ts)) => delivered(Some(remote), "posted", &ts),
                 None => unclear("Slack accepted the message but did not say which it is"),
             },
-            Call::Update(_) if is_ok && is_news(attempt.notification.kind) => {
+            Call::Update(_) if is_ok && chat::is_news(attempt.notification.kind) => {
                 Outcome::Next { remote: None, step: REPLY }
             }
             Call::Update(message) if is_ok => delivered(attempt.progress.remote.clone(), "updated", &message.ts),
@@ -340,16 +340,6 @@ impl Slack {
             && payload["sink"] == self.setting.sink.as_str()
             && (!is_this_delivery || payload["delivery"] == attempt.delivery)
     }
-}
-
-/// Worth a reply in the thread, or where nothing can be edited a message of its own.
-const fn is_news(kind: NotificationKind) -> bool {
-    kind.is_loud() || kind.is_final() || kind.is_about_problem() || matches!(kind, NotificationKind::Acknowledged)
-}
-
-/// Shown in the channel too, not only to those who follow the thread.
-const fn is_for_everyone(kind: NotificationKind) -> bool {
-    matches!(kind, NotificationKind::Escalated | NotificationKind::SlaThreshold | NotificationKind::Reopened)
 }
 
 fn is_channel_id(channel: &str) -> bool {

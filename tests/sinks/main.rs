@@ -4,8 +4,10 @@
 // Real processes live in real time.
 #![allow(clippy::disallowed_methods)]
 
+mod alarms;
 mod broken;
 mod changes;
+mod chats;
 mod isolation;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,8 @@
 //! Stand-ins for services that keep something: they enforce their vendors' rules, so that a sink that
 //! breaks one fails here as it would there. Never more lenient than the real thing.
 
+pub mod alarms;
+pub mod chats;
 pub mod servicenow;
 pub mod slack;
 

@@ -2,6 +2,7 @@
 
 use super::blocks::{BLOCK_UNITS_MAX, BLOCKS_MAX, HEADER_UNITS_MAX, TOTAL_UNITS_MAX};
 use super::*;
+use crate::model::NotificationKind;
 use crate::model::delivery::Progress;
 use crate::render::{hostile, sample_notification};
 use crate::sinks::tests::{
