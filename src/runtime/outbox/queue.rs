@@ -69,6 +69,10 @@ impl Queue {
             if remote.is_some() {
                 delivery.progress.remote = remote.cloned();
             }
+            // What follows the end of a group is another firing.
+            if incident.is_group() && delivery.notification.kind.is_final() {
+                break;
+            }
         }
         self.place(incident);
     }

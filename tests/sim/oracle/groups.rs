@@ -10,9 +10,11 @@
 //! | nothing is told twice without a reason, or too soon | `judge_reason`, `judge_pace` |
 //! | what goes on is said again | `judge_repeat` |
 //! | what may be inhibited is waited for | `judge_inhibitor` |
+//! | a receiver that has tickets has an open one as long as it was told to fire | `tickets.rs` |
 //! | what is over leaves memory | `judge_memory`, `judge_end` |
 
 mod pipeline;
+mod tickets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,6 +46,7 @@ struct Said {
 
 #[derive(Clone, Debug)]
 struct Sent {
+    id: IncidentId,
     line: Line,
     said: Said,
     number: u32,
@@ -174,7 +177,7 @@ impl Groups {
     fn settle(&mut self, input: &Input, effects: &[Effect], at: Timestamp) {
         for effect in effects {
             let Effect::Settle(id) = effect else { continue };
-            let Some(Sent { line, said, number }) = self.sent.get(id) else { continue };
+            let Some(Sent { line, said, number, .. }) = self.sent.get(id) else { continue };
             if let Some(waiting) = self.pending.get_mut(line) {
                 waiting.remove(number);
             }
@@ -193,7 +196,8 @@ impl Groups {
         let Some(view) = delivery.notification.group.as_deref() else { return };
         let (line, number) = ((view.key.clone(), delivery.sink.clone()), delivery.notification.number);
         self.pending.entry(line.clone()).or_default().insert(number, delivery.id.clone());
-        self.sent.entry(delivery.id.clone()).or_insert_with(|| Sent { line, said: said(view), number });
+        let id = delivery.incident;
+        self.sent.entry(delivery.id.clone()).or_insert_with(|| Sent { id, line, said: said(view), number });
     }
 
     fn homes_of(&mut self, state: &State, labels: &Labels) -> Arc<Vec<Home>> {
