@@ -10,10 +10,12 @@
 //! | nothing is told twice without a reason, or too soon | `judge_reason`, `judge_pace` |
 //! | what goes on is said again | `judge_repeat` |
 //! | what may be inhibited is waited for | `judge_inhibitor` |
+//! | a dead letter comes neither after what says it better nor after the end | `redriven.rs` |
 //! | a receiver that has tickets has an open one as long as it was told to fire | `tickets.rs` |
 //! | what is over leaves memory | `judge_memory`, `judge_end` |
 
 mod pipeline;
+mod redriven;
 mod tickets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,6 +148,7 @@ impl Groups {
         }
         let firing = state.alerts().filter(|alert| alert.is_firing()).collect();
         let now = Now { state, at, firing, silences };
+        self.judge_redriven(input, effects, &now, reached)?;
         let heard = self.hear(&now, reached);
         for effect in effects {
             if let Effect::Deliver(delivery) = effect
@@ -330,7 +333,7 @@ impl Groups {
         let fired_at = now.state.alerts().find(|alert| alert.labels == *labels).map(|alert| alert.fired_at);
         let is_early = fired_at.is_some_and(|fired_at| now.at < fired_at + INHIBITOR_WAIT);
         let is_target = pipeline::is_target(&now.state.policy().inhibit_rules, labels);
-        let is_new = self.configured_at < now.at && !self.known.get(labels).is_some_and(|alert| !alert.is_firing());
+        let is_new = self.configured_at < now.at && self.known.get(labels).is_none_or(Alert::is_firing);
         ensure(!(is_early && is_target && is_new), "groups", || {
             format!("{} does not wait for what inhibits {labels:?}", delivery.id)
         })
