@@ -360,7 +360,8 @@ impl Groups {
             let knows = self.knows(&line).is_some_and(|said| said.firing.contains(&alert.labels));
             if alert.is_firing() {
                 let from = from.max(alert.fired_at);
-                ensure(knows || now.at <= from + bound, "groups", || {
+                let is_put_off = self.row_before <= from + bound && is_put_off(now, home);
+                ensure(knows || now.at <= from + bound || is_put_off, "groups", || {
                     format!("{sink} does not hear of {} ({}), which fires since {since}", alert.name, home.key)
                 })?;
                 self.judge_repeat(now, alert, home, &line, from)?;
@@ -462,6 +463,15 @@ impl Groups {
         let groups = state.book().group_count();
         ensure(groups == own, "memory", || format!("{groups} groups for {own} alerts of our own"))
     }
+}
+
+/// After a time in which nothing went on a group's first moment is late, and one that is just being taken in may be
+/// inhibited by what follows.
+fn is_put_off(now: &Now<'_>, home: &Home) -> bool {
+    let policy = now.state.policy();
+    let is_target = |alert: &&&Alert| pipeline::is_target(&policy.inhibit_rules, &alert.labels);
+    let mut fresh = now.firing.iter().filter(|alert| now.at < alert.fired_at + INHIBITOR_WAIT).filter(is_target);
+    fresh.any(|alert| pipeline::homes(policy, &alert.labels).iter().any(|other| other.key == home.key))
 }
 
 /// A group has alerts, and they are there.
