@@ -117,6 +117,10 @@ pub enum Mutant {
     EndNotTold,
     /// A restart forgets what sinks were told of groups.
     ToldLostOnRestart,
+    /// A restart forgets what stands at receivers for groups.
+    GroupThreadLostOnRestart,
+    /// What stands at a receiver for a group goes on when the group fires again.
+    GroupThreadNeverEnds,
     /// A restart forgets when groups began: they wait once more.
     GroupLostOnRestart,
     /// An alert of a group that is over is let go of before anybody hears that.

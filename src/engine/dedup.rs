@@ -10,6 +10,7 @@ use super::fixed::ONE;
 use super::history::Seen;
 use super::schedule_alert;
 use super::state::State;
+use super::system::REFRESH_GRACE;
 use super::{dispatch, firing, inhibit, root_cause};
 
 /// What an event did to its alert.
@@ -99,13 +100,12 @@ fn again(state: &mut State, now: Timestamp, number: AlertNumber, event: Event) -
     if let Some(alert) = state.alert_unrecorded(number)
         && is_mere_repeat(alert, now, &event)
         && !(by_group && says_more(alert, &event))
+        && let end = end_after(alert, &event, by_group)
+        && is_near(alert.expires_at, end)
     {
         alert.event_count += 1;
         alert.last_seen_at = now;
-        alert.expires_at = match by_group && alert.is_end_assumed {
-            true => event.expires_at,
-            false => latest(alert.expires_at, event.expires_at),
-        };
+        alert.expires_at = end;
         return Change { alert: number, kind: ChangeKind::Repeated };
     }
     if by_group {
@@ -199,6 +199,18 @@ fn is_mere_repeat(alert: &Alert, now: Timestamp, event: &Event) -> bool {
                 && alert.annotations == event.annotations
                 && alert.service.as_deref() == event.service.as_deref()
                 && alert.url.as_deref() == event.url.as_deref())
+}
+
+fn end_after(alert: &Alert, event: &Event, by_group: bool) -> Option<Timestamp> {
+    if by_group && alert.is_end_assumed { event.expires_at } else { latest(alert.expires_at, event.expires_at) }
+}
+
+/// What a start grants anyway need not be written down. A clock that is set moves an end by more than that.
+fn is_near(before: Option<Timestamp>, after: Option<Timestamp>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => after.since(before).max(before.since(after)) <= REFRESH_GRACE,
+        (before, after) => before == after,
+    }
 }
 
 /// What only Alertmanager's rules for the times of an alert care for.

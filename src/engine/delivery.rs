@@ -43,11 +43,10 @@ pub fn create(
 ) -> String {
     let id = format!("{}.{sink}", notification.id);
     let incident = notification.incident.id;
-    let known = state.incident(&incident).and_then(|incident| incident.remotes.get(&sink).cloned());
+    let (known, is_doubted) = standing(state, notification, &sink);
     let remote = known.or(origin.remote);
     // What was given up without a clear answer may have left the object there.
-    let is_ambiguous =
-        remote.is_none() && state.incident(&incident).is_some_and(|incident| incident.doubted.contains(&sink));
+    let is_ambiguous = remote.is_none() && is_doubted;
     let delivery = Delivery {
         id: id.clone(),
         incident,
@@ -72,6 +71,16 @@ pub fn create(
     id
 }
 
+/// The object at a sink, and whether there may be one that we do not know of.
+pub(super) fn standing(state: &State, notification: &Notification, sink: &str) -> (Option<RemoteId>, bool) {
+    let id = notification.incident.id;
+    if id.is_group() {
+        return dispatch::remote::standing(state, notification, sink);
+    }
+    let Some(incident) = state.incident(&id) else { return (None, false) };
+    (incident.remotes.get(sink).cloned(), incident.doubted.contains(sink))
+}
+
 /// Takes in what a send led to.
 pub fn sent(state: &mut State, now: Timestamp, id: &str, result: SendResult) {
     if self_check::sent(state, id) {
@@ -82,7 +91,7 @@ pub fn sent(state: &mut State, now: Timestamp, id: &str, result: SendResult) {
         SendResult::Delivered { proof, remote } => delivered(state, now, delivery, proof, remote),
         SendResult::Advanced { progress } => {
             let delivery = Delivery { attempts: delivery.attempts + 1, progress, ..delivery };
-            note_remote(state, &delivery);
+            note_remote(state, now, &delivery);
             state.put_delivery(delivery);
         }
         SendResult::Retry { at, reason, progress } => {
@@ -93,7 +102,7 @@ pub fn sent(state: &mut State, now: Timestamp, id: &str, result: SendResult) {
                 progress,
                 ..delivery
             };
-            note_remote(state, &delivery);
+            note_remote(state, now, &delivery);
             state.put_delivery(delivery);
         }
         SendResult::Superseded { by } => {
@@ -118,7 +127,7 @@ fn delivered(state: &mut State, now: Timestamp, delivery: Delivery, proof: Strin
         progress,
         ..delivery
     };
-    note_remote(state, &delivery);
+    note_remote(state, now, &delivery);
     state.put_delivery(delivery.clone());
     state.emit(Effect::Settle(id));
     timeline::incident(state, now, &incident, TimelineKind::Delivered, &sink, format!("delivered to {sink}: {proof}"));
@@ -128,24 +137,21 @@ fn delivered(state: &mut State, now: Timestamp, delivery: Delivery, proof: Strin
     }
 }
 
-/// The incident remembers the remote object, and so does what still waits for the same sink.
-fn note_remote(state: &mut State, delivery: &Delivery) {
+/// The incident or the group remembers the remote object, and so does what still waits for the same sink.
+fn note_remote(state: &mut State, now: Timestamp, delivery: &Delivery) {
     let Some(remote) = delivery.progress.remote.clone() else { return };
-    let known =
-        state.incident(&delivery.incident).map(|incident| incident.remotes.get(&delivery.sink) == Some(&remote));
-    if known != Some(false) {
+    let is_news = match state.incident(&delivery.incident) {
+        Some(incident) => incident.remotes.get(&delivery.sink) != Some(&remote),
+        None => delivery.incident.is_group() && dispatch::remote::note(state, now, delivery, &remote),
+    };
+    if !is_news {
         return;
     }
     if let Some(incident) = state.incident_mut(&delivery.incident) {
         incident.remotes.insert(delivery.sink.clone(), remote.clone());
         incident.doubted.remove(&delivery.sink);
     }
-    let waiting: Vec<Delivery> = state
-        .deliveries_of(&delivery.incident)
-        .filter(|other| other.sink == delivery.sink && other.id != delivery.id)
-        .cloned()
-        .collect();
-    for mut other in waiting {
+    for mut other in waiting(state, delivery) {
         other.progress.remote = Some(remote.clone());
         other.progress.is_ambiguous = false;
         state.emit(Effect::Deliver(Box::new(other.clone())));
@@ -153,12 +159,21 @@ fn note_remote(state: &mut State, delivery: &Delivery) {
     }
 }
 
+/// What else waits for the same sink and goes to the same object.
+fn waiting(state: &State, delivery: &Delivery) -> Vec<Delivery> {
+    if delivery.incident.is_group() {
+        return dispatch::remote::waiting(state, delivery);
+    }
+    let waits = |other: &&Delivery| other.sink == delivery.sink && other.id != delivery.id;
+    state.deliveries_of(&delivery.incident).filter(waits).cloned().collect()
+}
+
 fn exhausted(state: &mut State, now: Timestamp, delivery: Delivery, reason: String) {
     let (id, sink, incident) = (delivery.id.clone(), delivery.sink.clone(), delivery.incident);
     let receiver = delivery.receiver.clone();
     let is_in_doubt = delivery.progress.is_ambiguous && delivery.progress.remote.is_none();
     if is_in_doubt {
-        doubt(state, &delivery);
+        doubt(state, now, &delivery);
     }
     if incident.is_group() {
         dispatch::refused(state, now, &delivery);
@@ -184,13 +199,13 @@ fn exhausted(state: &mut State, now: Timestamp, delivery: Delivery, reason: Stri
 }
 
 /// What goes to the same sink later looks first whether the object is there.
-fn doubt(state: &mut State, delivery: &Delivery) {
+fn doubt(state: &mut State, now: Timestamp, delivery: &Delivery) {
     if let Some(incident) = state.incident_mut(&delivery.incident) {
         incident.doubted.insert(delivery.sink.clone());
+    } else if delivery.incident.is_group() {
+        dispatch::remote::doubt(state, now, delivery);
     }
-    let waits = |other: &&Delivery| other.sink == delivery.sink && other.id != delivery.id;
-    let waiting: Vec<Delivery> = state.deliveries_of(&delivery.incident).filter(waits).cloned().collect();
-    for mut other in waiting.into_iter().filter(|other| other.progress.remote.is_none()) {
+    for mut other in waiting(state, delivery).into_iter().filter(|other| other.progress.remote.is_none()) {
         other.progress.is_ambiguous = true;
         state.emit(Effect::Deliver(Box::new(other.clone())));
         state.put_delivery(other);

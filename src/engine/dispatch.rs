@@ -9,14 +9,16 @@
 //! ```
 //!
 //! What decides is durable or follows from what is: the alerts, the log of what was told, when a group began. So a
-//! restart at any moment repeats nothing and forgets nothing.
+//! restart at any moment repeats nothing and forgets nothing. So is what stands at a receiver for a group (`remote.rs`).
 
 mod book;
+mod expiring;
 mod flush;
 pub mod listing;
 mod log;
 pub mod merge;
 pub mod relabelled;
+pub mod remote;
 mod switch;
 mod tree;
 mod view;
@@ -246,6 +248,7 @@ pub(super) fn tell_all(state: &mut State, now: Timestamp) {
 /// What came of a delivery about a group.
 pub fn delivered(state: &mut State, now: Timestamp, delivery: &Delivery) {
     log::note(state, now, delivery);
+    remote::taken(state, now, delivery);
     let_go(state, &delivery.incident);
 }
 
@@ -254,6 +257,7 @@ pub fn refused(state: &mut State, now: Timestamp, delivery: &Delivery) {
     if mutant::is(Mutant::RefusalCountsAsTold) {
         return delivered(state, now, delivery);
     }
+    remote::given_up(state, now, delivery);
     let Some(group) = state.book.group_mut(&delivery.incident) else { return };
     if !std::mem::take(&mut group.over).is_empty() {
         remember(state, &delivery.incident);

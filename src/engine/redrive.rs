@@ -5,7 +5,8 @@
 //! ```text
 //! exhausted ─redrive─▶ pending        it goes out, with the present state
 //!                  └─▶ superseded     a newer delivery to the same sink says it all, the end included
-//!                  └─▶ cancelled      its incident has been over for so long that nothing of it is left here
+//!                  └─▶ cancelled      its incident has been over for so long that nothing of it is left here, or
+//!                                     nothing that it says of a group fires any more
 //! ```
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::model::{IncidentState, Timestamp};
 use crate::mutant::{self, Mutant};
 
 use super::delivery::{self, Origin};
+use super::dispatch::{self, remote::Fate};
 use super::effect::Effect;
 use super::input::Reply;
 use super::state::State;
@@ -72,12 +74,16 @@ pub fn run(state: &mut State, now: Timestamp, by: &str, dead: Delivery) -> Reply
     if !state.policy().receivers.values().any(|receiver| receiver.sinks.contains(&dead.sink)) {
         return Reply::Refused(format!("the sink `{}` is not configured", dead.sink));
     }
+    if dead.incident.is_group() {
+        return run_of_group(state, now, by, dead, fallback);
+    }
     let is_end = dead.notification.kind.is_final();
     let Some(incident) = state.incident(&dead.incident) else {
         if is_end {
             return revive(state, now, by, dead, fallback);
         }
-        return cancel(state, now, by, dead);
+        let why = format!("{} is over and has left memory, so nobody is called", dead.incident);
+        return cancel(state, now, by, dead, why);
     };
     let Some(letter) = incident.dead_letters.get(&dead.id) else {
         return Reply::Refused(format!("`{}` is not given up any more", dead.id));
@@ -98,6 +104,20 @@ pub fn run(state: &mut State, now: Timestamp, by: &str, dead: Delivery) -> Reply
     revive(state, now, by, dead, fallback)
 }
 
+/// A group keeps no list of its dead letters; what was told of it says what may still be sent.
+fn run_of_group(state: &mut State, now: Timestamp, by: &str, dead: Delivery, stand_in: Option<DeliveryId>) -> Reply {
+    let is_kept = !mutant::is(Mutant::RedrivenAfterTheEnd);
+    match dispatch::remote::fate(state, &dead) {
+        Fate::Taken => Reply::Refused(format!("`{}` is not given up any more", dead.id)),
+        Fate::Superseded(newer) if is_kept => supersede(state, now, by, dead, newer),
+        Fate::Over if is_kept => {
+            let why = format!("nothing of what it says fires in {} any more, so nobody is called", dead.incident);
+            cancel(state, now, by, dead, why)
+        }
+        Fate::Goes | Fate::Superseded(_) | Fate::Over => revive(state, now, by, dead, stand_in),
+    }
+}
+
 /// The sink missed the beginning and the end; the end is what it gets.
 fn tell_end(state: &mut State, now: Timestamp, dead: &Delivery) -> DeliveryId {
     let notification = delivery::present(state, now, dead);
@@ -115,10 +135,8 @@ fn hear(state: &mut State, dead: &Delivery) {
 fn revive(state: &mut State, now: Timestamp, by: &str, dead: Delivery, stand_in: Option<DeliveryId>) -> Reply {
     bury(state, &dead);
     hear(state, &dead);
-    let incident = state.incident(&dead.incident);
-    let known = incident.and_then(|incident| incident.remotes.get(&dead.sink).cloned());
+    let (known, is_doubted) = delivery::standing(state, &dead.notification, &dead.sink);
     let remote = known.or_else(|| dead.progress.remote.clone());
-    let is_doubted = incident.is_some_and(|incident| incident.doubted.contains(&dead.sink));
     let is_ambiguous = remote.is_none() && (dead.progress.is_ambiguous || is_doubted);
     let redriven = Delivery {
         state: DeliveryState::Pending,
@@ -151,8 +169,7 @@ fn supersede(state: &mut State, now: Timestamp, by: &str, dead: Delivery, newer:
     end(state, now, by, dead, DeliveryState::Superseded { by: newer }, why)
 }
 
-fn cancel(state: &mut State, now: Timestamp, by: &str, dead: Delivery) -> Reply {
-    let why = format!("{} is over and has left memory, so nobody is called", dead.incident);
+fn cancel(state: &mut State, now: Timestamp, by: &str, dead: Delivery, why: String) -> Reply {
     end(state, now, by, dead, DeliveryState::Cancelled { by: by.to_owned() }, why)
 }
 

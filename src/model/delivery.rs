@@ -15,6 +15,11 @@ pub fn incident_of(id: &str) -> Option<IncidentId> {
     id.split_once('.')?.0.parse().ok()
 }
 
+/// The number of the notification that a delivery's id holds.
+pub fn number_of(id: &str) -> Option<u32> {
+    id.split('.').nth(1)?.parse().ok()
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum DeliveryState {

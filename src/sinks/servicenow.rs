@@ -11,6 +11,11 @@
 //! no ticket known ──▶ POST ──▶ done          unclear before ──▶ GET by correlation_id ─┬ found ──▶ PATCH
 //! ticket known ──▶ PATCH ──▶ done                                                      └ absent ─▶ POST
 //! ```
+//!
+//! A group of alerts has the same key each time that it fires, and each time another ticket. So the newest one that is
+//! still open is looked for, always when none is known: what stands there may be older than what is remembered here. A
+//! ticket that is resolved belongs to an earlier firing, but for an end in doubt: that has found its ticket resolved,
+//! and is done. An end that finds nothing open otherwise makes a ticket that is resolved, for the record.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -52,7 +57,8 @@ const DOCS: &str = "\
 - `fields`: more fields of a new ticket. `correlation_display`: default `Watchbell`.
 - `title_template`, `template`: replace the short description and the description (minijinja).
 
-A ticket's `correlation_id` is `<instance>:<incident>`. A unique index on it is advisable.
+A ticket's `correlation_id` is `<instance>:<incident>`. A unique index on it is advisable, but not where people are
+told of groups of alerts: there it is `<instance>:<group>`, and each firing of a group gets a ticket of its own.
 ";
 
 #[derive(Deserialize)]
@@ -116,6 +122,8 @@ const FIELDS_READ: &str = "sys_id,number,correlation_id,state";
 
 const STATE_IN_PROGRESS: &str = "2";
 const STATE_RESOLVED: &str = "6";
+/// From this number on, which is that of [`STATE_RESOLVED`], a ticket is resolved, closed or cancelled.
+const RESOLVED: u32 = 6;
 
 fn build(table: &Table, setting: &Setting) -> Result<Box<dyn Sink>, ConfigError> {
     let keys: Keys = read_table(table)?;
@@ -165,11 +173,16 @@ enum Call {
 
 fn call(attempt: &Attempt<'_>) -> Call {
     let ticket = attempt.progress.remote.as_deref().and_then(|remote| serde_json::from_str(remote).ok());
+    let is_first = attempt.progress.step == 0;
     match ticket {
         Some(ticket) => Call::Update(ticket),
-        None if attempt.progress.is_ambiguous => Call::LookUp,
+        None if attempt.progress.is_ambiguous || is_first && is_of_group(attempt) => Call::LookUp,
         None => Call::Create,
     }
+}
+
+fn is_of_group(attempt: &Attempt<'_>) -> bool {
+    attempt.notification.incident.id.is_group()
 }
 
 impl Sink for ServiceNow {
@@ -218,7 +231,8 @@ impl ServiceNow {
     fn look_up_url(&self, attempt: &Attempt<'_>) -> Result<String, RenderError> {
         // A caret separates conditions; doubled it stands for itself.
         let key = self.correlation_id(attempt).replace('^', "^^");
-        let query = format!("correlation_id={key}^ORDERBYsys_created_on");
+        let order = if is_of_group(attempt) { "ORDERBYDESC" } else { "ORDERBY" };
+        let query = format!("correlation_id={key}^{order}sys_created_on");
         let parameters = [("sysparm_query", query.as_str()), ("sysparm_fields", FIELDS_READ), ("sysparm_limit", "5")];
         let url = reqwest::Url::parse_with_params(&self.url, parameters);
         url.map(String::from).map_err(|error| RenderError(error.to_string()))
@@ -334,9 +348,11 @@ impl ServiceNow {
     fn found(&self, attempt: &Attempt<'_>, result: &Value) -> Outcome {
         let key = self.correlation_id(attempt);
         let rows = result.as_array().map(Vec::as_slice).unwrap_or_default();
-        let ticket = rows.iter().filter(|row| row["correlation_id"] == key.as_str()).find_map(ticket);
-        let step = attempt.progress.step.saturating_add(1);
-        Outcome::Next { remote: ticket.as_ref().and_then(remote), step }
+        let ours: Vec<&Value> = rows.iter().filter(|row| row["correlation_id"] == key.as_str()).collect();
+        if is_of_group(attempt) {
+            return found_of_group(attempt, &ours);
+        }
+        next(attempt, ours.into_iter().find_map(ticket).as_ref())
     }
 
     fn created(&self, attempt: &Attempt<'_>, result: &Value) -> Outcome {
@@ -357,6 +373,23 @@ impl ServiceNow {
             return Outcome::Rejected { kind: ErrorKind::Rejected, reason };
         }
         Outcome::Delivered { remote: remote(&ticket), proof: format!("created {}", quote(&ticket.number, &[])) }
+    }
+}
+
+fn next(attempt: &Attempt<'_>, found: Option<&Ticket>) -> Outcome {
+    Outcome::Next { remote: found.and_then(remote), step: attempt.progress.step.saturating_add(1) }
+}
+
+/// The newest come first.
+fn found_of_group(attempt: &Attempt<'_>, ours: &[&Value]) -> Outcome {
+    let open = ours.iter().filter(|row| is_open(row)).find_map(|row| ticket(row));
+    let is_end_in_doubt = attempt.progress.is_ambiguous && attempt.notification.kind.is_final();
+    match ours.first().and_then(|row| ticket(row)).filter(|_| open.is_none() && is_end_in_doubt) {
+        Some(done) => {
+            let proof = format!("{} was resolved already", quote(&done.number, &[]));
+            Outcome::Delivered { remote: remote(&done), proof }
+        }
+        None => next(attempt, open.as_ref()),
     }
 }
 
@@ -397,6 +430,11 @@ fn ticket(row: &Value) -> Option<Ticket> {
     let text = |name: &str| row[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let sys_id = text("sys_id").filter(|id| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
     Some(Ticket { sys_id, number: text("number").unwrap_or_default() })
+}
+
+/// A state that cannot be read counts as resolved: rather a second ticket than news in one that nobody looks at.
+fn is_open(row: &Value) -> bool {
+    row["state"].as_str().and_then(|state| state.parse::<u32>().ok()).is_some_and(|state| state < RESOLVED)
 }
 
 fn remote(ticket: &Ticket) -> Option<String> {

@@ -10,7 +10,7 @@ use watchbell::runtime::inbox::Job;
 
 use super::disk::Trouble;
 use super::oracle::{Oracle, Violation};
-use super::receivers::MODES;
+use super::receivers::{MODES, Mode};
 use super::world::World;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,14 +134,28 @@ pub fn strike(
             return Ok(format!("Reload of configuration {index}"));
         }
         Fault::Receiver => {
-            let is_by_group = world.configurations[0].policy.notify_by == NotifyBy::Group;
-            let sinks = if is_by_group { &SINKS[..] } else { &SINKS[..SINKS_OF_INCIDENTS] };
+            let sinks = if is_by_group(world) { &SINKS[..] } else { &SINKS[..SINKS_OF_INCIDENTS] };
             let (sink, mode) = (sinks[random.usize(..sinks.len())], MODES[random.usize(..MODES.len())]);
             world.receivers.set_mode(sink, mode);
             return Ok(format!("Receiver {sink} is {mode:?}"));
         }
     }
     Ok(format!("{fault:?}"))
+}
+
+fn is_by_group(world: &World) -> bool {
+    world.configurations[0].policy.notify_by == NotifyBy::Group
+}
+
+/// Where people hear of groups a receiver may refuse from the start: dead letters are rare there, since a newer letter
+/// follows soon.
+pub fn refuse(world: &World, random: &mut fastrand::Rng) -> Option<String> {
+    if !is_by_group(world) || random.bool() {
+        return None;
+    }
+    let sink = random.choice(SINKS)?;
+    world.receivers.set_mode(sink, Mode::Broken);
+    Some(format!("Receiver {sink} refuses"))
 }
 
 /// What is due is still sent, then the last rows are written. Somebody loses patience in the end.

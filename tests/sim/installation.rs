@@ -115,6 +115,7 @@ receivers:
     sinks:
       - { kind: webhook, url: "http://ops.example/hook", rate: { count: 1000, per: 1s }, give_up_after: 2h }
       - { kind: webhook, name: second, url: "http://second.example/hook", rate: { count: 1000, per: 1s } }
+      - { kind: servicenow, url: "http://tickets.example", user: u, password: p, rate: { count: 1000, per: 1s } }
     fallback: backup
   duty: { sinks: [{ kind: webhook, url: "http://duty.example/hook", rate: { count: 1000, per: 1s }, send_resolved: false }] }
   team: { sinks: [{ kind: webhook, url: "http://team.example/hook", rate: { count: 1000, per: 1s } }] }
@@ -158,6 +159,7 @@ receivers:
   ops:
     sinks:
       - { kind: webhook, name: second, url: "http://second.example/hook", rate: { count: 1000, per: 1s } }
+      - { kind: servicenow, url: "http://tickets.example", user: u, password: p, rate: { count: 1000, per: 1s } }
     fallback: backup
   duty: { sinks: [{ kind: webhook, url: "http://duty.example/hook", rate: { count: 1000, per: 1s } }], fallback: ops }
   team: { sinks: [{ kind: webhook, url: "http://team.example/hook", rate: { count: 1000, per: 1s } }] }

@@ -49,7 +49,7 @@ fn the_same_seed_runs_the_same_way() {
     }
 }
 
-/// A simulation in which little happens proves little. The rarest is a dead letter that may still be sent.
+/// A simulation in which little happens proves little. The rarest is a confirmed cause that is blamed again.
 #[test]
 fn the_seeds_reach_what_they_are_for() {
     let mut reached = std::collections::BTreeMap::new();

@@ -74,8 +74,10 @@ const PLANTED: [(Mutant, &[&str]); 56] = [
 ];
 
 /// Those where people are told of groups.
-const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 14] = [
+const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 16] = [
     (Mutant::ToldLostOnRestart, &["P5"]),
+    (Mutant::GroupThreadLostOnRestart, &["P5"]),
+    (Mutant::GroupThreadNeverEnds, &["tickets"]),
     (Mutant::GroupLostOnRestart, &["P5"]),
     (Mutant::OverLetGoUntold, &["groups", "memory"]),
     (Mutant::OverNeverLetGo, &["memory"]),

@@ -144,10 +144,28 @@ fn problem_wish(world: &World, random: &mut fastrand::Rng) -> Option<ProblemComm
 /// Nobody silences anything for longer.
 pub const SILENCE_MAX: Span = Span::from_mins(30);
 
+/// What people do about known errors once all faults are repaired.
+pub fn last_wishes(world: &World) -> Vec<ProblemCommand> {
+    let Some(daemon) = &world.daemon else { return Vec::new() };
+    let known = daemon.driver.state().problems().filter(|problem| problem.state == ProblemState::KnownError);
+    known.map(|problem| ProblemCommand::Resolve { problem: problem.id.to_string(), note: None }).collect()
+}
+
+/// The shortest time between two moments of a group.
+const FRESH: Span = Span::from_secs(10);
+
 /// What was given up, as people see it.
 pub fn dead_letters(world: &World) -> Vec<Delivery> {
     let query = DeliveryQuery { state: Some("exhausted".to_owned()), ..DeliveryQuery::default() };
     world.reader.deliveries(&query).map(|page| page.items).unwrap_or_default()
+}
+
+/// The latest of what was given up of groups, while no newer letter can have been made.
+pub fn fresh_dead_letter(world: &World) -> Option<Delivery> {
+    let of_groups = dead_letters(world).into_iter().filter(|delivery| delivery.incident.is_group());
+    let newest = of_groups.max_by_key(|delivery| delivery.notification.number)?;
+    let since = world.now().since(newest.finished_at?);
+    (since < FRESH).then_some(newest)
 }
 
 fn silence(now: Timestamp, random: &mut fastrand::Rng) -> Command {

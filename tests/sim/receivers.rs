@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::oneshot;
 use watchbell::error::ErrorKind;
-use watchbell::model::{Span, Timestamp};
+use watchbell::model::{IncidentId, Span, Timestamp};
 use watchbell::runtime::deliver::{Answer, SendError, Transport};
 use watchbell::runtime::engine_clock::EngineClock;
 use watchbell::sinks::{HttpRequest, Request, Response};
@@ -66,6 +66,33 @@ pub struct Received {
     pub heard_at: Option<Timestamp>,
 }
 
+/// A ticket as its system has it.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// Its `correlation_id`.
+    pub key: String,
+    state: String,
+}
+
+impl Ticket {
+    /// Neither resolved nor closed.
+    pub fn is_open(&self) -> bool {
+        self.state.parse::<u32>().is_ok_and(|state| state < 6)
+    }
+
+    /// The group that it is about, if it is about one.
+    pub fn group(&self) -> Option<IncidentId> {
+        self.key.rsplit(':').next()?.parse().ok().filter(|id: &IncidentId| id.is_group())
+    }
+
+    fn shown(&self, index: usize) -> serde_json::Value {
+        json!({"sys_id": format!("{:032x}", index + 1), "number": format!("INC{index:07}"), "correlation_id": self.key, "state": self.state})
+    }
+}
+
+/// Rows of one look-up at most.
+const ROWS_MAX: usize = 5;
+
 #[derive(Clone)]
 pub struct Receivers(Arc<Mutex<Inner>>);
 
@@ -75,8 +102,8 @@ struct Inner {
     clock: Option<EngineClock>,
     life: u32,
     modes: BTreeMap<String, Mode>,
-    /// Keys of the tickets, in the order of their creation.
-    tickets: Vec<String>,
+    /// In the order of their creation.
+    tickets: Vec<Ticket>,
     log: Vec<Received>,
     held: Vec<Held>,
 }
@@ -145,7 +172,7 @@ impl Receivers {
     }
 
     /// What arrived from `from` on.
-    pub fn read<T>(&self, read: impl FnOnce(&[Received], &[String]) -> T) -> T {
+    pub fn read<T>(&self, read: impl FnOnce(&[Received], &[Ticket]) -> T) -> T {
         let inner = self.0.lock();
         read(&inner.log, &inner.tickets)
     }
@@ -245,30 +272,41 @@ impl Inner {
 
     /// The ticket system: look-up by correlation id, create, update.
     fn ticket(&mut self, request: &HttpRequest, can_take_effect: bool) -> Result<String, u16> {
-        let show = |key: &str, index: usize| json!({"sys_id": format!("{:032x}", index + 1), "number": format!("INC{index:07}"), "correlation_id": key, "state": "1"});
         let url = request.url.expose();
+        let body = || serde_json::from_slice::<serde_json::Value>(&request.body).map_err(|_| 400_u16);
         let result = match request.method {
             "GET" => {
-                let known = self.tickets.iter().enumerate().filter(|(_, key)| {
-                    let escaped: String = key.replace(':', "%3A");
-                    url.contains(&format!("correlation_id%3D{escaped}%5E"))
-                });
-                known.map(|(index, key)| show(key, index)).collect()
+                let is_meant = |(_, ticket): &(usize, &Ticket)| {
+                    url.contains(&format!("correlation_id%3D{}%5E", ticket.key.replace(':', "%3A")))
+                };
+                let known = self.tickets.iter().enumerate().filter(is_meant);
+                let mut rows: Vec<serde_json::Value> = known.map(|(index, ticket)| ticket.shown(index)).collect();
+                if url.contains("ORDERBYDESC") {
+                    rows.reverse();
+                }
+                rows.truncate(ROWS_MAX);
+                rows.into()
             }
             "POST" => {
-                let body: serde_json::Value = serde_json::from_slice(&request.body).map_err(|_| 400_u16)?;
+                let body = body()?;
                 let key = body["correlation_id"].as_str().ok_or(400_u16)?.to_owned();
-                let shown = show(&key, self.tickets.len());
+                let ticket = Ticket { key, state: body["state"].as_str().unwrap_or("1").to_owned() };
+                let shown = ticket.shown(self.tickets.len());
                 if can_take_effect {
-                    self.tickets.push(key);
+                    self.tickets.push(ticket);
                 }
                 shown
             }
             _ => {
                 let path = url.split('?').next().unwrap_or_default();
-                let id = path.rsplit('/').next().and_then(|id| u64::from_str_radix(id, 16).ok()).ok_or(404_u16)?;
-                let key = self.tickets.get(id as usize - 1).ok_or(404_u16)?;
-                show(key, id as usize - 1)
+                let id = path.rsplit('/').next().and_then(|id| usize::from_str_radix(id, 16).ok()).ok_or(404_u16)?;
+                let index = id.checked_sub(1).ok_or(404_u16)?;
+                let state = body()?["state"].as_str().map(str::to_owned);
+                let ticket = self.tickets.get_mut(index).ok_or(404_u16)?;
+                if let Some(state) = state.filter(|_| can_take_effect) {
+                    ticket.state = state;
+                }
+                ticket.shown(index)
             }
         };
         Ok(json!({ "result": result }).to_string())

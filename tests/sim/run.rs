@@ -23,7 +23,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 57] = [
+pub const REACHED: [&str; 58] = [
     "taken",
     "refused",
     "lost",
@@ -48,6 +48,7 @@ pub const REACHED: [&str; 57] = [
     "merged",
     "fallback",
     "redriven",
+    "redriven in a group",
     "problem_proposed",
     "problem_accepted",
     "problem_known_error",
@@ -158,6 +159,9 @@ impl Play {
         let faults = faults::chosen(&mut self.random);
         self.note(format!("faults: {faults:?}"));
         self.world.start();
+        if let Some(story) = faults::refuse(&self.world, &mut self.random) {
+            self.note(story);
+        }
         for _ in 0..self.random.u32(STEPS) {
             self.one(&faults)?;
             self.oracle.check(&self.world)?;
@@ -211,6 +215,12 @@ impl Play {
         }
         if let Some((act, wait)) = self.scene.next(random) {
             self.play(act, wait);
+            return Ok(());
+        }
+        // A group makes a newer letter soon, so whoever wants the old one sent after all is quick.
+        if let Some(dead) = people::fresh_dead_letter(&self.world).filter(|_| random.bool()) {
+            self.note(format!("{} is redriven", dead.id));
+            self.world.command(people::root(), Command::Redrive { delivery: Box::new(dead) });
             return Ok(());
         }
         match random.u32(..110) {
@@ -415,6 +425,9 @@ impl Play {
         self.workload.say_all(now);
         self.note("all conditions end");
         self.rest()?;
+        for wish in people::last_wishes(&self.world) {
+            self.world.command(people::ada(), Command::Problem(wish));
+        }
         for _ in 0..3 {
             let Some(daemon) = &self.world.daemon else { break };
             let active = daemon.driver.state().incidents().filter(|incident| incident.state.is_active());

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::log::Log;
+use super::remote::Threads;
 use super::tree::{GroupRoute, Tree};
 use crate::engine::numbered::Numbered;
 use crate::engine::policy::Policy;
@@ -62,6 +63,8 @@ pub struct Book {
     /// From the store, until the groups are made.
     records: BTreeMap<IncidentId, Record>,
     pub log: Log,
+    /// What stands at receivers for groups.
+    pub threads: Threads,
     /// Rises with every notification of a group.
     pub notification_count: u32,
 }

@@ -122,8 +122,7 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
         let told = as_told.as_ref().or_else(|| state.book.log.told(log_key));
         let Some(reason) = log::reason(told, &present, hears_ends, route.repeat_interval, now) else { continue };
         if present.firing.is_empty() && !hears_ends && !mutant::is(Mutant::SecondFiringNotTold) {
-            // It counts as told, so that the next firing is news to it.
-            log::write(state, now, log_key, present.clone(), route.repeat_interval);
+            log::pass_over(state, now, log_key, present.clone(), route.repeat_interval);
             continue;
         }
         let known = made.iter().find(|(other, _)| *other == reason).map(|(_, notification)| Arc::clone(notification));

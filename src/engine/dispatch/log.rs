@@ -3,10 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 
+use super::expiring::Expiring;
+use super::remote;
+use crate::engine::policy::Route;
 use crate::engine::state::{State, fact};
-use crate::model::{AlertStatus, Delivery, Fingerprint, GroupView, Span, Timestamp};
+use crate::model::delivery::DeliveryId;
+use crate::model::{AlertStatus, Delivery, Fingerprint, GroupView, IncidentId, Span, Timestamp};
 use crate::mutant::{self, Mutant};
 
 /// What a sink knows of a group.
@@ -16,14 +19,16 @@ pub struct Told {
     /// Fingerprints of labels, sorted.
     pub firing: Vec<Fingerprint>,
     pub resolved: Vec<Fingerprint>,
+    /// The newest letter that the sink has taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<DeliveryId>,
     /// Nobody asks for it any more.
     expires_at: Timestamp,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    told: BTreeMap<Fingerprint, Told>,
-    by_expiry: BTreeSet<(Timestamp, Fingerprint)>,
+    told: Expiring<Told>,
 }
 
 /// Why a sink is told now.
@@ -109,54 +114,65 @@ pub fn key(group_key: &str, sink: &str) -> Fingerprint {
     Fingerprint::of([group_key, sink])
 }
 
+/// When what was told, and what stands there, says nothing any more.
+pub fn expiry(now: Timestamp, repeat_interval: Span) -> Timestamp {
+    now + repeat_interval + repeat_interval
+}
+
+pub fn repeat_interval(state: &State, group: &IncidentId) -> Span {
+    state.book.route_of(group).map_or(Route::REPEAT_INTERVAL, |route| route.repeat_interval)
+}
+
 impl Told {
     /// As if it had been told at this moment.
     pub fn of(at: Timestamp, present: Present) -> Self {
-        Self { at, firing: present.firing, resolved: present.resolved, expires_at: at }
+        Self { at, firing: present.firing, resolved: present.resolved, by: None, expires_at: at }
     }
 }
 
 impl Log {
     pub fn told(&self, key: Fingerprint) -> Option<&Told> {
-        self.told.get(&key)
+        self.told.get(key)
     }
 
     /// Everything that is remembered, in order.
     pub fn entries(&self) -> impl Iterator<Item = (&Fingerprint, &Told)> {
-        self.told.iter()
+        self.told.entries()
     }
 
     fn put(&mut self, key: Fingerprint, told: Told) {
-        self.by_expiry.insert((told.expires_at, key));
-        if let Some(before) = self.told.insert(key, told.clone()).filter(|before| before.expires_at != told.expires_at)
-        {
-            self.by_expiry.remove(&(before.expires_at, key));
-        }
-    }
-
-    fn expire(&mut self, now: Timestamp) -> Option<Fingerprint> {
-        let (at, key) = self.by_expiry.first().copied().filter(|(at, _)| *at <= now)?;
-        self.by_expiry.remove(&(at, key));
-        self.told.remove(&key);
-        Some(key)
+        self.told.put(key, told.expires_at, told);
     }
 }
 
 /// A sink has taken a notification.
 pub fn note(state: &mut State, now: Timestamp, delivery: &Delivery) {
     let Some(view) = &delivery.notification.group else { return };
-    let repeat = state.book.route_of(&delivery.incident).map(|route| route.repeat_interval);
-    let repeat = repeat.unwrap_or(crate::engine::policy::Route::REPEAT_INTERVAL);
-    write(state, now, key(&view.key, &delivery.sink), Present::of_view(view), repeat);
+    let repeat = repeat_interval(state, &delivery.incident);
+    write(state, now, key(&view.key, &delivery.sink), Present::of_view(view), Some(delivery.id.clone()), repeat);
+}
+
+/// A sink that does not hear ends counts as told that all is over, so that the next firing is news to it.
+pub fn pass_over(state: &mut State, now: Timestamp, key: Fingerprint, present: Present, repeat_interval: Span) {
+    let by = state.book.log.told(key).and_then(|told| told.by.clone());
+    write(state, now, key, present, by, repeat_interval);
+    remote::end(state, key);
 }
 
 /// From now on a sink counts as told of this.
-pub fn write(state: &mut State, now: Timestamp, key: Fingerprint, present: Present, repeat_interval: Span) {
+fn write(
+    state: &mut State,
+    now: Timestamp,
+    key: Fingerprint,
+    present: Present,
+    by: Option<DeliveryId>,
+    repeat_interval: Span,
+) {
     let Present { firing, resolved } = present;
-    let told = Told { at: now, firing, resolved, expires_at: now + repeat_interval + repeat_interval };
+    let told = Told { at: now, firing, resolved, by, expires_at: expiry(now, repeat_interval) };
     state.remember(fact::TOLD, key.to_string(), serde_json::to_value(&told).ok());
     state.book.log.put(key, told);
-    while let Some(gone) = state.book.log.expire(now) {
+    while let Some(gone) = state.book.log.told.expire(now) {
         state.remember(fact::TOLD, gone.to_string(), None);
     }
 }
@@ -185,6 +201,7 @@ mod tests {
             at,
             firing: prints(firing),
             resolved: prints(resolved),
+            by: None,
             expires_at: at,
         });
         let present = Present { firing: prints(present.0), resolved: prints(present.1) };
@@ -208,7 +225,7 @@ mod tests {
     #[test]
     fn the_same_comes_again_after_the_repeat_interval_and_ends_only_to_who_wants_them() {
         let at = Timestamp::from_millis(1_000);
-        let told = Told { at, firing: prints(&[1, 2]), resolved: Vec::new(), expires_at: at };
+        let told = Told { at, firing: prints(&[1, 2]), resolved: Vec::new(), by: None, expires_at: at };
         let present = Present { firing: prints(&[1]), resolved: prints(&[2]) };
         assert_eq!(reason(Some(&told), &present, false, REPEAT, at + REPEAT), None);
         let later = at + REPEAT + Span::from_millis(1);

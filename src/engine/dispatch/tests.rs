@@ -3,7 +3,9 @@
 mod again;
 mod along_dependencies;
 mod merge;
+mod redrive;
 mod relabelled;
+mod remote;
 mod start;
 
 use std::collections::BTreeSet;

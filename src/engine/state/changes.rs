@@ -80,6 +80,7 @@ pub(in crate::engine) mod fact {
     pub const TOPOLOGY: &str = "topology";
     pub const ALERT_GROUP: &str = "alert_group";
     pub const TOLD: &str = "told";
+    pub const GROUP_THREAD: &str = "group_thread";
     pub const GROUP_NOTIFICATION: &str = "group_notification";
     pub const HEARTBEAT: &str = "heartbeat";
     pub const TOPOLOGY_VERSION: &str = "topology_version";

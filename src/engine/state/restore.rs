@@ -131,6 +131,8 @@ impl State {
             fact::ALERT_GROUP => dispatch::restore(self, value)?,
             fact::TOLD if mutant::is(Mutant::ToldLostOnRestart) => {}
             fact::TOLD => dispatch::restore_told(self, key, value)?,
+            fact::GROUP_THREAD if mutant::is(Mutant::GroupThreadLostOnRestart) => {}
+            fact::GROUP_THREAD => dispatch::remote::restore(self, key, value)?,
             fact::GROUP_NOTIFICATION => self.book.notification_count = serde_json::from_value(value)?,
             fact::TOPOLOGY if mutant::is(Mutant::OriginLostOnRestart) => {}
             fact::TOPOLOGY => self.origins.restore(key, value)?,

@@ -1,6 +1,6 @@
 //! What comes late or twice, and ids that are used long after.
 
-use super::scenario::{Scenario, event};
+use super::scenario::{Scenario, event, snapshot};
 use super::{CRITICAL, lab};
 use crate::engine::input::{Command, Input, Reply};
 use crate::model::event::EventStatus;
@@ -60,4 +60,17 @@ fn what_is_closed_is_closed_by_its_old_id_too() {
         let reply = s.command(Command::Comment { incident: id.clone(), text: "still slow".to_owned() });
         assert_eq!(reply, Reply::NotFound(id));
     }
+}
+
+#[test]
+fn an_end_that_a_clock_moved_far_is_written_down_with_the_first_repetition() {
+    let mut s = Scenario::new(lab());
+    let mut firing = event(s.now, "prometheus", "db-1", "DatabaseDown", CRITICAL, EventStatus::Firing);
+    firing.expires_at = Some(s.now + Span::from_mins(5));
+    s.input(Input::Events { events: vec![firing.clone()] });
+    s.input(Input::ClockSet { jumped: Span::ZERO, ahead: Span::from_hours(1) });
+    s.input(Input::Events { events: vec![firing] });
+    let in_memory = s.state.alerts().next().unwrap().expires_at;
+    assert_eq!(in_memory, Some(s.now + Span::from_mins(65)));
+    assert_eq!(snapshot(&s.changes).alerts[0].expires_at, in_memory);
 }

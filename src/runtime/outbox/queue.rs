@@ -69,6 +69,10 @@ impl Queue {
             if remote.is_some() {
                 delivery.progress.remote = remote.cloned();
             }
+            // What follows the end of a group is another firing.
+            if incident.is_group() && delivery.notification.kind.is_final() {
+                break;
+            }
         }
         self.place(incident);
     }
@@ -163,8 +167,8 @@ fn inherit(delivery: &mut Delivery, gone: &Delivery) {
 mod tests {
     use super::super::sample_delivery;
     use super::*;
-    use crate::model::NotificationKind;
     use crate::model::incident_id::sample_id;
+    use crate::model::{Fingerprint, NotificationKind};
     use NotificationKind::{Acknowledged, Escalated, Opened, Resolved, Updated};
     use std::sync::Arc;
 
@@ -232,6 +236,24 @@ mod tests {
         queue.put(delivery("inc-a", 2, Updated));
         queue.release(&first.incident, Some(&"ts-1".to_owned()), false);
         assert_eq!(queue.pick(now).unwrap().delivery.progress.remote.as_deref(), Some("ts-1"));
+    }
+
+    #[test]
+    fn what_follows_the_end_of_a_group_does_not_learn_what_stood_there_before() {
+        let id = IncidentId::of_group(Fingerprint(7), 0);
+        let of_group = |number, kind| Delivery { incident: id, ..delivery("inc-a", number, kind) };
+        let mut queue = Queue::default();
+        queue.put(of_group(1, Opened));
+        let now = Timestamp::from_millis(2_000);
+        queue.pick(now).unwrap();
+        queue.put(of_group(2, Resolved));
+        queue.put(of_group(3, Opened));
+        queue.release(&id, Some(&"ts-1".to_owned()), false);
+        let end = queue.pick(now).unwrap().delivery;
+        assert_eq!((end.notification.number, end.progress.remote.as_deref()), (2, Some("ts-1")));
+        queue.release(&id, None, false);
+        let next = queue.pick(now).unwrap().delivery;
+        assert_eq!((next.notification.number, next.progress.remote), (3, None));
     }
 
     #[test]

@@ -45,6 +45,16 @@ impl Ended {
         let (remote, again, not_superseded) = (None, None, Vec::new());
         Self { incident, remote, again, not_superseded, is_in_doubt: false, verdict: Verdict::Neutral }
     }
+
+    /// What the next of the line must know of a delivery that has ended or comes again.
+    fn leaving(delivery: &Delivery, remote: Option<RemoteId>, is_in_doubt: bool) -> Self {
+        let ended = Self::of(delivery.incident);
+        // What follows the end of a group is another firing, which begins anew at the other side.
+        if delivery.incident.is_group() && delivery.notification.kind.is_final() {
+            return ended;
+        }
+        Self { remote, is_in_doubt, ..ended }
+    }
 }
 
 /// What the send says about the sink as a whole.
@@ -109,8 +119,7 @@ impl Send {
             self.count_outcome("exhausted");
             let reason = format!("given up after {}: {last}", self.instance.give_up_after.human());
             self.report(&delivery.id, SendResult::Exhausted { reason }).await;
-            let is_in_doubt = delivery.progress.is_ambiguous;
-            return Ended { is_in_doubt, ..Ended::of(incident) };
+            return Ended::leaving(&delivery, None, delivery.progress.is_ambiguous);
         }
         let mut steps = 0;
         let is_first = delivery.attempts <= 1 && delivery.progress.step == 0;
@@ -179,7 +188,6 @@ impl Send {
     }
 
     async fn conclude(&mut self, mut delivery: Delivery, outcome: Outcome) -> Ended {
-        let incident = delivery.incident;
         let (result, verdict) = match outcome {
             Outcome::Delivered { remote, proof } => (SendResult::Delivered { proof, remote }, Verdict::Works),
             // More steps than any sink needs: it goes on later, from where it is.
@@ -207,7 +215,8 @@ impl Send {
         reach(CrashPoint::AnswerRead);
         self.report(&delivery.id.clone(), result).await;
         reach(CrashPoint::ResultCommitted);
-        Ended { remote, again: is_again.then_some(delivery), is_in_doubt, verdict, ..Ended::of(incident) }
+        let ended = Ended::leaving(&delivery, remote, is_in_doubt);
+        Ended { again: is_again.then_some(delivery), verdict, ..ended }
     }
 
     fn retry(

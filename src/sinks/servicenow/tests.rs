@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::delivery::Progress;
+use crate::model::{Fingerprint, IncidentId, Notification};
 use crate::render::{hostile, sample_notification};
 use crate::sinks::tests::{
     attempt, attempt_request, build_error, build_from, http_request, json_answer, json_body, setting,
@@ -159,6 +160,55 @@ fn doubt_is_settled_by_looking_up() {
     assert_eq!(look_up(""), Outcome::Next { remote: None, step: 1 });
     // An instance that ignores the condition returns other people's tickets.
     assert_eq!(look_up(&foreign), Outcome::Next { remote: None, step: 1 });
+}
+
+/// A notification of a group, its key, and rows of tickets with that key: number and state.
+fn of_group(kind: NotificationKind, tickets: &[(u32, &str)]) -> (Notification, String) {
+    let mut notification = sample_notification(kind, hostile::now());
+    notification.incident.id = IncidentId::of_group(Fingerprint(7), 0);
+    let key = format!("fra1:{}", notification.incident.id);
+    let row = |(number, state): &(u32, &str)| json!({"sys_id": format!("{number:032}"), "number": format!("INC{number}"), "correlation_id": key, "state": state});
+    let rows: Vec<Value> = tickets.iter().map(row).collect();
+    (notification, json!({ "result": rows }).to_string())
+}
+
+#[test]
+fn a_group_is_looked_for_before_its_ticket_is_created() {
+    let (notification, _) = of_group(NotificationKind::Opened, &[]);
+    for progress in [Progress::default(), in_doubt()] {
+        let request = http_request(attempt_request(&*sink(), &notification, &progress));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(format!("{} {}", request.method, request.url.expose()), @"GET https://example.service-now.com/api/now/table/incident?sysparm_query=correlation_id%3Dfra1%3Agrp-fnppv0h825%5EORDERBYDESCsys_created_on&sysparm_fields=sys_id%2Cnumber%2Ccorrelation_id%2Cstate&sysparm_limit=5");
+        }
+    }
+    let looked = Progress { step: 1, ..Progress::default() };
+    assert_eq!(http_request(attempt_request(&*sink(), &notification, &looked)).method, "POST");
+    assert_eq!(http_request(attempt_request(&*sink(), &notification, &known())).method, "PATCH");
+}
+
+#[test]
+fn of_a_group_the_newest_ticket_that_is_open_is_taken() {
+    let look_up = |kind, progress: &Progress, tickets: &[(u32, &str)]| {
+        let (notification, body) = of_group(kind, tickets);
+        match sink().outcome(&attempt(&notification, progress), &json_answer(200, &body)) {
+            Outcome::Next { remote: Some(remote), .. } => {
+                serde_json::from_str::<Ticket>(&remote).map(|ticket| ticket.number).unwrap()
+            }
+            Outcome::Next { remote: None, step: 1 } => "none".to_owned(),
+            Outcome::Delivered { proof, .. } => proof,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (opened, resolved) = (NotificationKind::Opened, NotificationKind::Resolved);
+    for progress in [Progress::default(), in_doubt()] {
+        assert_eq!(look_up(opened, &progress, &[(3, "7"), (2, "3"), (1, "1")]), "INC2");
+        assert_eq!(look_up(opened, &progress, &[(3, "6"), (2, "7"), (1, "8")]), "none");
+        assert_eq!(look_up(opened, &progress, &[(1, "")]), "none", "a state that nobody may read");
+        assert_eq!(look_up(resolved, &progress, &[(2, "6"), (1, "2")]), "INC1");
+        assert_eq!(look_up(resolved, &progress, &[]), "none");
+    }
+    assert_eq!(look_up(resolved, &in_doubt(), &[(2, "6"), (1, "7")]), "INC2 was resolved already");
+    assert_eq!(look_up(resolved, &Progress::default(), &[(2, "6")]), "none", "that was an earlier firing");
 }
 
 #[test]

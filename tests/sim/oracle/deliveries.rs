@@ -7,7 +7,7 @@ use watchbell::engine::input::{Input, SendResult};
 use watchbell::engine::state::State;
 use watchbell::model::{IncidentId, NotificationKind, Span, Timestamp};
 
-use super::super::receivers::{Heard, Received};
+use super::super::receivers::{Heard, Received, Ticket};
 use super::super::world::World;
 use super::{Verdict, Violation, ensure};
 
@@ -67,9 +67,8 @@ impl Deliveries {
         match result {
             SendResult::Delivered { proof, .. } => {
                 known.end = Some(End::Delivered);
-                let is_proven = world.receivers.read(|log, _| {
-                    log.iter().any(|got| got.label.delivery == *delivery && got.took_effect && got.heard == Heard::Done)
-                });
+                let is_proven =
+                    world.receivers.read(|log, _| log.iter().any(|got| got.label.delivery == *delivery && proves(got)));
                 ensure(is_proven, "I4", || format!("{delivery} is delivered by `{proof}`, but it never arrived"))
             }
             SendResult::Superseded { by } => {
@@ -184,8 +183,7 @@ impl Deliveries {
                 self.last.insert(log[index].label.delivery.clone(), index);
             }
             self.just_ended.clear();
-            let distinct: BTreeSet<&String> = tickets.iter().collect();
-            ensure(distinct.len() == tickets.len(), "I8", || format!("two tickets for one incident: {tickets:?}"))
+            judge_tickets(tickets)
         })
     }
 
@@ -248,6 +246,21 @@ impl Deliveries {
         let limit = if is_late { end_before } else { before };
         ensure(label.number >= limit, "I7", || format!("{} ({:?}) arrives after {limit}", label.delivery, label.kind))
     }
+}
+
+/// It took effect, or an end found that nothing is left to be ended.
+fn proves(got: &Received) -> bool {
+    got.took_effect && got.heard == Heard::Done
+        || got.is_lookup && got.heard == Heard::Found && got.label.kind.is_final() && got.label.incident.is_group()
+}
+
+/// I8: an incident has one ticket, a group one that is open.
+fn judge_tickets(tickets: &[Ticket]) -> Verdict {
+    let mut seen = BTreeSet::new();
+    for ticket in tickets.iter().filter(|ticket| ticket.is_open() || ticket.group().is_none()) {
+        ensure(seen.insert(&ticket.key), "I8", || format!("two tickets for one thing: {tickets:?}"))?;
+    }
+    Ok(())
 }
 
 /// Numbers of what a sink got about an incident: the highest, and the highest that was an end.

@@ -10,9 +10,13 @@
 //! | nothing is told twice without a reason, or too soon | `judge_reason`, `judge_pace` |
 //! | what goes on is said again | `judge_repeat` |
 //! | what may be inhibited is waited for | `judge_inhibitor` |
+//! | a dead letter comes neither after what says it better nor after the end | `redriven.rs` |
+//! | a receiver that has tickets has an open one as long as it was told to fire | `tickets.rs` |
 //! | what is over leaves memory | `judge_memory`, `judge_end` |
 
 mod pipeline;
+mod redriven;
+mod tickets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,6 +48,7 @@ struct Said {
 
 #[derive(Clone, Debug)]
 struct Sent {
+    id: IncidentId,
     line: Line,
     said: Said,
     number: u32,
@@ -143,6 +148,7 @@ impl Groups {
         }
         let firing = state.alerts().filter(|alert| alert.is_firing()).collect();
         let now = Now { state, at, firing, silences };
+        self.judge_redriven(input, effects, &now, reached)?;
         let heard = self.hear(&now, reached);
         for effect in effects {
             if let Effect::Deliver(delivery) = effect
@@ -174,7 +180,7 @@ impl Groups {
     fn settle(&mut self, input: &Input, effects: &[Effect], at: Timestamp) {
         for effect in effects {
             let Effect::Settle(id) = effect else { continue };
-            let Some(Sent { line, said, number }) = self.sent.get(id) else { continue };
+            let Some(Sent { line, said, number, .. }) = self.sent.get(id) else { continue };
             if let Some(waiting) = self.pending.get_mut(line) {
                 waiting.remove(number);
             }
@@ -193,7 +199,8 @@ impl Groups {
         let Some(view) = delivery.notification.group.as_deref() else { return };
         let (line, number) = ((view.key.clone(), delivery.sink.clone()), delivery.notification.number);
         self.pending.entry(line.clone()).or_default().insert(number, delivery.id.clone());
-        self.sent.entry(delivery.id.clone()).or_insert_with(|| Sent { line, said: said(view), number });
+        let id = delivery.incident;
+        self.sent.entry(delivery.id.clone()).or_insert_with(|| Sent { id, line, said: said(view), number });
     }
 
     fn homes_of(&mut self, state: &State, labels: &Labels) -> Arc<Vec<Home>> {
@@ -326,7 +333,7 @@ impl Groups {
         let fired_at = now.state.alerts().find(|alert| alert.labels == *labels).map(|alert| alert.fired_at);
         let is_early = fired_at.is_some_and(|fired_at| now.at < fired_at + INHIBITOR_WAIT);
         let is_target = pipeline::is_target(&now.state.policy().inhibit_rules, labels);
-        let is_new = self.configured_at < now.at && self.known.get(labels).is_none_or(|alert| alert.is_firing());
+        let is_new = self.configured_at < now.at && self.known.get(labels).is_none_or(Alert::is_firing);
         ensure(!(is_early && is_target && is_new), "groups", || {
             format!("{} does not wait for what inhibits {labels:?}", delivery.id)
         })
@@ -353,7 +360,8 @@ impl Groups {
             let knows = self.knows(&line).is_some_and(|said| said.firing.contains(&alert.labels));
             if alert.is_firing() {
                 let from = from.max(alert.fired_at);
-                ensure(knows || now.at <= from + bound, "groups", || {
+                let is_put_off = self.row_before <= from + bound && is_put_off(now, home);
+                ensure(knows || now.at <= from + bound || is_put_off, "groups", || {
                     format!("{sink} does not hear of {} ({}), which fires since {since}", alert.name, home.key)
                 })?;
                 self.judge_repeat(now, alert, home, &line, from)?;
@@ -455,6 +463,15 @@ impl Groups {
         let groups = state.book().group_count();
         ensure(groups == own, "memory", || format!("{groups} groups for {own} alerts of our own"))
     }
+}
+
+/// After a time in which nothing went on a group's first moment is late, and one that is just being taken in may be
+/// inhibited by what follows.
+fn is_put_off(now: &Now<'_>, home: &Home) -> bool {
+    let policy = now.state.policy();
+    let is_target = |alert: &&&Alert| pipeline::is_target(&policy.inhibit_rules, &alert.labels);
+    let mut fresh = now.firing.iter().filter(|alert| now.at < alert.fired_at + INHIBITOR_WAIT).filter(is_target);
+    fresh.any(|alert| pipeline::homes(policy, &alert.labels).iter().any(|other| other.key == home.key))
 }
 
 /// A group has alerts, and they are there.

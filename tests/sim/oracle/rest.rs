@@ -35,6 +35,7 @@ impl Oracle {
         for (id, known) in &self.deliveries.all {
             ensure(self.is_heard(id, 0), "I4", || format!("{id} reached nobody: {:?}", known.end))?;
         }
+        world.receivers.read(|_, tickets| self.groups.judge_tickets(tickets))?;
         self.judge_audit(world)?;
         self.judge_changes(world)?;
         self.grouping.judge_look_up(world)?;

@@ -61,6 +61,8 @@ fn compare(state: &State, replayed: &State) -> Verdict {
     compare_all("alert", state.alerts(), replayed.alerts(), is_alike)?;
     compare_all("group", state.book().groups(), replayed.book().groups(), is_alike_group)?;
     compare_all("log entry", state.book().log.entries(), replayed.book().log.entries(), |one, two| one == two)?;
+    let threads = (state.book().threads.entries(), replayed.book().threads.entries());
+    compare_all("thread of a group", threads.0, threads.1, |one, two| one == two)?;
     let counts = (state.book().notification_count, replayed.book().notification_count);
     ensure(counts.0 == counts.1, "P5", || format!("notifications of groups: {counts:?}"))
 }
