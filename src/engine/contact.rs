@@ -4,6 +4,7 @@
 use crate::model::incident::Reaching;
 use crate::model::timeline::TimelineKind;
 use crate::model::{IncidentId, NotificationKind, Timestamp};
+use crate::mutant::{self, Mutant};
 
 use super::state::State;
 use super::{escalate, group, notify, timeline};
@@ -25,7 +26,7 @@ pub fn begin(state: &mut State, now: Timestamp, id: &IncidentId, person: &str) -
 /// What is due of everybody who is being asked.
 pub fn run(state: &mut State, now: Timestamp, id: &IncidentId) {
     let Some(incident) = state.incident(id).filter(|incident| !incident.reaching.is_empty()) else { return };
-    if !escalate::is_asking(incident) {
+    if !escalate::is_asking(incident) && !mutant::is(Mutant::ReachedAfterAnswer) {
         if let Some(incident) = state.incident_mut(id) {
             incident.reaching.clear();
         }
@@ -62,7 +63,7 @@ fn go_on(state: &mut State, now: Timestamp, id: &IncidentId, mut reaching: Reach
                 break;
             }
             sinks.extend(step.sinks.iter().cloned());
-            reaching.step += 1;
+            reaching.step += if mutant::is(Mutant::ContactStepSkipped) { 2 } else { 1 };
             if let Some(step) = steps.get(reaching.step as usize) {
                 reaching.due_at = now + step.after;
             }

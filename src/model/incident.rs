@@ -9,6 +9,8 @@ use super::alert::AlertNumber;
 use super::delivery::DeliveryId;
 use super::problem::ProblemId;
 use super::sla::Clock;
+use crate::mutant::{self, Mutant};
+
 use super::{Impact, IncidentId, NotificationKind, Priority, Severity, Timestamp, Urgency};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -39,7 +41,9 @@ impl Incident {
     /// Nobody is asked any more.
     pub fn stop_asking(&mut self) {
         self.escalating = None;
-        self.reaching.clear();
+        if !mutant::is(Mutant::ReachedAfterAnswer) {
+            self.reaching.clear();
+        }
         self.unanswered.clear();
     }
 }

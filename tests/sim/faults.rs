@@ -53,9 +53,18 @@ pub const ALL: [Fault; 11] = [
 ];
 
 /// Sinks of all configurations that can misbehave; the last two hear of groups only.
-pub const SINKS: [&str; 6] =
-    ["ops/webhook", "ops/servicenow", "duty/webhook", "backup/webhook", "team/webhook", "ops/second"];
-const SINKS_OF_INCIDENTS: usize = 4;
+pub const SINKS: [&str; 9] = [
+    "ops/webhook",
+    "ops/servicenow",
+    "duty/webhook",
+    "backup/webhook",
+    "ada/app",
+    "eve/app",
+    "eve/sms",
+    "team/webhook",
+    "ops/second",
+];
+const SINKS_OF_INCIDENTS: usize = 7;
 
 /// By how many seconds the clock on the wall is set; our own time never goes back (decision 0006).
 const CLOCK_STEPS: [i64; 8] = [-86_400, -3_600, -60, -1, 1, 60, 3_600, 86_400];

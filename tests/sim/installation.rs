@@ -62,8 +62,22 @@ route:
   routes:
     - { matchers: ['priority=~"P1|P2"'], escalation_policy: primary }
     - { matchers: ['source="zabbix"'], receiver: duty }
+people:
+  ada: { sinks: [{ kind: webhook, name: app, url: "http://ada.example/app", rate: { count: 1000, per: 1s } }] }
+  eve:
+    sinks:
+      - { kind: webhook, name: app, url: "http://eve.example/app", rate: { count: 1000, per: 1s } }
+      - { kind: webhook, name: sms, url: "http://eve.example/sms", rate: { count: 1000, per: 1s } }
+    contact: { urgent: [{ sinks: [app] }, { after: 3m, sinks: [sms] }] }
+    fallback: backup
 escalation_policies:
-  primary: { levels: [{ after: 2m, receivers: [duty] }, { after: 10m, receivers: [backup] }] }
+  primary:
+    levels:
+      - { after: 2m, people: [eve], receivers: [duty] }
+      - { after: 10m, people: [ada, eve], all_must_acknowledge: true }
+      - { after: 5m, receivers: [duty], priorities: [P1] }
+    last_resort: { after: 10m, receivers: [backup] }
+    acknowledged_for: 30m
 inhibit_rules:
   - { source_matchers: ['alertname="host check"'], target_matchers: ['severity="warning"'], equal: [configuration_item] }
 "#;

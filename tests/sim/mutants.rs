@@ -14,7 +14,7 @@ const SEEDS: usize = 300;
 const SEEDS_IN_GROUPS: usize = 80;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 56] = [
+const PLANTED: [(Mutant, &[&str]); 58] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
@@ -66,6 +66,8 @@ const PLANTED: [(Mutant, &[&str]); 56] = [
     (Mutant::MuteWithoutCause, &["I2"]),
     (Mutant::SilenceEndsUnnoticed, &["I2"]),
     (Mutant::AcknowledgedIsAskedOn, &["I5"]),
+    (Mutant::ReachedAfterAnswer, &["contacts"]),
+    (Mutant::ContactStepSkipped, &["contacts"]),
     (Mutant::EndNotTold, &["I11"]),
     (Mutant::RecurrenceAnHourOff, &["silences"]),
     (Mutant::RecursOnce, &["silences"]),

@@ -64,7 +64,8 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         0..7 => Command::Acknowledge { incident, note: None },
         7..9 => Command::Resolve { incident, note: Some("fixed".to_owned()) },
         9..11 => Command::Assign { incident, to: "eve".to_owned() },
-        11..13 => Command::Comment { incident, text: "looking".to_owned() },
+        11 => Command::Comment { incident, text: "looking".to_owned() },
+        12 => Command::Escalate { incident },
         _ => Command::ConfirmRootCause { configuration_item: culprit(world, &incident, random), incident },
     };
     Some((by, command))

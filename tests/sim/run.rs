@@ -23,7 +23,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 58] = [
+pub const REACHED: [&str; 60] = [
     "taken",
     "refused",
     "lost",
@@ -43,6 +43,8 @@ pub const REACHED: [&str; 58] = [
     "opened",
     "resolved",
     "escalated",
+    "person asked",
+    "person asked by another way",
     "repeated",
     "acknowledged",
     "merged",

@@ -12,6 +12,7 @@
 //! | I3 a transition and its deliveries are one | `Deliveries::before`, `judge_request` (nothing without a cause), `judge_store` | the same |
 //! | I4 how a delivery ends | `Deliveries::before` and `after`, `judge_store` | `is_heard` |
 //! | I5 one durable escalation deadline | `judge_deadlines`, `judge_incident`, `judge_escalation`; `judge_punctuality` after a cycle | |
+//! | contacts: people are reached by one way after the other, and not once somebody has answered | `Contacts::after`; `judge_punctuality` after a cycle | |
 //! | I6 a stale writer changes nothing | `faults::deposed_writes`, `follow` | |
 //! | I7 order within incident and sink | `judge_order` | `judge_receivers`, `judge_last_word` |
 //! | I8 how often is sent | `judge_repetition`, `judge_requests` (one ticket) | |
@@ -32,6 +33,7 @@
 //! | no input kills the engine twice | `follow` | |
 
 mod answers;
+mod contacts;
 mod deliveries;
 mod grouping;
 mod groups;
@@ -56,6 +58,7 @@ use watchbell::store::{Position, Reader};
 
 use super::faults::SINKS;
 use super::world::{World, mortal_step};
+use contacts::Contacts;
 use deliveries::Deliveries;
 use grouping::Grouping;
 use groups::Groups;
@@ -126,6 +129,7 @@ pub struct Oracle {
     changes: BTreeSet<String>,
     /// Levels asked in the present episode of an incident.
     asked: BTreeMap<IncidentId, Vec<String>>,
+    contacts: Contacts,
     grouping: Grouping,
     groups: Groups,
     silences: Silences,
@@ -150,6 +154,7 @@ impl Oracle {
             absent: BTreeSet::new(),
             changes: BTreeSet::new(),
             asked: BTreeMap::new(),
+            contacts: Contacts::default(),
             grouping: Grouping::default(),
             groups: Groups::default(),
             silences: Silences::default(),
@@ -225,6 +230,7 @@ impl Oracle {
             };
             self.take_in(&input, &effects, at)?;
             self.deliveries.after(&input, &effects, at)?;
+            self.contacts.after(&effects, &self.replayed, at, &mut self.reached)?;
             self.grouping.after(&effects, &self.replayed, &mut self.reached)?;
             self.memory.after(&input, &effects, &self.replayed, at, &mut self.reached)?;
             self.silences.after(&input, &effects, &self.replayed, at, &mut self.reached)?;

@@ -143,6 +143,14 @@ fn moments(state: &State) -> Vec<(String, Timestamp)> {
         let notifying = &incident.notifying;
         add("the next message", notifying.flush_at.map(|at| at.max(notifying.held_until.unwrap_or(at))));
         add("the next level", incident.escalating.as_ref().map(|clock| clock.due_at));
+        add("the next way to a person", incident.reaching.iter().map(|reaching| reaching.due_at).min());
+        if incident.state == IncidentState::Acknowledged {
+            let policy = incident.routed.as_ref().and_then(|routed| routed.escalation_policy.as_ref());
+            let policy = policy.and_then(|name| state.policy().escalation_policies.get(name));
+            let lasts = policy.and_then(|policy| policy.acknowledged_for);
+            let lapses_at = incident.acknowledged_at.zip(lasts).map(|(at, lasts)| at + lasts);
+            add("the end of the acknowledgement", lapses_at);
+        }
         if incident.state == IncidentState::Open {
             add("the repetition", notifying.repeat_at);
         }
@@ -215,8 +223,14 @@ fn judge_mute(incident: &Incident, cause: &str, state: &State) -> Verdict {
 fn wants_escalation(incident: &Incident, policy: &Policy) -> bool {
     let name = incident.routed.as_ref().and_then(|routed| routed.escalation_policy.as_ref());
     let Some(levels) = name.and_then(|name| policy.escalation_policies.get(name)) else { return false };
-    incident.state == IncidentState::Open
-        && incident.acknowledged_at.is_none()
-        && incident.notifying.told.is_some()
-        && incident.escalated_levels < levels.levels.len() as u32 * (levels.repeat + 1)
+    let is_unanswered = match incident.state {
+        IncidentState::Open => incident.acknowledged_at.is_none(),
+        IncidentState::Acknowledged => !incident.unanswered.is_empty(),
+        _ => false,
+    };
+    let rounds = levels.levels.len() * (levels.repeat as usize + 1);
+    let all = levels.levels.iter().cycle().take(rounds).chain(&levels.last_resort);
+    let mut left = all.skip(incident.escalated_levels as usize);
+    let is_left = left.any(|level| level.priorities.is_empty() || level.priorities.contains(&incident.priority));
+    is_unanswered && incident.notifying.told.is_some() && is_left
 }
