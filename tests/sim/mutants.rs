@@ -79,7 +79,7 @@ const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 16] = [
     (Mutant::GroupThreadLostOnRestart, &["P5"]),
     (Mutant::GroupThreadNeverEnds, &["tickets"]),
     (Mutant::GroupLostOnRestart, &["P5"]),
-    (Mutant::OverLetGoUntold, &["groups"]),
+    (Mutant::OverLetGoUntold, &["groups", "memory"]),
     (Mutant::OverNeverLetGo, &["memory"]),
     (Mutant::GroupIntervalIgnored, &["groups"]),
     (Mutant::GroupNeverRepeated, &["groups"]),
@@ -90,7 +90,7 @@ const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 16] = [
     (Mutant::ContinueIgnored, &["groups"]),
     (Mutant::EqualIgnored, &["groups"]),
     (Mutant::RefusalCountsAsTold, &["groups"]),
-    (Mutant::SecondFiringNotTold, &["groups"]),
+    (Mutant::UnwantedEndTold, &["groups"]),
 ];
 
 /// The first seed that notices, and by what.
