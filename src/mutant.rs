@@ -149,8 +149,8 @@ pub enum Mutant {
     EqualIgnored,
     /// A refused notification of a group counts as told.
     RefusalCountsAsTold,
-    /// Who wants no ends never hears that it fires again.
-    SecondFiringNotTold,
+    /// Who wants no ends is told of them.
+    UnwantedEndTold,
     /// What recurs keeps the hour that it had before clocks were put back.
     RecurrenceAnHourOff,
     /// A silence that recurs is over for good after its first time.

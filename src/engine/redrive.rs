@@ -114,7 +114,11 @@ fn run_of_group(state: &mut State, now: Timestamp, by: &str, dead: Delivery, sta
             let why = format!("nothing of what it says fires in {} any more, so nobody is called", dead.incident);
             cancel(state, now, by, dead, why)
         }
-        Fate::Goes | Fate::Superseded(_) | Fate::Over => revive(state, now, by, dead, stand_in),
+        Fate::FiresAgain if is_kept => {
+            let why = format!("{} fires again, so nobody is told that it is over", dead.incident);
+            cancel(state, now, by, dead, why)
+        }
+        Fate::Goes | Fate::Superseded(_) | Fate::Over | Fate::FiresAgain => revive(state, now, by, dead, stand_in),
     }
 }
 

@@ -92,7 +92,7 @@ const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 16] = [
     (Mutant::ContinueIgnored, &["groups"]),
     (Mutant::EqualIgnored, &["groups"]),
     (Mutant::RefusalCountsAsTold, &["groups"]),
-    (Mutant::SecondFiringNotTold, &["groups", "I7"]),
+    (Mutant::UnwantedEndTold, &["groups"]),
 ];
 
 /// The first seed that notices, and by what.

@@ -121,7 +121,7 @@ fn tell(state: &mut State, now: Timestamp, id: &IncidentId, heard: &[AlertNumber
         let as_told = on_its_way.map(|present| log::Told::of(now, present));
         let told = as_told.as_ref().or_else(|| state.book.log.told(log_key));
         let Some(reason) = log::reason(told, &present, hears_ends, route.repeat_interval, now) else { continue };
-        if present.firing.is_empty() && !hears_ends && !mutant::is(Mutant::SecondFiringNotTold) {
+        if present.firing.is_empty() && !hears_ends && !mutant::is(Mutant::UnwantedEndTold) {
             log::pass_over(state, now, log_key, present.clone(), route.repeat_interval);
             continue;
         }

@@ -145,6 +145,8 @@ pub enum Fate {
     Taken,
     /// Nothing of what it says fires any more, and nobody is called after the end.
     Over,
+    /// It says that all is over, and that is not so any more.
+    FiresAgain,
 }
 
 pub fn fate(state: &State, dead: &Delivery) -> Fate {
@@ -160,16 +162,22 @@ pub fn fate(state: &State, dead: &Delivery) -> Fate {
     if let Some(newer) = newest.filter(|id| number_of(id) > Some(dead.notification.number)) {
         return Fate::Superseded(newer);
     }
-    if dead.notification.kind.is_final() || still_fires(state, dead, view) { Fate::Goes } else { Fate::Over }
+    match (dead.notification.kind.is_final(), fires(state, dead, view)) {
+        (true, false) | (false, true) => Fate::Goes,
+        (true, true) => Fate::FiresAgain,
+        (false, false) => Fate::Over,
+    }
 }
 
-/// Whether an alert that a letter tells of has fired ever since.
-fn still_fires(state: &State, dead: &Delivery, view: &GroupView) -> bool {
+/// Whether an alert that a letter says fires has done so ever since, or after an end whether any fires.
+fn fires(state: &State, dead: &Delivery, view: &GroupView) -> bool {
     let told = |fingerprint: Fingerprint| {
         let text = fingerprint.to_string();
         view.alerts.iter().any(|alert| alert.status == AlertStatus::Firing && alert.fingerprint == text)
     };
     let Some(group) = state.book.group(&dead.incident) else { return false };
-    let mut alerts = group.alerts.iter().filter_map(|number| state.alert(*number));
-    alerts.any(|alert| alert.is_firing() && alert.fired_at <= dead.notification.at && told(alert.labels.fingerprint()))
+    let mut firing = group.alerts.iter().filter_map(|number| state.alert(*number)).filter(|alert| alert.is_firing());
+    firing.any(|alert| {
+        dead.notification.kind.is_final() || alert.fired_at <= dead.notification.at && told(alert.labels.fingerprint())
+    })
 }

@@ -301,6 +301,9 @@ impl Groups {
     /// I8 for groups: new alerts, ends that are news, or the time to say it again.
     fn judge_reason(&self, now: &Now<'_>, delivery: &Delivery, line: &Line, said: &Said, home: &Home) -> Verdict {
         let hears_ends = !now.receiver(home).without_resolved.contains(&delivery.sink);
+        ensure(hears_ends || !said.firing.is_empty(), "groups", || {
+            format!("{} tells of an end that its sink does not want", delivery.id)
+        })?;
         let is_waiting = self.pending.get(line).is_some_and(|waiting| !waiting.is_empty());
         let told_at = self.told.get(line).map(|(at, _)| *at);
         let is_due = !is_waiting && told_at.is_some_and(|told_at| told_at + home.repeat < now.at);

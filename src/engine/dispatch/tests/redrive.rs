@@ -113,8 +113,13 @@ fn an_end_is_told_late_unless_it_fires_again_and_that_was_told() {
         assert_eq!(w.waiting(), ["-x T1"]);
         w.give_up(false);
         w.fire("x site=1");
+        let before = w.s.state.clone();
+        assert!(matches!(w.redrive(&end), Reply::Needless { state: "cancelled", .. }));
+        w.s.state = before;
         w.pass(Span::from_secs(12));
         assert_eq!(w.waiting(), ["+x T1"], "its end was never told");
-        assert!(superseded(&w.redrive(&end)));
+        w.take(None);
+        let reply = w.redrive(&end);
+        assert!(matches!(&reply, Reply::Refused(why) if why.contains("is cancelled, not given up")), "{reply:?}");
     });
 }

@@ -31,6 +31,8 @@ impl Groups {
     fn judge_newest(&self, delivery: &Delivery) -> Verdict {
         let Some(sent) = self.sent.get(&delivery.id) else { return Ok(()) };
         let newer = self.sent.iter().find(|(_, other)| other.line == sent.line && other.number > sent.number);
-        ensure(newer.is_none(), "groups", || format!("{} goes out again after {newer:?}", delivery.id))
+        ensure(newer.is_none(), "groups", || {
+            format!("{} goes out again after {newer:?}, told {:?}", delivery.id, self.told.get(&sent.line))
+        })
     }
 }
