@@ -141,6 +141,7 @@ impl Daemon {
             facade: configuration.facade.clone(),
         });
         app.expect(doors::heartbeats(&configuration));
+        app.publish(&configuration.instance, doors::feeds(&configuration));
         let has_tls = configuration.tls.is_some();
         let ready = configuration.facade.ready_word();
         let (stop_listener, stopping) = watch::channel(false);
@@ -443,6 +444,7 @@ impl Reloader {
         self.outbound.put(prepared);
         self.app.replace(sources, api_tokens(&configuration));
         self.app.expect(doors::heartbeats(&configuration));
+        self.app.publish(&configuration.instance, doors::feeds(&configuration));
         self.app.show(configuration.facade.clone());
         self.metrics.certificate_expires(expiry(offer.as_ref()));
         self.tls.put(offer);

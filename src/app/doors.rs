@@ -12,6 +12,11 @@ pub(super) fn heartbeats(configuration: &Configuration) -> BTreeMap<String, Opti
     heartbeats.map(|(name, auth)| (name.clone(), auth.as_ref().map(source))).collect()
 }
 
+/// For the schedules that have a calendar feed.
+pub(super) fn feeds(configuration: &Configuration) -> BTreeMap<String, http::Auth> {
+    configuration.feeds.iter().map(|(name, auth)| (name.clone(), source(auth))).collect()
+}
+
 pub(super) fn source(auth: &Auth) -> http::Auth {
     match auth {
         Auth::None => http::Auth::None,

@@ -12,7 +12,9 @@ use super::read::{Reading, is_map, items, join, read, read_with, require, unknow
 use super::references::Names;
 use super::schema::*;
 use super::yaml::Node;
-use super::{heartbeats, layers, people, policy, receivers, self_check, sources, templates, tls, unused, zabbix};
+use super::{
+    heartbeats, layers, people, policy, receivers, schedules, self_check, sources, templates, tls, unused, zabbix,
+};
 use crate::engine::input::Role;
 use crate::engine::policy::NotifyBy;
 use crate::error::{ConfigError, Secret, Table, read_table};
@@ -62,7 +64,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 34] = [
+pub(super) const SECTIONS: [&str; 35] = [
     "api",
     "correlation",
     "default_sla",
@@ -78,6 +80,7 @@ pub(super) const SECTIONS: [&str; 34] = [
     "maintenance",
     "naming",
     "notify_by",
+    "on_call",
     "people",
     "priority",
     "problems",
@@ -157,6 +160,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         self_check,
         heartbeat,
         heartbeats,
+        feeds: schedules::feeds(root, &mut context.problems),
         zabbix: zabbix::read_all(root, &mut context.problems),
         facade: Facade::default(),
         go_templates,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::auth::SourceAuth;
+use super::calendar::Feeds;
 use super::error::Problem;
 use super::heartbeat::Doors;
 use super::quota::Quota;
@@ -46,6 +47,7 @@ pub struct App {
     live: RwLock<Arc<Live>>,
     facade: RwLock<Arc<Facade>>,
     doors: RwLock<Arc<Doors>>,
+    feeds: RwLock<Arc<Feeds>>,
     guard: RwLock<Arc<Guard>>,
 }
 
@@ -90,6 +92,7 @@ impl App {
             guard: RwLock::new(Arc::new(Guard::new(setup.facade.web.clone()))),
             facade: RwLock::new(Arc::new(setup.facade)),
             doors: RwLock::default(),
+            feeds: RwLock::default(),
         })
     }
 
@@ -118,6 +121,15 @@ impl App {
     /// Lets in who may beat for these heartbeats, and nobody else any more.
     pub fn expect(&self, heartbeats: BTreeMap<String, Option<Auth>>) {
         *self.doors.write() = Arc::new(Doors::new(heartbeats));
+    }
+
+    /// Lets in who may read these calendars, and nobody else any more. `instance` is the name of this installation.
+    pub fn publish(&self, instance: &str, feeds: BTreeMap<String, Auth>) {
+        *self.feeds.write() = Arc::new(Feeds::new(instance.to_owned(), feeds));
+    }
+
+    pub(super) fn feeds(&self) -> Arc<Feeds> {
+        self.feeds.read().clone()
     }
 
     pub(super) fn doors(&self) -> Arc<Doors> {

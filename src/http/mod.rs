@@ -13,6 +13,7 @@ pub mod alertmanager;
 mod api;
 pub mod auth;
 pub mod body;
+mod calendar;
 mod error;
 mod health;
 mod heartbeat;

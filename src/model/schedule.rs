@@ -9,10 +9,12 @@
 //! Exactly one answer for each instant: a person, or nobody. Shifts are counted on the wall clock of the schedule's time
 //! zone, so that a hand-over at 09:00 stays at 09:00 when clocks are put forward or back. Never reads a clock.
 
+mod made;
 mod overview;
 mod rotation;
 #[cfg(test)]
 mod tests;
+pub mod view;
 mod wall;
 mod window;
 
@@ -21,7 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Timestamp, zone};
 
-pub use overview::{Gap, Shift};
+pub use made::MadeOverride;
+pub use overview::{Gap, Overview, Shift, Stretch};
 pub use rotation::Rotation;
 pub use wall::{Wall, WallError};
 pub use window::{Window, WindowError};
@@ -68,8 +71,7 @@ impl Override {
 }
 
 /// Why it is who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case", tag = "by", content = "number")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
     /// Of a layer; the first is 0.
     Layer(usize),

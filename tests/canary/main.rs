@@ -35,6 +35,7 @@ fn configuration(http: &str, smtp: u16) -> String {
         ["slack token", "slack webhook url", "servicenow password", "servicenow token", "smtp password"].map(secret);
     let signing = signing_secret("webhook signing");
     let (zabbix, beat) = (secret("zabbix token in the body"), secret("heartbeat token"));
+    let feed = secret("feed token");
     format!(
         "sources:
   generic: {{ kind: generic, token: {generic} }}
@@ -44,6 +45,7 @@ fn configuration(http: &str, smtp: u16) -> String {
   credential: {{ kind: alertmanager, token_file: \"${{CREDENTIALS_DIRECTORY}}/alertmanager.token\" }}
   overridden: {{ kind: prometheus, token: replaced }}
 heartbeats: {{ nightly: {{ every: 1d, token: {beat} }} }}
+schedules: {{ week: {{ starts_at: 2026-01-01T09:00, shift: 7d, rotation: [ops], feed: {{ token: {feed} }} }} }}
 api:
   tokens:
     - {{ name: wall, role: viewer, token: {viewer} }}
@@ -187,6 +189,16 @@ async fn knock(world: &mut World) {
         for method in ["GET", "POST", "HEAD"] {
             assert_eq!(world.ask(method, &path, &[], "").await.0, expected, "{method} {expected}");
         }
+    }
+    let feed = secret("feed token");
+    for (query, expected) in [
+        (format!("token={feed}"), 200),
+        (format!("token={guess}"), 401),
+        (format!("tokn={feed}"), 401),
+        (format!("token={feed}&token={guess}"), 401),
+    ] {
+        let path = format!("/api/v1/schedules/week/calendar.ics?{query}");
+        assert_eq!(world.ask("GET", &path, &[], "").await.0, expected, "{expected}");
     }
     let signed = [("x-signature", guess.as_str()), ("x-time", "0")];
     assert_eq!(world.ask("POST", "/in/generic/signed", &signed, EVENT).await.0, 401);
@@ -338,6 +350,8 @@ fn use_the_command_line(world: &mut World) {
         &["changes"],
         &["heartbeats"],
         &["heartbeats", "--json"],
+        &["on-call"],
+        &["schedule", "week"],
         &["audit", "list"],
     ] {
         world.command(arguments);

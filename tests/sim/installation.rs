@@ -64,6 +64,8 @@ route:
     - { matchers: ['source="zabbix"'], receiver: duty }
 escalation_policies:
   primary: { levels: [{ after: 2m, receivers: [duty] }, { after: 10m, receivers: [backup] }] }
+schedules:
+  primary: { starts_at: '2026-11-02T09:00', time_zone: Europe/Berlin, shift: 30m, rotation: [duty, backup, ops] }
 inhibit_rules:
   - { source_matchers: ['alertname="host check"'], target_matchers: ['severity="warning"'], equal: [configuration_item] }
 "#;
@@ -88,6 +90,8 @@ route:
     - { matchers: ['severity="critical"'], receiver: ops }
 escalation_policies:
   primary: { levels: [{ after: 1m, receivers: [backup] }], repeat: 1 }
+schedules:
+  primary: { starts_at: '2026-11-02T09:00', shift: 1h, rotation: [duty, backup] }
 "#;
 
 /// Hardly anything: no escalation, the log as the last resort.

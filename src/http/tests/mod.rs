@@ -5,6 +5,7 @@ mod alertmanager;
 mod api;
 mod heartbeats;
 mod ingest;
+mod on_call;
 mod operations;
 mod roles;
 mod signed;
