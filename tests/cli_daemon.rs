@@ -33,6 +33,8 @@ impl Bell {
             "listen: 127.0.0.1:0\nstore: {{ sqlite: {{ path: {}/watchbell.db }} }}\n\
              sources: {{ gen: {{ kind: generic, token: t }}, ci: {{ kind: changes, token: t }} }}\n\
              heartbeats: {{ nightly: {{ every: 1d, token: t }}, soon: {{ every: 1s, grace: 1s, token: t }} }}\n\
+             people: {{ anna: {{ name: Anna Nowak, sinks: [{{ kind: log }}] }}, ben: {{ sinks: [{{ kind: log }}] }} }}\n\
+             schedules: {{ week: {{ time_zone: Europe/Berlin, starts_at: 2026-01-05T09:00, shift: 7d, rotation: [anna, ben] }} }}\n\
              api: {{ tokens: [ {{ name: anna, role: responder, token: {TOKEN} }},
                {{ name: sync, role: admin, token: {ADMIN_TOKEN} }} ] }}\n",
             home.path().display()
@@ -249,6 +251,83 @@ fn heartbeats_are_listed_and_one_that_stays_away_is_an_incident() {
     let listed = bell.ask(&["incidents"]);
     assert!(listed.contains("soon is missing since") && !listed.contains("nightly"), "{listed}");
     assert_eq!(bell.ask(&["heartbeats", "--state", "failed"]), ran(0, "", "note: no such heartbeat\n"));
+}
+
+#[test]
+fn who_is_on_call_is_shown_and_changed() {
+    let bell = Bell::start();
+    let ids = |text: String| {
+        regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").unwrap().replace_all(&text, "<id>").into_owned()
+    };
+    let ask = |arguments: &str| ids(bell.ask(&arguments.split(' ').collect::<Vec<_>>()));
+    insta::assert_snapshot!(ask("on-call week --at 2098-12-30T12:00"), @r#"
+    exit code 0
+    --- stdout
+    SCHEDULE  ON CALL            SINCE             UNTIL             ZONE           BY
+    week      anna (Anna Nowak)  2098-12-29 09:00  2099-01-05 09:00  Europe/Berlin  layer 1
+    --- stderr
+    note: 1 schedule; `watchbell schedule NAME` shows what comes
+    "#);
+    let swapped = ask("swap week ben 2098-12-24T12:00 anna 2098-12-30T12:00");
+    insta::assert_snapshot!(swapped, @r#"
+    exit code 0
+    --- stdout
+    --- stderr
+    note: ben and anna have changed places; `watchbell override week --remove <id>` takes it back
+    "#);
+    insta::assert_snapshot!(ask("override week ben --from 2098-12-31T18:00 --for 12h"), @r#"
+    exit code 0
+    --- stdout
+    --- stderr
+    note: ben stands in; `watchbell override week --remove <id>` takes it back
+    "#);
+    insta::assert_snapshot!(ask("schedule week --from 2098-12-22T00:00 --until 2099-01-06T00:00"), @r#"
+    exit code 0
+    --- stdout
+    FROM              UNTIL             ON CALL            BY
+    2098-12-22 00:00  2098-12-22 09:00  anna (Anna Nowak)  layer 1
+    2098-12-22 09:00  2098-12-29 09:00  anna (Anna Nowak)  override <id>
+    2098-12-29 09:00  2098-12-31 18:00  ben                override <id>
+    2098-12-31 18:00  2099-01-01 06:00  ben                override <id>
+    2099-01-01 06:00  2099-01-05 09:00  ben                override <id>
+    2099-01-05 09:00  2099-01-06 00:00  ben                layer 1
+    --- stderr
+    note: 6 shifts; times are those of Europe/Berlin
+    "#);
+    let shown = bell.ask(&["schedule", "week", "--from", "2098-12-31T18:00", "--json"]);
+    let id = shown.split("\"override_id\": \"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(bell.ask(&["override", "week", "--remove", id]).contains("is taken back"));
+    let refused = bell.ask(&["override", "week", "--remove", id]);
+    assert!(
+        refused.contains("nothing here has the id") && refused.contains("hint: `watchbell schedule week`"),
+        "{refused}"
+    );
+    insta::assert_snapshot!(ask("override week cleo --for 12h"), @r#"
+    exit code 1
+    --- stdout
+    --- stderr
+    error: `receiver`: there is no person and no receiver `cleo`
+    "#);
+    insta::assert_snapshot!(ask("override month ben --for 12h"), @r#"
+    exit code 1
+    --- stdout
+    --- stderr
+    error: there is no schedule `month`; `schedules` in the configuration names those that are
+
+    hint: `watchbell on-call` lists all schedules
+    "#);
+    insta::assert_snapshot!(ask("swap week anna 2098-12-20T12:00/2098-12-20T14:00 ben 2098-12-20T15:00/2098-12-20T16:00"), @r#"
+    exit code 1
+    --- stdout
+    --- stderr
+    error: ben from 2098-12-20T14:00:00.000Z to 2098-12-20T15:00:00.000Z cannot give that away: at 2098-12-20T14:00:00.000Z anna is on call
+    "#);
+    insta::assert_snapshot!(ask("on-call --at 2098-12-30T12:00"), @r#"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `--at`: expected a time with an offset, such as `2026-12-24T08:00:00+01:00`, got `2098-12-30T12:00`
+    "#);
 }
 
 #[test]

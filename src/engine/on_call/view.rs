@@ -14,7 +14,7 @@ const ENTRIES_MAX: usize = 5_000;
 /// Who is on call in a schedule at an instant, by the configuration and the overrides of now.
 pub fn on_call(policy: &Policy, overrides: &Overrides, name: &str, schedule: &Schedule, at: Timestamp) -> OnCallView {
     let stretch = schedule.calendar(overrides.counting(name)).stretch(at);
-    let is_override = stretch.turn == Some(Turn::Override);
+    let is_override = matches!(stretch.turn, Some(Turn::Override(_)));
     OnCallView {
         schedule: name.to_owned(),
         time_zone: schedule.time_zone.clone(),
@@ -99,7 +99,7 @@ fn shown(policy: &Policy, overrides: &Overrides, schedule: &str, shift: Shift) -
         by: by(shift.turn),
         layer: layer(shift.turn),
         override_id: match shift.turn {
-            Turn::Override => override_at(policy, overrides, schedule, last),
+            Turn::Override(_) => override_at(policy, overrides, schedule, last),
             Turn::Layer(_) => None,
         },
     }
@@ -122,14 +122,14 @@ fn display_name(policy: &Policy, receiver: &str) -> Option<String> {
 const fn by(turn: Turn) -> TurnBy {
     match turn {
         Turn::Layer(_) => TurnBy::Layer,
-        Turn::Override => TurnBy::Override,
+        Turn::Override(_) => TurnBy::Override,
     }
 }
 
 const fn layer(turn: Turn) -> Option<usize> {
     match turn {
         Turn::Layer(number) => Some(number),
-        Turn::Override => None,
+        Turn::Override(_) => None,
     }
 }
 
