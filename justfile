@@ -19,7 +19,7 @@ test:
 
 # The simulation must notice every planted bug
 mutants:
-    cargo nextest run --features mutants --test sim mutants::
+    cargo nextest run --features crash-points,mutants --test sim mutants::
 
 # Real Nagios, Zabbix, Prometheus and Alertmanager; `./tests/run` installs them
 e2e:

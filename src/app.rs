@@ -142,6 +142,7 @@ impl Daemon {
         });
         app.expect(doors::heartbeats(&configuration));
         app.publish(&configuration.instance, doors::feeds(&configuration));
+        app.hear(doors::ears(&configuration, &sinks.read(), Arc::new(outbound.clone())));
         let has_tls = configuration.tls.is_some();
         let ready = configuration.facade.ready_word();
         let (stop_listener, stopping) = watch::channel(false);
@@ -290,6 +291,7 @@ pub fn build_sinks(configuration: &Configuration, self_check: Option<&Arc<SelfCh
             instance: configuration.instance.clone(),
             sink: name.clone(),
             language: settings.language,
+            time_zone: settings.time_zone.clone(),
             public_url: configuration.public_url.clone(),
             go_templates: configuration.go_templates.clone(),
         };
@@ -445,6 +447,8 @@ impl Reloader {
         self.app.replace(sources, api_tokens(&configuration));
         self.app.expect(doors::heartbeats(&configuration));
         self.app.publish(&configuration.instance, doors::feeds(&configuration));
+        let sinks = Arc::clone(&self.sinks.read());
+        self.app.hear(doors::ears(&configuration, &sinks, Arc::new(self.outbound.clone())));
         self.app.show(configuration.facade.clone());
         self.metrics.certificate_expires(expiry(offer.as_ref()));
         self.tls.put(offer);

@@ -147,7 +147,7 @@ fn every_file_as_configuration_and_topology() {
 fn every_line_as_a_setting() {
     for (name, bytes) in corpora() {
         let argument = OsString::from(String::from_utf8_lossy(&bytes).into_owned());
-        let _ = in_time(&name, || macros::body(&[argument], std::iter::empty(), None, |_| None, NOW));
+        let _ = in_time(&name, || macros::body(&macros::NAGIOS, &[argument], std::iter::empty(), None, |_| None, NOW));
         for line in String::from_utf8_lossy(&bytes).lines().take(200) {
             in_time(&name, || {
                 let _ = (line.parse::<Timestamp>(), line.parse::<Span>(), Template::new(line));
@@ -177,6 +177,7 @@ fn sinks() -> Vec<(&'static str, Box<dyn Sink>)> {
             instance: "fra1".into(),
             sink: sink.clone(),
             language: Language::En,
+            time_zone: "UTC".to_owned(),
             public_url: None,
             go_templates: Default::default(),
         };

@@ -45,7 +45,7 @@ fn read(name: &str) -> String {
 /// Every Markdown page of the repository.
 fn pages() -> Vec<Page> {
     let mut pages = Vec::new();
-    for folder in ["", "docs", "docs/decisions"] {
+    for folder in ["", "docs", "docs/decisions", "docs/sources"] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
@@ -188,7 +188,7 @@ fn check(text: &str, topology: Option<&str>) -> Result<(), String> {
     let text = text.replace("/etc/watchbell/heartbeat.url", "heartbeat.url");
     let text = text.replace("/etc/watchbell/", "./secret-");
     let server = Authority::new("ca").server(&["bell.example.org"], ALWAYS);
-    for found in Regex::new(r"\./secret-[a-z.-]+").unwrap().find_iter(&text) {
+    for found in Regex::new(r"\./secret-[a-z0-9_.-]+").unwrap().find_iter(&text) {
         let path = folder.path().join(found.as_str());
         let content = match path.extension().and_then(|extension| extension.to_str()) {
             Some("crt") => server.certificate.clone(),

@@ -20,18 +20,21 @@ use watchbell::model::{Span, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Needs {
     Nothing,
+    /// The other side's signature, and no token at all.
+    Signature,
     /// A source's own token, and no token of the API.
     Source,
     Viewer,
     Responder,
     Admin,
 }
-use Needs::{Admin, Nothing, Responder, Source, Viewer};
+use Needs::{Admin, Nothing, Responder, Signature, Source, Viewer};
 
 /// Operation, whom it lets in, and its name in the audit log when it changes something.
 const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("post /in/{kind}", Source, None),
     ("post /in/{kind}/{name}", Source, None),
+    ("post /callback/{receiver}/{sink}", Signature, None),
     ("post /in/heartbeat/{name}", Source, None),
     ("get /in/heartbeat/{name}", Source, None),
     ("post /in/heartbeat/{name}/fail", Source, None),
@@ -129,6 +132,7 @@ fn refusal(needs: Needs, caller: Needs) -> Option<u16> {
     let is_known = caller >= Viewer;
     match needs {
         Nothing => None,
+        Signature => Some(401),
         Source => (caller != Source).then_some(401),
         _ if !is_known => Some(401),
         needs => (caller < needs).then_some(403),
@@ -165,7 +169,9 @@ api:
     - {{ name: wall, role: viewer, token: viewer-token }}
     - {{ name: ada, role: responder, token: responder-token }}
     - {{ name: root, role: admin, token: admin-token }}
-receivers: {{ ops: {{ sinks: [{{ kind: webhook, url: \"{}\", allow_private: true }}] }} }}
+receivers:
+  ops: {{ sinks: [{{ kind: webhook, url: \"{}\", allow_private: true }}] }}
+  chat: {{ sinks: [{{ kind: slack, channel: C024BE91L, token: xoxb-1, signing_secret: abcdefgh }}] }}
 route: {{ receiver: ops, group_wait: 0s }}
 correlation: {{ reopen_within: 0s }}
 problems: {{ incidents_min: 2 }}
@@ -318,6 +324,8 @@ problems: {{ incidents_min: 2 }}
             .replace("{fingerprint}", "00000000000000ff")
             .replace("{kind}", "generic")
             .replace("{name}", source)
+            .replace("{receiver}", "chat")
+            .replace("{sink}", "slack")
     }
 
     async fn newest_audit(&self) -> Value {

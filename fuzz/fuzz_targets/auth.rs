@@ -67,7 +67,7 @@ fn check_signature(knock: &Knock<'_>, mut headers: HeaderMap) {
         headers.insert("x-signature", format!("sha256={text}").parse().expect("ASCII"));
     }
     let is_timely = !knock.has_timestamp || knock.seconds_off.unsigned_abs() <= 300;
-    let is_in = match auth.check(&headers, NOW) {
+    let is_in = match auth.check(&headers, &Uri::from_static("/in/x"), NOW) {
         Ok(Some(unverified)) => unverified.verify(knock.body, NOW).is_ok(),
         Ok(None) => panic!("nothing is left to verify"),
         Err(problem) => {
@@ -92,7 +92,7 @@ fn check_token(knock: &Knock<'_>, mut headers: HeaderMap) {
     let is_right =
         given.len() > 7 && given[..7].eq_ignore_ascii_case(b"bearer ") && given[7..].trim_ascii() == TOKEN.as_bytes();
     let auth = SourceAuth::new(Auth::Tokens(vec![token_sha256]));
-    assert_eq!(auth.check(&headers, NOW).is_ok(), is_right, "{given:?}");
+    assert_eq!(auth.check(&headers, &Uri::from_static("/in/x"), NOW).is_ok(), is_right, "{given:?}");
     let tokens = [ApiToken { name: "duty".into(), role: Role::Viewer, token_sha256 }];
     let listen = "0.0.0.0:9494".parse().expect("an address");
     let who = principal(&tokens, listen, &Uri::from_static("/"), &headers);
@@ -114,5 +114,5 @@ fn check_password(knock: &Knock<'_>, mut headers: HeaderMap) {
     let is_right = given.len() > 6
         && given[..6].eq_ignore_ascii_case(b"basic ")
         && BASE64_STANDARD.decode(given[6..].trim_ascii()).is_ok_and(|text| text == b"nagios:pass:word");
-    assert_eq!(auth.check(&headers, NOW).is_ok(), is_right, "{given:?}");
+    assert_eq!(auth.check(&headers, &Uri::from_static("/in/x"), NOW).is_ok(), is_right, "{given:?}");
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use watchbell::cli::send::macros::{Kind, body};
+use watchbell::cli::send::macros::{self, Kind, body};
 use watchbell::error::Table;
 use watchbell::sources::{Inbound, Source, find};
 use watchbell_fuzz::NOW;
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         let (name, value) = bytes.split_at(at);
         Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value[1..].to_vec())))
     });
-    match body(arguments, variables, kind, |host| Some(format!("parent-of-{host}")), NOW) {
+    match body(&macros::NAGIOS, arguments, variables, kind, |host| Some(format!("parent-of-{host}")), NOW) {
         Ok(body) => {
             let inbound = Inbound { source: "nagios", content_type: "application/json", body: &body, received_at: NOW };
             // What it writes may still say nothing that counts, but it is always read.

@@ -55,6 +55,7 @@ pub fn sinks(language: Language) -> Sinks {
             instance: "fra1".into(),
             sink: sink.clone(),
             language,
+            time_zone: "UTC".to_owned(),
             public_url: Some("https://watchbell.example".into()),
             go_templates: Default::default(),
         };

@@ -145,7 +145,13 @@ fn page(integrations: &[Integration]) -> String {
 }
 
 fn section(integration: &Integration, heading: &str) -> String {
-    format!("{heading} {}: {}\n\n{}\n", integration.name, integration.title, integration.docs.trim())
+    format!("{heading} {}: {}\n\n{}\n", integration.name, integration.title, text_of(integration.docs))
+}
+
+/// A page of `docs/sources` brings a heading of its own.
+fn text_of(docs: &str) -> &str {
+    let docs = docs.trim();
+    docs.strip_prefix("# ").and_then(|rest| rest.split_once('\n')).map_or(docs, |(_, text)| text.trim())
 }
 
 #[cfg(test)]

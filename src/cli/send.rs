@@ -4,6 +4,7 @@
 //! ```text
 //! watchbell send nagios --url http://127.0.0.1:9494/in/nagios --token-file F --spool DIR --kind host
 //! watchbell send nagios --url … --spool DIR --flush       for a timer: only what waits
+//! watchbell send icinga2 --url http://127.0.0.1:9494/in/icinga2 --spool DIR       checkmk alike
 //! watchbell send generic --url http://127.0.0.1:9494/in/generic events.jsonl
 //! ```
 //!
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use self::forward::{Summary, Target};
-use self::macros::Kind;
+use self::macros::{CHECKMK, ICINGA2, Kind, Monitor, NAGIOS};
 use self::spool::Spool;
 use super::client::{self, Proof, Trust};
 use super::failure::{FAILED, Failure, warn};
@@ -40,6 +41,7 @@ use crate::model::Timestamp;
 
 /// A notify command has to be over long before Nagios kills it (30 s) and soon enough not to hold up others.
 const NOTIFY_WITHIN: Duration = Duration::from_secs(8);
+const JSON: &str = "application/json";
 /// Nobody waits for a timer or for a file of events.
 const FLUSH_WITHIN: Duration = Duration::from_secs(60);
 
@@ -53,12 +55,16 @@ pub struct Args {
 pub enum What {
     /// One notification of Nagios: its macros from the environment and from NAME=VALUE
     Nagios(NagiosArgs),
+    /// One notification of Icinga 2: its macros from the environment and from NAME=VALUE
+    Icinga2(MacrosArgs),
+    /// One notification of Checkmk: its context from the environment and from NAME=VALUE
+    Checkmk(MacrosArgs),
     /// Normalized events, one JSON object on each line
     Generic(GenericArgs),
 }
 
 /// Where to, and what to do while that is away.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct TargetArgs {
     /// Address of the source: http://127.0.0.1:9494/in/nagios or …/in/nagios/<name>
     #[arg(long, value_name = "URL")]
@@ -106,6 +112,15 @@ pub struct NagiosArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct MacrosArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Macros; they count before those of the environment
+    #[arg(value_name = "NAME=VALUE", conflicts_with = "flush")]
+    pub macros: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
 pub struct GenericArgs {
     #[command(flatten)]
     pub target: TargetArgs,
@@ -122,14 +137,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (target, kind, content_type, bodies) = match args.what {
         What::Nagios(args) => {
             let bodies = if args.target.flush { Vec::new() } else { vec![notification(&args, now)?] };
-            (args.target, "nagios", "application/json", bodies)
+            (args.target, NAGIOS.name, JSON, bodies)
         }
+        What::Icinga2(args) => (args.target.clone(), ICINGA2.name, JSON, notifications(&ICINGA2, &args, now)?),
+        What::Checkmk(args) => (args.target.clone(), CHECKMK.name, JSON, notifications(&CHECKMK, &args, now)?),
         What::Generic(args) => {
             let bodies = args.file.as_deref().map(|file| read_events(file, now)).transpose()?.unwrap_or_default();
             (args.target, "generic", "application/x-ndjson", bodies)
         }
     };
-    let is_notification = kind == "nagios" && !target.flush;
+    let is_notification = content_type == JSON && !target.flush;
     let deadline = start + if is_notification { NOTIFY_WITHIN } else { FLUSH_WITHIN };
     let expected = bodies.len();
     let summary = hand_over(&target, kind, content_type, bodies, now, deadline)?;
@@ -198,7 +215,15 @@ fn notification(args: &NagiosArgs, now: Timestamp) -> Result<Vec<u8>, Failure> {
             None
         })
     };
-    macros::body(&args.macros, std::env::vars_os(), args.kind, parents, now)
+    macros::body(&NAGIOS, &args.macros, std::env::vars_os(), args.kind, parents, now)
+}
+
+/// The one notification of a monitor that does not know the parents of its hosts; none for a flush.
+fn notifications(monitor: &Monitor, args: &MacrosArgs, now: Timestamp) -> Result<Vec<Vec<u8>>, Failure> {
+    if args.target.flush {
+        return Ok(Vec::new());
+    }
+    Ok(vec![macros::body(monitor, &args.macros, std::env::vars_os(), None, |_| None, now)?])
 }
 
 fn read_events(file: &Path, now: Timestamp) -> Result<Vec<Vec<u8>>, Failure> {

@@ -87,6 +87,7 @@ pub(super) fn build(
         instance: configuration.instance.clone(),
         sink: name.to_owned(),
         language: language.unwrap_or(settings.language),
+        time_zone: settings.time_zone.clone(),
         public_url: configuration.public_url.clone(),
         go_templates: configuration.go_templates.clone(),
     };

@@ -96,7 +96,11 @@ fn person(
     if let Some(zone) = &keys.time_zone {
         check_time_zone(zone, node, path, "time_zone", &mut context.problems);
     }
-    let setting = Setting { language: keys.language.unwrap_or(setting.language), ..setting.clone() };
+    let setting = Setting {
+        language: keys.language.unwrap_or(setting.language),
+        time_zone: keys.time_zone.clone().unwrap_or_else(|| setting.time_zone.clone()),
+        ..setting.clone()
+    };
     let receiver = receivers::read_one(name, &of_receiver, path, &setting, names, sinks, context);
     let (urgent, normal) = contact(name, &own, path, &receiver, &mut context.problems);
     receivers.insert(name.to_owned(), receiver);

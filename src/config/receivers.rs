@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::problem::{Place, Problems, is_unseen};
 use super::read::{Reading, entries, is_map, items, join, read, read_with};
 use super::references::Names;
+use super::schedules::check_time_zone;
 use super::schema::{SINK_GIVE_UP_AFTER, SINK_TIMEOUT, SinkSettings};
 use super::sources;
 use super::validate::{Context, check_name, check_not_reserved, check_span};
@@ -18,8 +19,8 @@ use crate::render::Language;
 use crate::sinks::{Rate, Setting};
 
 /// Keys of every sink.
-pub(super) const KEYS: [&str; 8] =
-    ["kind", "name", "allow_private", "timeout", "rate", "give_up_after", "language", "send_resolved"];
+pub(super) const KEYS: [&str; 9] =
+    ["kind", "name", "allow_private", "timeout", "rate", "give_up_after", "language", "time_zone", "send_resolved"];
 /// Kind of the sink that exists without configuration.
 const LOG_KIND: &str = "log";
 
@@ -40,6 +41,7 @@ struct SinkKeys {
     rate: Option<RateKeys>,
     give_up_after: Option<Span>,
     language: Option<Language>,
+    time_zone: Option<String>,
     send_resolved: Option<bool>,
 }
 
@@ -123,6 +125,7 @@ fn log_sink(setting: &Setting) -> SinkSettings {
         rate: None,
         give_up_after: SINK_GIVE_UP_AFTER,
         language: setting.language,
+        time_zone: setting.time_zone.clone(),
     }
 }
 
@@ -201,7 +204,9 @@ pub(super) fn sink(
     let reading = Reading { is_secret: true, other_keys: &KEYS };
     let keys: Option<SinkKeys> = read_with(&common, path, reading, problems, read_table);
     let language = keys.as_ref().and_then(|keys| keys.language).unwrap_or(setting.language);
-    let setting = Setting { language, ..setting };
+    let time_zone = keys.as_ref().and_then(|keys| keys.time_zone.clone()).unwrap_or(setting.time_zone);
+    check_time_zone(&time_zone, node, path, "time_zone", problems);
+    let setting = Setting { language, time_zone, ..setting };
     let allow_private = keys.as_ref().is_some_and(|keys| keys.allow_private);
     let check = |table: &Table| (context.kinds.check_sink)(&kind, table, &setting, allow_private);
     read_with(&own, path, reading, problems, check);
@@ -221,6 +226,7 @@ pub(super) fn sink(
         rate: keys.rate.and_then(|rate| self::rate(node, path, &rate, problems)),
         give_up_after,
         language,
+        time_zone: setting.time_zone,
     };
     Some((settings, keys.send_resolved.unwrap_or(true)))
 }

@@ -155,10 +155,11 @@ fn r#override(node: &Node, path: &str, names: &Names, problems: &mut Problems) -
 
 pub(super) fn check_time_zone(name: &str, node: &Node, path: &str, key: &str, problems: &mut Problems) {
     if zone::find(name).is_none() {
+        let path = join(path, key);
         let message = format!(
-            "`{path}.{key}`: expected a name of the time zone database such as `Europe/Berlin`, got `{}`",
+            "`{path}`: expected a name of the time zone database such as `Europe/Berlin`, got `{}`",
             name.chars().take(64).collect::<String>()
         );
-        problems.error(node.place_of(key), join(path, key), message);
+        problems.error(node.place_of(key), path, message);
     }
 }

@@ -132,6 +132,11 @@ pub enum Auth {
         header: String,
         tokens: Vec<[u8; 32]>,
     },
+    /// The same in the URL's query, for senders that can send no header.
+    ParameterAnyOf {
+        parameter: String,
+        tokens: Vec<[u8; 32]>,
+    },
     Basic {
         user: String,
         /// Kept as SHA-256, as tokens are.
@@ -191,6 +196,8 @@ pub struct SinkSettings {
     /// After this time without success the delivery goes to the receiver's fallback.
     pub give_up_after: Span,
     pub language: Language,
+    /// Of those who read there.
+    pub time_zone: String,
 }
 
 pub const SINK_TIMEOUT: Span = Span::from_secs(20);

@@ -15,12 +15,13 @@ use crate::engine::heartbeat::SOURCE as HEARTBEATS;
 use crate::error::{Secret, Table, read_table};
 
 /// Keys of every source.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "kind",
     "token",
     "tokens",
     "token_sha256",
     "token_header",
+    "token_parameter",
     "user",
     "password",
     "hmac",
@@ -38,6 +39,7 @@ struct Keys {
     tokens: Option<SecretList>,
     token_sha256: Option<SecretList>,
     token_header: Option<String>,
+    token_parameter: Option<String>,
     user: Option<String>,
     password: Option<Secret<String>>,
     body_bytes_max: Option<usize>,
@@ -226,10 +228,15 @@ fn auth(node: &Node, path: &str, keys: &Keys, problems: &mut Problems) -> Option
         problems.error(&node.place, path, message);
         return None;
     }
-    if let (Some(name), false) = (&keys.token_header, has_tokens) {
-        let place = node.place_of("token_header");
-        let message = format!("`{path}.token_header`: got `{name}`, but no token is configured to be in it");
-        problems.error(place, join(path, "token_header"), message).hint = Some("add `token_file`".to_owned());
+    for (key, name) in [("token_header", &keys.token_header), ("token_parameter", &keys.token_parameter)] {
+        let Some(name) = name.as_ref().filter(|_| !has_tokens) else { continue };
+        let message = format!("`{path}.{key}`: got `{name}`, but no token is configured to be in it");
+        problems.error(node.place_of(key), join(path, key), message).hint = Some("add `token_file`".to_owned());
+        return None;
+    }
+    if keys.token_header.is_some() && keys.token_parameter.is_some() {
+        let message = format!("`{path}`: expected one of `token_header` and `token_parameter`, got both");
+        problems.error(node.place_of("token_parameter"), join(path, "token_parameter"), message);
         return None;
     }
     if let Some(hmac) = hmac {
@@ -272,10 +279,27 @@ fn auth(node: &Node, path: &str, keys: &Keys, problems: &mut Problems) -> Option
         Some(name) => Some(header_name(node, path_of_source, "token_header", name, problems)?),
         None => None,
     };
-    (!all.is_empty()).then_some(match header {
-        Some(header) => Auth::HeaderAnyOf { header, tokens: all },
-        None => Auth::AnyOf(all),
+    let parameter = match &keys.token_parameter {
+        Some(name) => Some(parameter_name(node, path_of_source, name, problems)?),
+        None => None,
+    };
+    (!all.is_empty()).then_some(match (header, parameter) {
+        (Some(header), _) => Auth::HeaderAnyOf { header, tokens: all },
+        (None, Some(parameter)) => Auth::ParameterAnyOf { parameter, tokens: all },
+        (None, None) => Auth::AnyOf(all),
     })
+}
+
+/// As it stands in a URL, which is why it has to be plain.
+fn parameter_name(node: &Node, path: &str, name: &str, problems: &mut Problems) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let is_name = !name.is_empty() && name.bytes().all(is_plain);
+    if !is_name {
+        let path = join(path, "token_parameter");
+        let message = format!("`{path}`: expected letters, digits, `_`, `-` and `.`, got `{name}`");
+        problems.error(node.place_of("token_parameter"), &path, message);
+    }
+    is_name.then(|| name.to_owned())
 }
 
 fn hmac(node: &Node, path: &str, problems: &mut Problems) -> Option<HmacSettings> {

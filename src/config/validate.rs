@@ -21,6 +21,7 @@ use crate::error::{ConfigError, Secret, Table, read_table};
 use crate::http::Facade;
 use crate::model::{Span, Timestamp};
 use crate::render::Language;
+use crate::render::reader::TIME_ZONE;
 use crate::runtime::deliver;
 use crate::sinks::Setting;
 
@@ -64,7 +65,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 35] = [
+pub(super) const SECTIONS: [&str; 36] = [
     "api",
     "correlation",
     "default_sla",
@@ -98,6 +99,7 @@ pub(super) const SECTIONS: [&str; 35] = [
     "teams",
     "templates",
     "time_intervals",
+    "time_zone",
     "tls",
     "topology",
 ];
@@ -109,13 +111,14 @@ struct General {
     instance: Option<String>,
     public_url: Option<String>,
     language: Language,
+    time_zone: Option<String>,
 }
 
 /// Judges the merged layers; a configuration comes back even when there were problems, for what it
 /// then is worth.
 pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configuration> {
     check_sections(root, &mut context.problems);
-    let (general_node, _) = root.split(&["listen", "instance", "public_url", "language"]);
+    let (general_node, _) = root.split(&["listen", "instance", "public_url", "language", "time_zone"]);
     let general: General = read(&general_node, "", &mut context.problems).unwrap_or_default();
     let listen = listen(root, general.listen.as_deref(), &mut context.problems);
     // An address that makes no sense is not held against the sources as well.
@@ -129,6 +132,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         instance: instance.clone(),
         sink: String::new(),
         language: general.language,
+        time_zone: time_zone(root, general.time_zone, &mut context.problems),
         public_url: public_url.clone(),
         go_templates: go_templates.clone(),
     };
@@ -219,6 +223,12 @@ fn instance(root: &Node, given: Option<String>, problems: &mut Problems) -> Stri
     let instance = given.unwrap_or_else(|| INSTANCE.to_owned());
     check_name(&instance, "got the name", "instance", root.place_of("instance"), problems);
     instance
+}
+
+fn time_zone(root: &Node, given: Option<String>, problems: &mut Problems) -> String {
+    let Some(given) = given else { return TIME_ZONE.to_owned() };
+    schedules::check_time_zone(&given, root, "", "time_zone", problems);
+    given
 }
 
 fn public_url(root: &Node, given: Option<String>, problems: &mut Problems) -> Option<String> {

@@ -50,6 +50,7 @@ const fn needed_role(command: &Command) -> Role {
 fn describe(command: &Command) -> (&'static str, String) {
     match command {
         Command::Acknowledge { incident, .. } => ("incident.acknowledge", incident.clone()),
+        Command::Escalate { incident } => ("incident.escalate", incident.clone()),
         Command::Resolve { incident, .. } => ("incident.resolve", incident.clone()),
         Command::Assign { incident, .. } => ("incident.assign", incident.clone()),
         Command::Comment { incident, .. } => ("incident.comment", incident.clone()),
@@ -76,6 +77,7 @@ fn describe(command: &Command) -> (&'static str, String) {
 fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command) -> Reply {
     let incident = match &command {
         Command::Acknowledge { incident, .. }
+        | Command::Escalate { incident }
         | Command::Resolve { incident, .. }
         | Command::Assign { incident, .. }
         | Command::Comment { incident, .. }
@@ -88,6 +90,7 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
     };
     match (command, incident) {
         (Command::Acknowledge { note, .. }, Some(id)) => acknowledge(state, now, &id, &by.name, note.as_deref()),
+        (Command::Escalate { .. }, Some(id)) => escalate::at_once(state, now, &id, &by.name),
         (Command::Resolve { note, .. }, Some(id)) => resolve(state, now, &id, &by.name, note.as_deref()),
         (Command::Assign { to, .. }, Some(id)) => assign(state, now, &id, &by.name, to),
         (Command::Comment { text, .. }, Some(id)) => {
@@ -117,7 +120,7 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
 }
 
 /// By id, by the beginning of one, with or without `inc-`; a merged incident leads to its survivor.
-pub(super) fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
+pub fn find(state: &State, text: &str) -> Result<IncidentId, Reply> {
     let wanted = if text.starts_with("inc-") { text.to_owned() } else { format!("inc-{text}") };
     if text.is_empty() {
         return Err(Reply::NotFound(String::new()));
@@ -150,7 +153,7 @@ pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str,
     let Some(incident) = state.incident(id) else { return Reply::NotFound(id.to_string()) };
     match incident.state {
         IncidentState::Open | IncidentState::Pending => {}
-        IncidentState::Acknowledged if incident.awaited.contains(by) => {
+        IncidentState::Acknowledged if incident.unanswered.contains(by) => {
             return escalate::acknowledged_too(state, now, id, by);
         }
         IncidentState::Acknowledged => return Reply::Already(id.to_string()),

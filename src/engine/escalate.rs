@@ -54,7 +54,7 @@ pub fn is_due_to_run(incident: &Incident, policy: &EscalationPolicy) -> bool {
 pub fn is_asking(incident: &Incident) -> bool {
     match incident.state {
         IncidentState::Open => true,
-        IncidentState::Acknowledged => !incident.awaited.is_empty() || mutant::is(Mutant::AcknowledgedIsAskedOn),
+        IncidentState::Acknowledged => !incident.unanswered.is_empty() || mutant::is(Mutant::AcknowledgedIsAskedOn),
         _ => false,
     }
 }
@@ -77,6 +77,17 @@ fn lapse(state: &mut State, now: Timestamp, id: &IncidentId) {
     if lapses_at.is_some_and(|at| at <= now) {
         command::unacknowledge(state, now, id, STAGE, "nobody has it any more: the acknowledgement has run out");
     }
+}
+
+/// Somebody wants the next level to be asked now.
+pub fn at_once(state: &mut State, now: Timestamp, id: &IncidentId, by: &str) -> Reply {
+    let Some(incident) = state.incident_mut(id) else { return Reply::NotFound(id.to_string()) };
+    let Some(escalating) = &mut incident.escalating else {
+        return Reply::Refused(format!("there is no level of an escalation policy left to ask for {id}"));
+    };
+    escalating.due_at = now;
+    timeline::incident(state, now, id, TimelineKind::Escalated, by, "the next level is asked at once");
+    Reply::Done(id.to_string())
 }
 
 /// One more of those who must.
@@ -111,14 +122,14 @@ fn ask(state: &mut State, now: Timestamp, id: &IncidentId, name: &str, policy: &
     let asked = resolve(state, now, id, &level.targets);
     let is_last = next.is_none();
     let due_at = next.map(|(_, next)| if asked.is_empty() { now } else { now + next.after });
-    let awaited: BTreeSet<String> = match level.all_must_acknowledge {
+    let unanswered: BTreeSet<String> = match level.all_must_acknowledge {
         true => asked.iter().filter(|name| state.policy().people.contains_key(*name)).cloned().collect(),
         false => BTreeSet::new(),
     };
     if let Some(incident) = state.incident_mut(id) {
         incident.escalated_levels = u32::try_from(number + 1).unwrap_or(u32::MAX);
         incident.escalating = due_at.map(|due_at| Escalating { policy: name.to_owned(), due_at });
-        incident.awaited = awaited;
+        incident.unanswered = unanswered;
     }
     let text = said(name, policy, number, level, &asked);
     timeline::incident(state, now, id, TimelineKind::Escalated, STAGE, text.clone());

@@ -88,6 +88,10 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
+    /// The next level is asked now.
+    Escalate {
+        incident: String,
+    },
     Resolve {
         incident: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -70,7 +70,7 @@ pub fn begin(state: &mut State, now: Timestamp, number: AlertNumber, as_state: I
         escalating: None,
         escalated_levels: 0,
         reaching: Vec::new(),
-        awaited: BTreeSet::new(),
+        unanswered: BTreeSet::new(),
         clocks: Vec::new(),
         remotes: Default::default(),
         doubted: Default::default(),

@@ -145,7 +145,7 @@ impl State {
     }
 
     /// The wall clock's time at this moment of ours, for what people wrote in a calendar.
-    pub(super) fn wall_time(&self, now: Timestamp) -> Timestamp {
+    pub fn wall_time(&self, now: Timestamp) -> Timestamp {
         now - self.ahead
     }
 

@@ -1,8 +1,9 @@
 //! Who is asking. Sources prove themselves by token, password or signature; people and tools by an
-//! API token with a role. Decided from the headers alone, before a byte of the body is read; only a
+//! API token with a role. Decided from the headers and the URL alone, before a byte of the body is read; only a
 //! signature is finished afterwards. Comparisons take the same time whatever the input. Never logs or
 //! repeats a credential.
 
+use axum::extract::Query;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, Mac};
@@ -31,6 +32,10 @@ pub enum SourceAuth {
     Tokens(Vec<[u8; 32]>),
     HeaderTokens {
         header: HeaderName,
+        tokens: Vec<[u8; 32]>,
+    },
+    ParameterTokens {
+        parameter: String,
         tokens: Vec<[u8; 32]>,
     },
     Basic {
@@ -73,6 +78,7 @@ impl SourceAuth {
                 Ok(header) => Self::HeaderTokens { header, tokens },
                 Err(_) => Self::Impossible,
             },
+            Auth::ParameterTokens { parameter, tokens } => Self::ParameterTokens { parameter, tokens },
             Auth::Basic { user, password_sha256 } => Self::Basic { user, password_sha256 },
             Auth::Hmac { secrets, header, prefix, encoding, timestamp_header } => {
                 let header = HeaderName::try_from(header);
@@ -87,8 +93,13 @@ impl SourceAuth {
         }
     }
 
-    /// Decides by the headers; with a signature, returns what is left to check once the body is there.
-    pub fn check<'a>(&'a self, headers: &'a HeaderMap, now: Timestamp) -> Result<Option<Unverified<'a>>, Problem> {
+    /// Decides by the headers and the URL; with a signature, returns what is left to check once the body is there.
+    pub fn check<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        uri: &Uri,
+        now: Timestamp,
+    ) -> Result<Option<Unverified<'a>>, Problem> {
         match self {
             Self::None => refuse_browsers(headers).map(|()| None),
             Self::Tokens(hashes) => {
@@ -97,6 +108,7 @@ impl SourceAuth {
                 is_known.then_some(None).ok_or_else(wrong_token)
             }
             Self::HeaderTokens { header, tokens } => check_header(headers, header, tokens).map(|()| None),
+            Self::ParameterTokens { parameter, tokens } => check_parameter(uri, parameter, tokens).map(|()| None),
             Self::Basic { user, password_sha256 } => check_basic(headers, user, password_sha256).map(|()| None),
             Self::Hmac(signing) => signing.read(headers, now).map(Some),
             Self::Impossible => Err(Problem::unauthenticated(
@@ -151,6 +163,21 @@ fn check_header(headers: &HeaderMap, header: &HeaderName, tokens: &[[u8; 32]]) -
     let token = headers.get(header).map(|value| value.as_bytes().trim_ascii()).filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| refuse(&format!("this source wants a token in the header `{header}`")))?;
     let is_known = any_equal(tokens.iter(), &sha256(token));
+    if is_known { Ok(()) } else { Err(refuse("the token is not one of those configured here")) }
+}
+
+/// What else stands in the query is the sender's own affair; like the token it is never logged or repeated.
+fn check_parameter(uri: &Uri, parameter: &str, tokens: &[[u8; 32]]) -> Result<(), Problem> {
+    let refuse = |detail: &str| {
+        let challenge = HeaderValue::try_from(format!("Token parameter=\"{parameter}\""));
+        Problem::unauthenticated(challenge.unwrap_or(HeaderValue::from_static("Token")), detail)
+    };
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
+    let mut given = pairs.iter().filter(|(name, value)| name == parameter && !value.is_empty());
+    let (Some((_, token)), None) = (given.next(), given.next()) else {
+        return Err(refuse(&format!("this source wants a token in the URL, once: `?{parameter}=<token>`")));
+    };
+    let is_known = any_equal(tokens.iter(), &sha256(token.as_bytes()));
     if is_known { Ok(()) } else { Err(refuse("the token is not one of those configured here")) }
 }
 
@@ -354,6 +381,28 @@ mod tests {
         assert_eq!(ask("[::1]:9494").unwrap().role, Role::Admin);
         for listen in ["0.0.0.0:9494", "10.0.0.1:9494", "[::]:9494"] {
             assert_eq!(ask(listen).unwrap_err().status(), http::StatusCode::UNAUTHORIZED, "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_token_may_stand_in_the_url() {
+        let tokens = vec![sha256(b"old"), sha256(b"n/w")];
+        let auth = SourceAuth::new(Auth::ParameterTokens { parameter: "auth_token".into(), tokens });
+        let now = Timestamp::from_millis(0);
+        let ask = |uri: &str| auth.check(&HeaderMap::new(), &uri.parse().unwrap(), now).map(|rest| rest.is_none());
+        for uri in ["/in/x?auth_token=old", "/in/x?auth_token=n%2Fw&more=1", "/in/x?a=b&auth_token=old&auth_token="] {
+            assert!(ask(uri).unwrap(), "{uri}");
+        }
+        for uri in [
+            "/in/x",
+            "/in/x?auth_token=",
+            "/in/x?token=old",
+            "/in/x?auth_token=odd",
+            "/in/x?auth_token=old&auth_token=old",
+        ] {
+            let problem = ask(uri).unwrap_err();
+            assert_eq!(problem.status(), http::StatusCode::UNAUTHORIZED, "{uri}");
+            assert!(!problem.detail().contains("odd"), "{}", problem.detail());
         }
     }
 

@@ -67,7 +67,7 @@ async fn show(app: &App, name: String, request: Request) -> Result<String, Probl
     let feeds = app.feeds();
     let query = read_query(request.uri());
     let headers = with_token(request.headers(), query.as_ref().ok());
-    feeds.find(&name)?.check(&headers, app.clock.now()).map_err(|problem| {
+    feeds.find(&name)?.check(&headers, request.uri(), app.clock.now()).map_err(|problem| {
         let has_none = problem.status() == StatusCode::UNAUTHORIZED && !headers.contains_key(AUTHORIZATION);
         let challenge = HeaderValue::from_static("Bearer realm=\"watchbell\"");
         let wanted = "this feed wants its token in the URL as `?token=<token>`, or in the header `Authorization: Bearer <token>`";

@@ -232,6 +232,11 @@ impl Problem {
         problem
     }
 
+    /// What the other side of a sink sent is nothing that can be read.
+    pub fn unreadable_callback(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid-callback", "the callback cannot be read", detail)
+    }
+
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "that does not fit the present state", detail)
     }

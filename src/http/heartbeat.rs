@@ -114,7 +114,8 @@ async fn take(app: &App, name: String, is_failure: bool, request: Request) -> Re
     let doors = app.doors();
     let query = read_query(&parts.uri);
     let headers = with_token(&parts.headers, query.as_ref().ok());
-    doors.find(&name)?.check(&headers, app.clock.now()).map_err(|problem| explain(problem, &headers))?;
+    let door = doors.find(&name)?;
+    door.check(&headers, &parts.uri, app.clock.now()).map_err(|problem| explain(problem, &headers))?;
     query?;
     let raw = body::read(body, &parts.headers, BODY_BYTES_MAX).await?;
     let note = (is_failure && !parts.headers.contains_key(CONTENT_ENCODING)).then(|| note(&raw)).flatten();

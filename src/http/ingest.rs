@@ -173,7 +173,7 @@ async fn take(app: &App, endpoint: &Arc<Endpoint>, request: Request) -> Result<T
     let now = app.clock.now();
     let (parts, body) = request.into_parts();
     endpoint.check_client(&parts.extensions, now)?;
-    let signature = endpoint.auth.check(&parts.headers, now)?;
+    let signature = endpoint.auth.check(&parts.headers, &parts.uri, now)?;
     if let Some(quota) = &endpoint.quota {
         quota
             .check(now)

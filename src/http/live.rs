@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::auth::SourceAuth;
 use super::calendar::Feeds;
+use super::callback::Ears;
 use super::error::Problem;
 use super::heartbeat::Doors;
 use super::quota::Quota;
@@ -48,6 +49,7 @@ pub struct App {
     facade: RwLock<Arc<Facade>>,
     doors: RwLock<Arc<Doors>>,
     feeds: RwLock<Arc<Feeds>>,
+    ears: RwLock<Arc<Ears>>,
     guard: RwLock<Arc<Guard>>,
 }
 
@@ -93,6 +95,7 @@ impl App {
             facade: RwLock::new(Arc::new(setup.facade)),
             doors: RwLock::default(),
             feeds: RwLock::default(),
+            ears: RwLock::default(),
         })
     }
 
@@ -130,6 +133,16 @@ impl App {
 
     pub(super) fn feeds(&self) -> Arc<Feeds> {
         self.feeds.read().clone()
+    }
+
+    /// Listens to what people press and type from now on. What was done once stays so.
+    pub fn hear(&self, ears: Ears) {
+        let mut known = self.ears.write();
+        *known = Arc::new(ears.keeping(&known));
+    }
+
+    pub(super) fn ears(&self) -> Arc<Ears> {
+        self.ears.read().clone()
     }
 
     pub(super) fn doors(&self) -> Arc<Doors> {

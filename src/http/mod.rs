@@ -14,6 +14,7 @@ mod api;
 pub mod auth;
 pub mod body;
 mod calendar;
+pub mod callback;
 mod error;
 mod health;
 mod heartbeat;
@@ -95,6 +96,11 @@ pub enum Auth {
     /// The same in a header of the sender's own, the token alone in it.
     HeaderTokens {
         header: String,
+        tokens: Vec<[u8; 32]>,
+    },
+    /// The same in a parameter of the URL, for senders that can send no header.
+    ParameterTokens {
+        parameter: String,
         tokens: Vec<[u8; 32]>,
     },
     Basic {

@@ -15,7 +15,7 @@ use super::api::{
     topology,
 };
 use super::error::PROBLEM_JSON;
-use super::{alertmanager, calendar, health, heartbeat, ingest};
+use super::{alertmanager, calendar, callback, health, heartbeat, ingest};
 use crate::model::audit::AuditHash;
 use crate::model::problem::ProblemId;
 use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
@@ -29,6 +29,7 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
     paths(
         ingest::by_kind,
         ingest::by_name,
+        callback::receive,
         heartbeat::beat,
         heartbeat::beat_by_get,
         heartbeat::fail,

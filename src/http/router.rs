@@ -15,7 +15,7 @@ use super::api::{
     topology,
 };
 use super::error::Problem;
-use super::{App, alertmanager, auth, calendar, health, heartbeat, ingest, openapi, web};
+use super::{App, alertmanager, auth, calendar, callback, health, heartbeat, ingest, openapi, web};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
 use crate::engine::input::{Principal, Role};
 use crate::model::Timestamp;
@@ -62,6 +62,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/in/heartbeat/{name}", Source, "heartbeat.beat", || get(heartbeat::beat_by_get)),
     route("POST", "/in/heartbeat/{name}/fail", Source, "heartbeat.fail", || post(heartbeat::fail)),
     route("GET", "/in/heartbeat/{name}/fail", Source, "heartbeat.fail", || get(heartbeat::fail_by_get)),
+    route("POST", "/callback/{receiver}/{sink}", Source, "callback", || post(callback::receive)),
     route("POST", "/in/prometheus/api/v2/alerts", Source, "ingest", || post(ingest::alertmanager_prefixed)),
     route("POST", "/in/prometheus/{name}/api/v2/alerts", Source, "ingest", || post(ingest::alertmanager_named)),
     route("POST", "/api/v2/alerts", Source, "ingest", || post(ingest::post_alerts)),

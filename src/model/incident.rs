@@ -29,10 +29,10 @@ pub enum IncidentState {
 impl Incident {
     /// From now on only those are asked who must acknowledge as well.
     pub fn answered_by(&mut self, by: &str) {
-        self.awaited.remove(by);
-        match self.awaited.is_empty() {
+        self.unanswered.remove(by);
+        match self.unanswered.is_empty() {
             true => self.stop_asking(),
-            false => self.reaching.retain(|reaching| self.awaited.contains(&reaching.person)),
+            false => self.reaching.retain(|reaching| self.unanswered.contains(&reaching.person)),
         }
     }
 
@@ -40,7 +40,7 @@ impl Incident {
     pub fn stop_asking(&mut self) {
         self.escalating = None;
         self.reaching.clear();
-        self.awaited.clear();
+        self.unanswered.clear();
     }
 }
 
@@ -259,7 +259,7 @@ pub struct Incident {
     pub reaching: Vec<Reaching>,
     /// People of a level at which all must acknowledge, who have not yet.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub awaited: BTreeSet<String>,
+    pub unanswered: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<Clock>,
     /// By sink name.

@@ -3,7 +3,8 @@
 //! Decides what a tired person reads first and how much of it. Every foreign text is cleaned and
 //! clipped on its way in, and is still plain: `dialect.rs` and the sinks escape it on its way out.
 
-use super::text::{self, Argument, Language, message};
+use super::reader::Reader;
+use super::text::{self, Argument, message};
 use crate::model::incident::RootCause;
 use crate::model::notification::{AlertView, ClockView, IncidentView};
 use crate::model::{AlertStatus, Notification, NotificationKind, Span, Timestamp};
@@ -73,8 +74,8 @@ impl Section {
 }
 
 impl Document {
-    pub fn of(notification: &Notification, language: Language) -> Self {
-        let writer = Writer { language };
+    pub fn of(notification: &Notification, reader: &Reader) -> Self {
+        let writer = Writer { reader };
         let incident = &notification.incident;
         let sections = [
             writer.root_cause(incident.root_cause.as_ref()),
@@ -100,13 +101,13 @@ impl Document {
     }
 }
 
-struct Writer {
-    language: Language,
+struct Writer<'r> {
+    reader: &'r Reader,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn message(&self, key: &str, arguments: &[(&'static str, Argument<'_>)]) -> String {
-        message(self.language, key, arguments)
+        message(self.reader.language, key, arguments)
     }
 
     fn section(&self, label: &str, lines: Vec<Line>) -> Section {
@@ -191,7 +192,7 @@ impl Writer {
         let mut parts = vec![
             self.message("severity", &[("severity", incident.severity.as_str().into())]),
             self.message("state", &[("state", incident.state.as_str().into())]),
-            self.message("began", &[("at", (&text::date_time(incident.started_at)).into())]),
+            self.message("began", &[("at", (&self.reader.date_time(incident.started_at)).into())]),
         ];
         if let Some(assignee) = &incident.assignee {
             parts.push(self.message("assigned-to", &[("person", (&name(assignee)).into())]));
@@ -241,7 +242,7 @@ impl Writer {
             };
             lines.extend(text.lines().filter(|line| !line.is_empty()).map(Line::plain));
             if let Some(at) = problem.reopened_at {
-                let text = self.message("problem-reopened", &[("at", (&text::date_time(at)).into())]);
+                let text = self.message("problem-reopened", &[("at", (&self.reader.date_time(at)).into())]);
                 lines.push(Line::plain(&text));
             }
         }
@@ -296,13 +297,13 @@ impl Writer {
     fn service_level(&self, clocks: &[ClockView]) -> Section {
         let mut lines = Vec::new();
         for clock in clocks.iter().take(CLOCKS_MAX) {
-            let met = clock.met_at.map(text::date_time).unwrap_or_default();
+            let met = clock.met_at.map(|at| self.reader.date_time(at)).unwrap_or_default();
             let key = match (clock.is_breached, clock.met_at) {
                 (true, _) => "service-level-missed",
                 (false, Some(_)) => "service-level-met",
                 (false, None) => "service-level-due",
             };
-            let due = text::date_time(clock.due_at);
+            let due = self.reader.date_time(clock.due_at);
             let text = self.message(
                 key,
                 &[
@@ -333,7 +334,7 @@ impl Writer {
             AlertStatus::Firing => self.message("severity", &[("severity", alert.severity.as_str().into())]),
             AlertStatus::Resolved => self.message("alert-resolved", &[]),
         };
-        let mut text = format!("{} {how} ", alert.started_at.clock_text());
+        let mut text = format!("{} {how} ", self.reader.time(alert.started_at));
         if let Some(item) = &alert.configuration_item {
             text.push_str(&name(item));
             text.push_str(": ");

@@ -13,12 +13,14 @@ pub mod calendar;
 pub mod dialect;
 pub mod go_template;
 pub mod markup;
+pub mod reader;
 mod sample;
 pub mod template;
 pub mod text;
 
 pub use go_template::GoTemplates;
 pub use markup::Document;
+pub use reader::Reader;
 pub use sample::sample_notification;
 pub use template::Templates;
 pub use text::Language;

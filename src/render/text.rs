@@ -9,8 +9,6 @@ use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
-use crate::model::Timestamp;
-
 /// The language of notifications, set per sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -113,14 +111,6 @@ pub fn message(language: Language, key: &str, arguments: &[(&'static str, Argume
         }
     }
     key.to_owned()
-}
-
-/// Minutes are what a person at night can use: `2026-11-21 05:00 UTC`.
-pub fn date_time(at: Timestamp) -> String {
-    match jiff::Timestamp::from_millisecond(at.as_millis()) {
-        Ok(at) => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-        Err(_) => at.to_string(),
-    }
 }
 
 /// What a limit counts.

@@ -57,7 +57,7 @@ impl Sink for Log {
         let news = if news.is_empty() { String::new() } else { format!(": {}", news.join(" – ")) };
         let mut text = format!(
             "{} {} {} ({}){} [{}]",
-            text::date_time(notification.at),
+            self.setting.reader().date_time(notification.at),
             notification.kind.as_str(),
             document.headline,
             notification.incident.id,

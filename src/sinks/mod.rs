@@ -7,6 +7,7 @@
 //! its `mod` and its entry in [`SINKS`]. The receivers of an `alertmanager.yml` have a folder of their own.
 
 mod alertmanager;
+pub mod callback;
 mod email;
 mod log;
 mod mail;
@@ -26,7 +27,7 @@ use crate::model::delivery::Progress;
 use crate::model::incident::RemoteId;
 use crate::model::{Notification, Span, Timestamp};
 use crate::mutant::{self, Mutant};
-use crate::render::{Document, GoTemplates, Language, Templates};
+use crate::render::{Document, GoTemplates, Language, Reader, Templates};
 
 /// Every sink there is, by name.
 pub const SINKS: &[&SinkSpec] = &[
@@ -81,10 +82,19 @@ pub struct Setting {
     /// Name of the sink instance, `ops/slack`.
     pub sink: String,
     pub language: Language,
+    /// Of those who read there: a name of the time zone database.
+    pub time_zone: String,
     /// For links in messages.
     pub public_url: Option<String>,
     /// What the texts of an `alertmanager.yml` may call.
     pub go_templates: Arc<GoTemplates>,
+}
+
+impl Setting {
+    /// Who reads what the sink sends.
+    pub fn reader(&self) -> Reader {
+        Reader { language: self.language, time_zone: self.time_zone.clone() }
+    }
 }
 
 /// `count` requests in each `per_ms`, with that many at once.
@@ -117,6 +127,11 @@ pub trait Sink: Send + Sync {
 
     /// What the answer means. Gets the same attempt as the request that was answered.
     fn outcome(&self, attempt: &Attempt<'_>, response: &Response) -> Outcome;
+
+    /// The side that is called back, where it is set up to be.
+    fn callbacks(&self) -> Option<&dyn callback::Callbacks> {
+        None
+    }
 }
 
 /// How a sink connects.
@@ -336,7 +351,7 @@ pub fn http_failure(status: u16, response: &Response, what: &str) -> Outcome {
 
 /// What the sink shows: the document in its language, with the operator's templates applied.
 fn document(setting: &Setting, templates: &Templates, notification: &Notification) -> Document {
-    let mut document = Document::of(notification, setting.language);
+    let mut document = Document::of(notification, &setting.reader());
     templates.apply(&mut document, notification, setting.language);
     document
 }

@@ -16,10 +16,13 @@
 //! ```
 
 mod blocks;
+mod callback;
 
+use callback::SlackCallbacks;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::callback::{Callbacks, buttons as callback_buttons};
 use super::{
     Attempt, HttpRequest, Outcome, Rate, RenderError, Request, Response, Setting, Sink, SinkSpec, document,
     foreign_response, http_failure, json_request, keep_doubt, quote, read_address,
@@ -32,7 +35,8 @@ pub const SPEC: SinkSpec = SinkSpec {
     name: "slack",
     title: "Slack: one message per incident, kept up to date",
     docs: DOCS,
-    example: "channel: C024BE91L\ntoken: xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy\n",
+    example: "channel: C024BE91L\ntoken: xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy\n\
+              signing_secret: 8f742231b10e8888abcd99yyyzzz85a5\n",
     // About one post per second and channel; updates may come a little faster.
     rate: Rate { count: 1, per_ms: 1_000 },
     build,
@@ -49,6 +53,10 @@ With a bot token, best:
   again and an unclear answer leads to a second message.
 - `base_url`: default `https://slack.com/api`.
 
+- `signing_secret`: of the app, for buttons in the messages and a slash command. Give the app the address
+  `<public_url>/callback/<receiver>/<sink>`, for example `https://watchbell.example.org/callback/ops/slack`,
+  under *Interactivity* and for the command. People are known by `people.<name>.accounts.slack`.
+
 Or `webhook_url`, of an incoming webhook: nothing can be edited then, so quiet updates are left out.
 
 `title_template` and `template` replace the headline and the text below it (minijinja).
@@ -59,6 +67,7 @@ Or `webhook_url`, of an incoming webhook: nothing can be edited then, so quiet u
 struct Keys {
     token: Option<Secret<String>>,
     channel: Option<String>,
+    signing_secret: Option<Secret<String>>,
     base_url: Option<String>,
     webhook_url: Option<Secret<String>>,
     title_template: Option<String>,
@@ -72,7 +81,7 @@ struct Slack {
 }
 
 enum Way {
-    Bot { token: Secret<String>, channel: String, base_url: String },
+    Bot { token: Secret<String>, channel: String, base_url: String, callbacks: Option<SlackCallbacks> },
     Webhook { url: Secret<String> },
 }
 
@@ -113,9 +122,11 @@ fn build(table: &Table, setting: &Setting) -> Result<Box<dyn Sink>, ConfigError>
                 return Err(ConfigError::new("channel", "expected a channel's id such as `C024BE91L`, got nothing"));
             }
             let base_url = read_address("base_url", keys.base_url.as_deref().unwrap_or("https://slack.com/api"))?;
-            Way::Bot { token, channel: channel.trim().to_owned(), base_url }
+            let callbacks =
+                keys.signing_secret.map(|signing_secret| SlackCallbacks { signing_secret, base_url: base_url.clone() });
+            Way::Bot { token, channel: channel.trim().to_owned(), base_url, callbacks }
         }
-        (None, None, Some(url)) if keys.base_url.is_none() => {
+        (None, None, Some(url)) if keys.base_url.is_none() && keys.signing_secret.is_none() => {
             Way::Webhook { url: Secret::new(read_address("webhook_url", url.expose())?) }
         }
         _ => return Err(ConfigError::new("token", "expected `token` with `channel`, or `webhook_url` alone")),
@@ -156,7 +167,7 @@ impl Sink for Slack {
                 let message = blocks::message(&document(&self.setting, &self.templates, attempt.notification));
                 json_request("POST", url.clone(), None, Some(&json!({"text": message.text, "blocks": message.blocks})))
             }
-            Way::Bot { token, channel, base_url } => self.bot_request(attempt, token, channel, base_url)?,
+            Way::Bot { token, channel, base_url, .. } => self.bot_request(attempt, token, channel, base_url)?,
         };
         Ok(Request::Http(request))
     }
@@ -174,6 +185,13 @@ impl Sink for Slack {
             }
         };
         keep_doubt(outcome, attempt)
+    }
+
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        match &self.way {
+            Way::Bot { callbacks: Some(callbacks), .. } => Some(callbacks),
+            _ => None,
+        }
     }
 }
 
@@ -226,7 +244,10 @@ impl Slack {
     fn message(&self, attempt: &Attempt<'_>) -> Value {
         let message = blocks::message(&document(&self.setting, &self.templates, attempt.notification));
         // An edit keeps old blocks unless it brings new ones, so the plain form brings none.
-        let blocks = if attempt.progress.step == PLAIN { Vec::new() } else { message.blocks };
+        let mut blocks = if attempt.progress.step == PLAIN { Vec::new() } else { message.blocks };
+        if !blocks.is_empty() && self.callbacks().is_some() {
+            blocks.extend(blocks::actions(&callback_buttons(&attempt.notification.incident, self.setting.language)));
+        }
         json!({
             "text": message.text,
             "blocks": blocks,

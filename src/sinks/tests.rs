@@ -13,6 +13,7 @@ pub(super) fn setting() -> Setting {
         instance: "fra1".into(),
         sink: "ops/test".into(),
         language: Language::En,
+        time_zone: "UTC".into(),
         public_url: Some("https://watchbell.example".into()),
         go_templates: Default::default(),
     }
@@ -123,7 +124,7 @@ fn names_are_unique_and_each_sink_has_its_file() {
             continue;
         }
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let is_contract = ["alertmanager", "mail", "mod", "quote", "tests"].contains(&stem.as_str());
+        let is_contract = ["alertmanager", "callback", "mail", "mod", "quote", "tests"].contains(&stem.as_str());
         assert!(is_contract || names.contains(&*stem), "{} is not registered", path.display());
     }
     for name in names {

@@ -7,8 +7,10 @@
 
 use super::{Inbound, ParseError, is_http_url, json};
 use crate::model::Timestamp;
+use crate::model::event::{LABEL_VALUE_BYTES_MAX, TEXT_BYTES_MAX};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 pub struct Fields {
     map: Map<String, Value>,
@@ -80,6 +82,11 @@ impl Fields {
         Value::Object(self.map.clone()).to_string()
     }
 
+    /// All that is still there.
+    pub fn copied(&self) -> Value {
+        Value::Object(self.map.clone())
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(|value| !value.is_null())
     }
@@ -125,8 +132,97 @@ impl Fields {
         }
     }
 
+    /// A text or a number, as a text; absent where the sender leaves it empty.
+    pub fn word(&mut self, name: &str) -> Result<Option<String>, ParseError> {
+        Ok(match self.take::<Value>(name)? {
+            None => None,
+            Some(Value::Array(_) | Value::Object(_)) => {
+                return Err(ParseError::new(name, "more than that", "a text or a number").inside(&self.path));
+            }
+            Some(value) => Some(plain(value)).filter(|text| !text.is_empty()),
+        })
+    }
+
+    pub fn need_word(&mut self, name: &str, expected: &str) -> Result<String, ParseError> {
+        required(self.word(name)?, name, expected).map_err(|error| error.inside(&self.path))
+    }
+
+    /// An address of the web; what is none is no reason to lose an alert.
+    pub fn link(&mut self, name: &str) -> Result<Option<String>, ParseError> {
+        Ok(self.word(name)?.filter(|url| is_http_url(url) && url.len() <= TEXT_BYTES_MAX))
+    }
+
+    /// A time as a number since 1970, in units of so many milliseconds, also where it is written as a text. Zero is none.
+    pub fn epoch(&mut self, name: &str, unit_ms: i64) -> Result<Option<Timestamp>, ParseError> {
+        let Some(text) = self.word(name)? else { return Ok(None) };
+        let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
+        let expected = if unit_ms == 1 { "milliseconds since 1970" } else { "seconds since 1970" };
+        let number = number.ok_or_else(|| ParseError::new(name, &text, expected).inside(&self.path))?;
+        let ms = (number * unit_ms as f64).round() as i64;
+        Ok((ms != 0).then(|| Timestamp::from_millis(ms)))
+    }
+
+    /// An object of texts; other values in it as JSON.
+    pub fn pairs(&mut self, name: &str) -> Result<Vec<(String, String)>, ParseError> {
+        let map: Option<Map<String, Value>> = self.take(name)?;
+        let pairs = map.unwrap_or_default().into_iter().filter(|(_, value)| !value.is_null());
+        Ok(pairs.map(|(name, value)| (name, plain(value))).collect())
+    }
+
+    /// An array of texts, or one text with commas between them.
+    pub fn list(&mut self, name: &str) -> Result<Vec<String>, ParseError> {
+        let words: Vec<String> = match self.take::<Value>(name)? {
+            None => Vec::new(),
+            Some(Value::Array(values)) => values.into_iter().filter(|value| !value.is_null()).map(plain).collect(),
+            Some(Value::Object(_)) => {
+                return Err(ParseError::new(name, "an object", "an array of texts").inside(&self.path));
+            }
+            Some(value) => plain(value).split(',').map(|word| word.trim().to_owned()).collect(),
+        };
+        Ok(words.into_iter().filter(|word| !word.is_empty()).collect())
+    }
+
+    /// An array of texts, or one text that is taken as it is.
+    pub fn list_or_word(&mut self, name: &str) -> Result<Vec<String>, ParseError> {
+        match self.take::<Value>(name)? {
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty()).into_iter().collect()),
+            None => Ok(Vec::new()),
+            Some(value) => {
+                self.map.insert(name.to_owned(), value);
+                self.list(name)
+            }
+        }
+    }
+
+    /// Lets go of texts that only look like values: placeholders that the sender did not fill in.
+    pub fn forget(&mut self, is_nothing: fn(&str) -> bool) {
+        self.map.retain(|_, value| !value.as_str().is_some_and(|text| is_nothing(text.trim())));
+    }
+
+    /// What is left and says something, for `extra`; without what is too large to be kept with every event.
+    pub fn leftover(self) -> BTreeMap<String, Value> {
+        let says_something = |value: &Value| match value {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(values) => !values.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            Value::Bool(_) | Value::Number(_) => true,
+        };
+        let is_kept = |value: &Value| says_something(value) && value.to_string().len() <= LABEL_VALUE_BYTES_MAX;
+        self.map.into_iter().filter(|(_, value)| is_kept(value)).collect()
+    }
+
     /// What is left.
     pub fn rest(self) -> Map<String, Value> {
         self.map
+    }
+}
+
+/// A value as people would write it.
+fn plain(value: Value) -> String {
+    match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Null => String::new(),
+        value => value.to_string(),
     }
 }

@@ -72,8 +72,8 @@ fn build(table: &Table) -> Result<Box<dyn Source>, ConfigError> {
     Ok(Box::new(Generic { severities }))
 }
 
-struct Generic {
-    severities: Severities,
+pub(super) struct Generic {
+    pub(super) severities: Severities,
 }
 
 impl Source for Generic {
@@ -96,7 +96,7 @@ pub fn recorded(value: Value) -> Result<Event, ParseError> {
 }
 
 impl Generic {
-    fn event(&self, inbound: &Inbound<'_>, mut fields: Fields) -> Result<Event, ParseError> {
+    pub(super) fn event(&self, inbound: &Inbound<'_>, mut fields: Fields) -> Result<Event, ParseError> {
         let canonical = fields.canonical();
         let status = fields.take("status")?;
         let status: EventStatus =

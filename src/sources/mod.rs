@@ -6,17 +6,33 @@
 
 mod alertmanager;
 mod argocd;
+mod azure_monitor;
 pub mod changes;
+mod checkmk;
+mod cloudevents;
+mod datadog;
 mod deployment;
+mod draft;
+mod dynatrace;
+mod elastic;
 mod fields;
+mod gcp_monitoring;
 pub mod generic;
 mod github;
 mod gitlab;
+mod grafana;
+mod icinga2;
 pub mod json;
 mod monitor_macros;
 mod nagios;
+mod newrelic;
 pub mod prometheus;
 mod prometheus_alert;
+mod prtg;
+mod sentry;
+mod solarwinds;
+mod splunk;
+mod uptime_kuma;
 mod zabbix;
 
 use crate::error::{ConfigError, Table};
@@ -28,12 +44,27 @@ use std::collections::BTreeMap;
 pub const SOURCES: &[&SourceSpec] = &[
     &alertmanager::SPEC,
     &argocd::SPEC,
+    &azure_monitor::SPEC,
     &changes::SPEC,
+    &checkmk::SPEC,
+    &cloudevents::SPEC,
+    &datadog::SPEC,
+    &dynatrace::SPEC,
+    &elastic::SPEC,
+    &gcp_monitoring::SPEC,
     &generic::SPEC,
     &github::SPEC,
     &gitlab::SPEC,
+    &grafana::SPEC,
+    &icinga2::SPEC,
     &nagios::SPEC,
+    &newrelic::SPEC,
     &prometheus::SPEC,
+    &prtg::SPEC,
+    &sentry::SPEC,
+    &solarwinds::SPEC,
+    &splunk::SPEC,
+    &uptime_kuma::SPEC,
     &zabbix::SPEC,
 ];
 

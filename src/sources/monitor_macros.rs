@@ -33,6 +33,18 @@ impl Macros {
         names.iter().find_map(|name| self.get(name))
     }
 
+    /// The same with another value in one place.
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut macros = self.0.clone();
+        macros.insert(name.to_owned(), value.to_owned());
+        Self(macros)
+    }
+
+    /// Those whose names begin so, by the rest of their names.
+    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    }
+
     fn collect(pairs: impl Iterator<Item = (String, String)>, dialect: &Dialect) -> Result<Self, ParseError> {
         let mut seen = BTreeMap::new();
         for (name, value) in pairs {

@@ -81,20 +81,12 @@ struct Configuration {
 }
 
 fn build(table: &Table) -> Result<Box<dyn Source>, ConfigError> {
-    let configuration: Configuration = read_table(table)?;
-    let mut severities = BTreeMap::new();
-    for (word, severity) in configuration.severities {
-        let Some(state) = State::from_word(&word.to_ascii_uppercase()) else {
-            let message = "expected a state: `DOWN`, `UNREACHABLE`, `CRITICAL`, `UNKNOWN` or `WARNING`";
-            return Err(ConfigError::new(format!("severities.{word}"), message));
-        };
-        severities.insert(state, severity);
-    }
-    Ok(Box::new(Nagios { severities }))
+    let Configuration { severities } = read_table(table)?;
+    Ok(Box::new(Nagios { severities: state_severities(severities)? }))
 }
 
 struct Nagios {
-    severities: BTreeMap<State, Severity>,
+    severities: StateSeverities,
 }
 
 const DIALECT: Dialect = Dialect {
@@ -110,13 +102,29 @@ impl Source for Nagios {
         let notifications = read_json_or_form(inbound, &DIALECT)?;
         let events = notifications
             .into_iter()
-            .map(|(path, macros)| self.event(inbound, &macros).map_err(|error| error.inside(&path)));
+            .map(|(path, macros)| event(inbound, &macros, &self.severities).map_err(|error| error.inside(&path)));
         Ok(events.collect::<Result<Vec<_>, _>>()?.into())
     }
 }
 
+/// Severities by state, of Nagios and its kin.
+pub(super) type StateSeverities = BTreeMap<State, Severity>;
+
+/// Reads the operator's words for states.
+pub(super) fn state_severities(configured: Severities) -> Result<StateSeverities, ConfigError> {
+    let mut severities = BTreeMap::new();
+    for (word, severity) in configured {
+        let Some(state) = State::from_word(&word.to_ascii_uppercase()) else {
+            let message = "expected a state: `DOWN`, `UNREACHABLE`, `CRITICAL`, `UNKNOWN` or `WARNING`";
+            return Err(ConfigError::new(format!("severities.{word}"), message));
+        };
+        severities.insert(state, severity);
+    }
+    Ok(severities)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+pub(super) enum State {
     Up,
     Down,
     Unreachable,
@@ -131,11 +139,12 @@ impl State {
         Some(match word {
             "UP" => Self::Up,
             "DOWN" => Self::Down,
-            "UNREACHABLE" => Self::Unreachable,
+            // The short ones are Checkmk's.
+            "UNREACHABLE" | "UNREACH" => Self::Unreachable,
             "OK" => Self::Ok,
-            "WARNING" => Self::Warning,
-            "CRITICAL" => Self::Critical,
-            "UNKNOWN" => Self::Unknown,
+            "WARNING" | "WARN" => Self::Warning,
+            "CRITICAL" | "CRIT" => Self::Critical,
+            "UNKNOWN" | "UNKN" => Self::Unknown,
             _ => return None,
         })
     }
@@ -227,50 +236,49 @@ fn meaning(kind: &str, state: State, is_soft: bool) -> Option<(EventStatus, Opti
 /// The family of all host checks; the state is in the label, because it changes during one problem.
 const HOST_CHECK: &str = "host check";
 
-impl Nagios {
-    fn event(&self, inbound: &Inbound<'_>, macros: &Macros) -> Result<Event, ParseError> {
-        let object = Object::of(macros)?;
-        let kind = macros.get("NOTIFICATIONTYPE").map(str::to_ascii_uppercase).unwrap_or_default();
-        let state = object.state()?;
-        let is_soft = object.get("STATETYPE").is_some_and(|word| word.eq_ignore_ascii_case("SOFT"));
-        let Some((status, marker)) = meaning(&kind, state, is_soft) else {
-            let expected = "a notification type of Nagios such as `PROBLEM` or `RECOVERY`";
-            let got = if kind.is_empty() { "nothing" } else { &kind };
-            return Err(ParseError::new("NOTIFICATIONTYPE", got, expected));
-        };
-        let is_acknowledged = status == EventStatus::Acknowledged;
-        let said = |general: &[&str], acknowledged: &str| {
-            let own = || if is_acknowledged { object.get(acknowledged) } else { None };
-            macros.first(general).or_else(own).map(str::to_owned)
-        };
-        let dedup_key = object.dedup_key();
-        let event = Event {
-            id: identity(inbound.source, &object, &dedup_key, &kind),
-            at: happened_at(&object).unwrap_or(inbound.received_at),
-            received_at: inbound.received_at,
-            source: inbound.source.to_owned(),
-            status,
-            name: object.service.unwrap_or(HOST_CHECK).to_owned(),
-            dedup_key,
-            severity: self.severities.get(&state).copied().unwrap_or(state.severity()),
-            configuration_item: Some(object.host.to_owned()),
-            service: None,
-            labels: labels(&object),
-            annotations: annotations(&object),
-            url: link(&object, "ACTIONURL"),
-            expires_at: None,
-            is_end_assumed: false,
-            started_at: None,
-            aliases: aliases(&object),
-            parents: parents(macros),
-            marker,
-            author: said(&["NOTIFICATIONAUTHOR", "NOTIFICATIONAUTHORNAME"], "ACKAUTHOR"),
-            note: said(&["NOTIFICATIONCOMMENT"], "ACKCOMMENT"),
-            extra: BTreeMap::new(),
-        };
-        check_limits(&event)?;
-        Ok(event)
-    }
+/// The event of one notification, of Nagios or of a monitor that speaks as it does.
+pub(super) fn event(inbound: &Inbound<'_>, macros: &Macros, severities: &StateSeverities) -> Result<Event, ParseError> {
+    let object = Object::of(macros)?;
+    let kind = macros.get("NOTIFICATIONTYPE").map(str::to_ascii_uppercase).unwrap_or_default();
+    let state = object.state()?;
+    let is_soft = object.get("STATETYPE").is_some_and(|word| word.eq_ignore_ascii_case("SOFT"));
+    let Some((status, marker)) = meaning(&kind, state, is_soft) else {
+        let expected = "a notification type of Nagios such as `PROBLEM` or `RECOVERY`";
+        let got = if kind.is_empty() { "nothing" } else { &kind };
+        return Err(ParseError::new("NOTIFICATIONTYPE", got, expected));
+    };
+    let is_acknowledged = status == EventStatus::Acknowledged;
+    let said = |general: &[&str], acknowledged: &str| {
+        let own = || if is_acknowledged { object.get(acknowledged) } else { None };
+        macros.first(general).or_else(own).map(str::to_owned)
+    };
+    let dedup_key = object.dedup_key();
+    let event = Event {
+        id: identity(inbound.source, &object, &dedup_key, &kind),
+        at: happened_at(&object).unwrap_or(inbound.received_at),
+        received_at: inbound.received_at,
+        source: inbound.source.to_owned(),
+        status,
+        name: object.service.unwrap_or(HOST_CHECK).to_owned(),
+        dedup_key,
+        severity: severities.get(&state).copied().unwrap_or(state.severity()),
+        configuration_item: Some(object.host.to_owned()),
+        service: None,
+        labels: labels(&object),
+        annotations: annotations(&object),
+        url: link(&object, "ACTIONURL"),
+        expires_at: None,
+        is_end_assumed: false,
+        started_at: None,
+        aliases: aliases(&object),
+        parents: parents(macros),
+        marker,
+        author: said(&["NOTIFICATIONAUTHOR", "NOTIFICATIONAUTHORNAME"], "ACKAUTHOR"),
+        note: said(&["NOTIFICATIONCOMMENT"], "ACKCOMMENT"),
+        extra: BTreeMap::new(),
+    };
+    check_limits(&event)?;
+    Ok(event)
 }
 
 /// The same for all contacts that one notification goes to and for what a client sends again later.
@@ -287,7 +295,9 @@ fn identity(source: &str, object: &Object<'_>, dedup_key: &str, kind: &str) -> S
 }
 
 fn happened_at(object: &Object<'_>) -> Option<Timestamp> {
-    let epoch_seconds = |text: &str| text.parse::<i64>().ok().filter(|seconds| *seconds > 0);
+    // Some count the fractions of a second too.
+    let whole = |text: &str| text.split('.').next().unwrap_or_default().parse::<i64>().ok();
+    let epoch_seconds = |text: &str| whole(text).filter(|seconds| *seconds > 0);
     let seconds = object.macros.get("TIMET").and_then(epoch_seconds);
     let seconds = seconds.or_else(|| object.get("LAST…STATECHANGE").and_then(epoch_seconds))?;
     Some(Timestamp::from_millis(seconds.saturating_mul(1_000)))

@@ -178,7 +178,7 @@ impl Reading {
     }
 
     /// Unknown words become a warning and stay in the label, where a route can match them.
-    fn severity(&self, labels: &Labels) -> Severity {
+    pub fn severity(&self, labels: &Labels) -> Severity {
         let Some(word) = labels.get("severity") else { return Severity::Warning };
         if let Some(severity) = self.severities.get(word) {
             return *severity;

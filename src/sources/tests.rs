@@ -65,6 +65,30 @@ pub fn check_change(spec: &SourceSpec, body: &str, received_at: &str, index: usi
     serde_json::to_string_pretty(&parse_changes(spec, body, received_at)[index]).unwrap()
 }
 
+/// The events of a good body, read with a configuration.
+pub fn parse_with(spec: &SourceSpec, table: &serde_json::Value, body: &str, received_at: &str) -> Vec<Event> {
+    let source = (spec.build)(table.as_object().unwrap()).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
+    let parsed = source.parse(&inbound_at(spec.name, body, received_at));
+    parsed.unwrap_or_else(|error| panic!("{}: {error}\n{body}", spec.name)).into_events()
+}
+
+/// A block of a setup page, the `index`th of its language.
+pub fn block(docs: &str, language: &str, index: usize) -> String {
+    let fence = format!("```{language}\n");
+    let after = docs.split(&fence).nth(index + 1).unwrap_or_else(|| panic!("no block {index} of {language}"));
+    after.split("```").next().unwrap().to_owned()
+}
+
+/// A template as the monitor fills it in; a longer placeholder counts before a shorter one that begins it.
+pub fn filled(template: &str, values: &[(&str, &str)]) -> String {
+    let mut values = values.to_vec();
+    values.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    values.iter().fold(template.to_owned(), |text, (name, value)| {
+        assert!(text.contains(name), "the template lacks {name}");
+        text.replace(name, value)
+    })
+}
+
 /// Those that tell of changes, not of alerts.
 fn tells_changes(spec: &SourceSpec) -> bool {
     matches!(parsed(spec, spec.examples[0], NOW), Parsed::Changes(_))
@@ -257,6 +281,7 @@ fn recorded_requests_are_read() {
                 "api" if request["method"] == "POST" => find("prometheus"),
                 "nagios" | "nagios-form" => find("nagios"),
                 "zabbix" => find("zabbix"),
+                "icinga" => find("icinga2"),
                 _ => None,
             };
             let Some(spec) = spec else { continue };
@@ -271,7 +296,7 @@ fn recorded_requests_are_read() {
             check_recorded(spec.name, &events, body);
         }
     }
-    assert_eq!(events_by_source.len(), 4, "{events_by_source:?}");
+    assert_eq!(events_by_source.len(), 5, "{events_by_source:?}");
     eprintln!("recorded events read: {events_by_source:?}");
 }
 
@@ -287,7 +312,7 @@ fn check_recorded(source: &str, events: &[Event], body: &str) {
                 assert!(!event.extra.contains_key("fingerprint"));
             }
             "prometheus" => assert_eq!(event.expires_at.is_some(), event.status == event::EventStatus::Firing),
-            "nagios" | "zabbix" => assert!(event.configuration_item.is_some(), "{event:?}"),
+            "nagios" | "icinga2" | "zabbix" => assert!(event.configuration_item.is_some(), "{event:?}"),
             _ => {}
         }
     }
@@ -311,6 +336,35 @@ fn with_unread(json: &str) -> Vec<(&'static SourceSpec, String)> {
         ("argocd", format!(r#"{{"app":"x","phase":"Running","unread":{json}}}"#)),
         ("gitlab", format!(r#"{{"object_kind":"push","unread":{json}}}"#)),
         ("github", format!(r#"{{"zen":"x","unread":{json}}}"#)),
+        ("grafana", format!(r#"{{"version":"1","alerts":[],"unread":{json}}}"#)),
+        (
+            "grafana",
+            format!(r#"{{"version":"1","alerts":[{{"status":"firing","labels":{{"a":"b"}},"unread":{json}}}]}}"#),
+        ),
+        (
+            "icinga2",
+            format!(r#"{{"notification.type":"PROBLEM","host.name":"h","host.state":"DOWN","unread":{json}}}"#),
+        ),
+        ("checkmk", format!(r#"{{{nagios},"unread":{json}}}"#)),
+        ("prtg", format!(r#"{{"sensorid":1,"status":"Down","unread":{json}}}"#)),
+        ("solarwinds", format!(r#"{{"alert_object_id":"1","status":"firing","alert_name":"x","unread":{json}}}"#)),
+        ("uptime_kuma", format!(r#"{{"heartbeat":{{"status":0}},"monitor":{{"id":1,"unread":{json}}}}}"#)),
+        ("datadog", format!(r#"{{"alert_transition":"Warn","alert_id":1,"title":"x","unread":{json}}}"#)),
+        ("gcp_monitoring", format!(r#"{{"version":"test","unread":{json}}}"#)),
+        ("splunk", format!(r#"{{"search_name":"x","result":{{}},"unread":{json}}}"#)),
+        ("elastic", format!(r#"{{"rule_id":"1","rule_name":"x","alert_id":"y","action_group":"z","unread":{json}}}"#)),
+        (
+            "dynatrace",
+            format!(r#"{{"ProblemTitle":"x","State":"OPEN","PID":"1","ProblemSeverity":"ERROR","unread":{json}}}"#),
+        ),
+        ("newrelic", format!(r#"{{"issueId":"1","state":"CLOSED","priority":"LOW","title":"x","unread":{json}}}"#)),
+        ("sentry", format!(r#"{{"action":"created","data":{{"error":{{}},"unread":{json}}}}}"#)),
+        (
+            "cloudevents",
+            format!(
+                r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","data":{{"status":"firing","unread":{json}}}}}"#
+            ),
+        ),
     ];
     bodies.into_iter().map(|(name, body)| (find(name).unwrap(), body)).collect()
 }
@@ -330,6 +384,16 @@ fn with_label(json: &str) -> Vec<(&'static SourceSpec, String)> {
         ("generic", format!(r#"{{"status":"firing","name":"x","labels":{{"c":{json}}}}}"#)),
         ("changes", format!(r#"{{"service":"x","summary":{json}}}"#)),
         ("argocd", format!(r#"{{"app":"x","phase":"Running","message":{json}}}"#)),
+        ("grafana", format!(r#"{{"version":"1","alerts":[{{"status":"firing","labels":{{"c":{json}}}}}]}}"#)),
+        ("checkmk", format!(r#"{{{nagios},"HOSTGROUPNAMES":{json}}}"#)),
+        ("splunk", format!(r#"{{"search_name":"x","result":{{"c":{json}}}}}"#)),
+        ("datadog", format!(r#"{{"alert_transition":"Warn","alert_id":1,"title":"x","tags":{json}}}"#)),
+        (
+            "cloudevents",
+            format!(
+                r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","data":{{"status":"firing","labels":{{"c":{json}}}}}}}"#
+            ),
+        ),
     ];
     bodies.into_iter().map(|(name, body)| (find(name).unwrap(), body)).collect()
 }

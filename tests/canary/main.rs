@@ -311,6 +311,7 @@ async fn reload_with_mistakes(world: &mut World, good: &str) {
         ("hmac: { secrets: [", "hmac: { secret: ["),
         ("zabbix6\", token: ", "zabbix6\", tokn: "),
         ("every: 1d, token: ", "every: 1d, tokn: "),
+        ("feed: { token: ", "feed: { tokn: "),
         ("/zabbix6\", token: ", "/zabbix6\", token: 'x y "),
     ] {
         assert!(good.contains(from), "`{from}` is not in the configuration any more");

@@ -78,7 +78,7 @@ const PLANTED: [(Mutant, &[&str]); 57] = [
 const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 14] = [
     (Mutant::ToldLostOnRestart, &["P5"]),
     (Mutant::GroupLostOnRestart, &["P5"]),
-    (Mutant::OverLetGoUntold, &["groups"]),
+    (Mutant::OverLetGoUntold, &["groups", "memory"]),
     (Mutant::OverNeverLetGo, &["memory"]),
     (Mutant::GroupIntervalIgnored, &["groups"]),
     (Mutant::GroupNeverRepeated, &["groups"]),
@@ -89,7 +89,7 @@ const PLANTED_IN_GROUPS: [(Mutant, &[&str]); 14] = [
     (Mutant::ContinueIgnored, &["groups"]),
     (Mutant::EqualIgnored, &["groups"]),
     (Mutant::RefusalCountsAsTold, &["groups"]),
-    (Mutant::SecondFiringNotTold, &["groups"]),
+    (Mutant::SecondFiringNotTold, &["groups", "I7"]),
 ];
 
 /// The first seed that notices, and by what.

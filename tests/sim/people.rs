@@ -38,8 +38,8 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         _ => ada(),
     };
     let incidents: Vec<String> = state.incidents().map(|incident| incident.id.to_string()).collect();
-    let choice = random.u32(..34);
-    if choice == 33 {
+    let choice = random.u32(..36);
+    if choice >= 33 {
         return Some((by, on_call_wish(world, now, random)?));
     }
     if choice >= 30 {

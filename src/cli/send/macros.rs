@@ -1,6 +1,6 @@
-//! The macros of one Nagios notification, from arguments and the environment, as the JSON that the
-//! source `nagios` reads. Decides which macros matter; the source decides what they mean. Never sends
-//! custom variables or check commands: passwords stand in them.
+//! The macros of one notification of Nagios, Icinga 2 or Checkmk, from arguments and the environment, as the JSON that
+//! the source of that name reads. Decides which macros matter; the source decides what they mean. Never sends
+//! custom variables, check commands or a rule's parameters: passwords stand in them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -31,6 +31,71 @@ const TAKEN: &[&str] = &[
     "SERVICEACKCOMMENT", "SERVICEACTIONURL", "SERVICENOTESURL",
 ];
 
+/// What a monitor calls the macros that matter, and how it hands them over.
+pub struct Monitor {
+    /// The name of its source.
+    pub name: &'static str,
+    /// Before the names in the environment.
+    prefix: &'static str,
+    is_taken: fn(&str) -> bool,
+    notification_type: &'static str,
+    host: &'static str,
+    service: &'static str,
+    /// What to do when nothing came.
+    hint: &'static str,
+}
+
+pub const NAGIOS: Monitor = Monitor {
+    name: "nagios",
+    prefix: "NAGIOS_",
+    is_taken: |name| TAKEN.contains(&name),
+    notification_type: "NOTIFICATIONTYPE",
+    host: "HOSTNAME",
+    service: "SERVICEDESC",
+    hint: "set `enable_environment_macros=1` in nagios.cfg, or give the macros as arguments: HOSTNAME='$HOSTNAME$' …",
+};
+
+/// Its environment holds what the command's `env` names, and nothing else.
+pub const ICINGA2: Monitor = Monitor {
+    name: "icinga2",
+    prefix: "ICINGA_",
+    is_taken: |_| true,
+    notification_type: "NOTIFICATION_TYPE",
+    host: "HOST_NAME",
+    service: "SERVICE_NAME",
+    hint: "name the macros under `env` of the NotificationCommand; `watchbell integrations icinga2` shows which",
+};
+
+pub const CHECKMK: Monitor = Monitor {
+    name: "checkmk",
+    prefix: "NOTIFY_",
+    is_taken: |name| {
+        TAKEN.contains(&name)
+            || CHECKMK_TAKEN.contains(&name)
+            || ["HOSTLABEL_", "SERVICELABEL_"].iter().any(|prefix| name.starts_with(prefix))
+    },
+    notification_type: "NOTIFICATIONTYPE",
+    host: "HOSTNAME",
+    service: "SERVICEDESC",
+    hint: "Checkmk calls a notification script with them; `watchbell integrations checkmk` shows one",
+};
+
+/// What only Checkmk has.
+const CHECKMK_TAKEN: &[&str] = &[
+    "WHAT",
+    "OMD_SITE",
+    "HOSTSHORTSTATE",
+    "SERVICESHORTSTATE",
+    "HOSTURL",
+    "SERVICEURL",
+    "HOSTTAGS",
+    "HOSTCONTACTGROUPNAMES",
+    "SERVICECONTACTGROUPNAMES",
+    "MICROTIME",
+    "ALERTHANDLEROUTPUT",
+    "ALERTHANDLERSHORTSTATE",
+];
+
 /// Values longer than the daemon takes are cut here: a check that talks too much must not cost a page.
 /// The summary is made from the output with names before it, hence the room.
 const OUTPUT_BYTES_MAX: usize = TEXT_BYTES_MAX - 8 * 1_024;
@@ -46,30 +111,34 @@ pub enum Kind {
 /// # Errors
 /// When there is no notification to speak of.
 pub fn body(
+    monitor: &Monitor,
     arguments: &[OsString],
     environment: impl Iterator<Item = (OsString, OsString)>,
     kind: Option<Kind>,
     parents: impl FnOnce(&str) -> Option<String>,
     now: Timestamp,
 ) -> Result<Vec<u8>, Failure> {
-    let mut macros = from_environment(environment);
+    let mut macros = from_environment(monitor, environment);
     for argument in arguments {
-        let (name, value) = split(argument)?;
+        let (name, value) = split(monitor, argument)?;
         macros.insert(name, value);
     }
     let value =
         |name: &str| macros.get(name).filter(|value| !value.trim().is_empty() && !is_unresolved(value)).cloned();
-    let host = match (value("NOTIFICATIONTYPE"), value("HOSTNAME")) {
+    let host = match (value(monitor.notification_type), value(monitor.host)) {
         (Some(_), Some(host)) => host,
-        (kind, _) => return Err(missing(if kind.is_none() { "NOTIFICATIONTYPE" } else { "HOSTNAME" })),
+        (None, _) => return Err(missing(monitor, monitor.notification_type)),
+        (_, None) => return Err(missing(monitor, monitor.host)),
     };
     let is_service = match kind {
         Some(kind) => kind == Kind::Service,
-        None => value("SERVICEDESC").is_some(),
+        None => value(monitor.service).is_some(),
     };
     let has_parents = value("HOSTPARENTS").is_some() || value("_HOSTPARENTS").is_some();
-    let has_time = value("TIMET").is_some();
-    macros.insert("KIND".to_owned(), if is_service { "service" } else { "host" }.to_owned());
+    let has_time = value("TIMET").or(value("MICROTIME")).is_some();
+    if value("WHAT").is_none() {
+        macros.insert("KIND".to_owned(), if is_service { "service" } else { "host" }.to_owned());
+    }
     if !has_time {
         // However late it arrives, this is when it happened.
         macros.insert("TIMET".to_owned(), (now.as_millis() / 1_000).to_string());
@@ -78,18 +147,21 @@ pub fn body(
         macros.insert("HOSTPARENTS".to_owned(), parents);
     }
     for (name, value) in &mut macros {
-        let is_name_list = name.ends_with("GROUPNAMES");
+        let is_name_list = name.ends_with("GROUPNAMES") || name.ends_with("_GROUPS");
         clip(value, if is_name_list { LABEL_VALUE_BYTES_MAX } else { OUTPUT_BYTES_MAX });
     }
     // Only strings, which cannot fail to be JSON.
     serde_json::to_vec(&macros).map_err(|error| Failure::new("cannot write the notification").cause(error))
 }
 
-fn from_environment(environment: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
+fn from_environment(
+    monitor: &Monitor,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<String, String> {
     let mut macros = BTreeMap::new();
     for (name, value) in environment {
-        let Some(name) = name.to_str().and_then(|name| name.strip_prefix("NAGIOS_")) else { continue };
-        if TAKEN.contains(&name) && !value.is_empty() {
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix(monitor.prefix)) else { continue };
+        if (monitor.is_taken)(name) && !value.is_empty() {
             // A check may write in any encoding; a strange letter is better than no page.
             macros.insert(name.to_owned(), value.to_string_lossy().into_owned());
         }
@@ -97,14 +169,14 @@ fn from_environment(environment: impl Iterator<Item = (OsString, OsString)>) -> 
     macros
 }
 
-fn split(argument: &OsStr) -> Result<(String, String), Failure> {
+fn split(monitor: &Monitor, argument: &OsStr) -> Result<(String, String), Failure> {
     let text = argument.to_string_lossy();
     let is_name =
         |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match text.split_once('=') {
         Some((name, value)) if is_name(name) => {
             let name = name.to_ascii_uppercase();
-            let name = name.strip_prefix("NAGIOS_").map(str::to_owned).unwrap_or(name);
+            let name = name.strip_prefix(monitor.prefix).map(str::to_owned).unwrap_or(name);
             Ok((name, value.to_owned()))
         }
         _ => Err(Failure::misuse(format!("expected NAME=VALUE, got `{}`", crate::cli::output::clipped(&text, 60)))
@@ -118,11 +190,12 @@ fn is_unresolved(value: &str) -> bool {
     value.len() > 2 && value.starts_with('$') && value.ends_with('$') && !value.contains(' ')
 }
 
-fn missing(name: &str) -> Failure {
+fn missing(monitor: &Monitor, name: &str) -> Failure {
+    let prefix = monitor.prefix;
     Failure::misuse(format!(
-        "no notification came: there is neither NAGIOS_{name} in the environment nor {name}=… among the arguments"
+        "no notification came: there is neither {prefix}{name} in the environment nor {name}=… among the arguments"
     ))
-    .hint("set `enable_environment_macros=1` in nagios.cfg, or give the macros as arguments: HOSTNAME='$HOSTNAME$' …")
+    .hint(monitor.hint)
 }
 
 fn clip(value: &mut String, bytes_max: usize) {
@@ -184,7 +257,8 @@ mod tests {
     fn check(arguments: &[&str], environment: &[(&str, &str)], kind: Option<Kind>) -> Result<String, String> {
         let arguments: Vec<OsString> = arguments.iter().map(|text| os(text)).collect();
         let environment = environment.iter().map(|(name, value)| (os(name), os(value)));
-        let body = body(&arguments, environment, kind, |_| None, NOW).map_err(|failure| failure.to_string())?;
+        let body =
+            body(&NAGIOS, &arguments, environment, kind, |_| None, NOW).map_err(|failure| failure.to_string())?;
         Ok(String::from_utf8(body).unwrap())
     }
 
@@ -233,6 +307,34 @@ mod tests {
     }
 
     #[test]
+    fn icinga_and_checkmk_have_names_of_their_own() {
+        let sent = |monitor: &Monitor, environment: &[(&str, &str)]| {
+            let environment = environment.iter().map(|(name, value)| (os(name), os(value)));
+            let body = body(monitor, &[], environment, None, |_| None, NOW).map_err(|failure| failure.to_string());
+            body.map(|body| String::from_utf8(body).unwrap())
+        };
+        let icinga =
+            [("ICINGA_NOTIFICATION_TYPE", "PROBLEM"), ("ICINGA_HOST_NAME", "web1"), ("ICINGA_SERVICE_NAME", "")];
+        assert_eq!(
+            sent(&ICINGA2, &icinga).unwrap(),
+            r#"{"HOST_NAME":"web1","KIND":"host","NOTIFICATION_TYPE":"PROBLEM","TIMET":"1795239158"}"#
+        );
+        assert!(sent(&ICINGA2, &icinga[..1]).unwrap_err().contains("ICINGA_HOST_NAME"));
+        let checkmk = [
+            ("NOTIFY_WHAT", "HOST"),
+            ("NOTIFY_NOTIFICATIONTYPE", "PROBLEM"),
+            ("NOTIFY_HOSTNAME", "web1"),
+            ("NOTIFY_HOSTLABEL_os", "linux"),
+            ("NOTIFY_MICROTIME", "1795239159123456"),
+            ("NOTIFY_PARAMETER_PASSWORD", "secret"),
+        ];
+        assert_eq!(
+            sent(&CHECKMK, &checkmk).unwrap(),
+            r#"{"HOSTLABEL_os":"linux","HOSTNAME":"web1","MICROTIME":"1795239159123456","NOTIFICATIONTYPE":"PROBLEM","WHAT":"HOST"}"#
+        );
+    }
+
+    #[test]
     fn what_a_check_wrote_too_much_is_cut() {
         let long = format!("LONGSERVICEOUTPUT={}", "ü".repeat(TEXT_BYTES_MAX));
         let groups = format!("HOSTGROUPNAMES={}", "g,".repeat(LABEL_VALUE_BYTES_MAX));
@@ -248,7 +350,7 @@ mod tests {
         use std::os::unix::ffi::OsStringExt;
         let latin = OsString::from_vec(b"HOSTOUTPUT=caf\xe9".to_vec());
         let arguments = [os("NOTIFICATIONTYPE=PROBLEM"), os("HOSTNAME=web1"), latin];
-        let body = body(&arguments, std::iter::empty(), None, |_| None, NOW).unwrap();
+        let body = body(&NAGIOS, &arguments, std::iter::empty(), None, |_| None, NOW).unwrap();
         assert!(String::from_utf8(body).unwrap().contains("caf\u{fffd}"));
     }
 

@@ -39,6 +39,7 @@ use crate::engine::policy::{InhibitRule, NotifyBy, Policy, Receiver, Route};
 use crate::http::Facade;
 use crate::model::{Fingerprint, Span, TimeInterval};
 use crate::render::Language;
+use crate::render::reader::TIME_ZONE;
 use crate::sinks::Setting;
 
 /// What an `alertmanager.yml` becomes.
@@ -185,6 +186,7 @@ fn configure(translation: &Translation, files: Files, context: &mut Context<'_>)
         instance: INSTANCE.to_owned(),
         sink: String::new(),
         language: Language::default(),
+        time_zone: TIME_ZONE.to_owned(),
         public_url: None,
         go_templates: go_templates.clone(),
     };

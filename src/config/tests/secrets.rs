@@ -1,6 +1,6 @@
 //! Secrets come from files and variables, and no message repeats one.
 
-use super::{Scene, said, said_of};
+use super::{Scene, load, said, said_of};
 use crate::config::Auth;
 use insta::assert_snapshot;
 use sha2::{Digest, Sha256};
@@ -239,4 +239,30 @@ fn the_address_of_a_heartbeat_is_a_secret() {
     let elsewhere =
         said_of("heartbeat: { url: 'https://hc.example.org/s3cret' }\ninstance: 'https://hc.example.org/s3cret'");
     assert!(elsewhere.contains("`instance`") && !elsewhere.contains("s3cret"), "{elsewhere}");
+}
+
+#[test]
+fn a_token_may_be_in_the_url() {
+    let yaml = "\
+receivers: { ops: { sinks: [{ kind: log }] } }
+route: { receiver: ops }
+sources:
+  a: { kind: zabbix, token: t, token_parameter: \"a b\" }
+  b: { kind: zabbix, token_parameter: token }
+  c: { kind: zabbix, token: t, token_parameter: token, token_header: X-Token }
+";
+    assert_snapshot!(said(yaml), @r"
+error: `sources.a.token_parameter`: expected letters, digits, `_`, `-` and `.`, got `a b`
+  --> watchbell.yaml:4
+error: `sources.b.token_parameter`: got `token`, but no token is configured to be in it
+  --> watchbell.yaml:5
+  hint: add `token_file`
+error: `sources.c`: expected one of `token_header` and `token_parameter`, got both
+  --> watchbell.yaml:6
+");
+    let sound = load("sources: { a: { kind: zabbix, token: t, token_parameter: auth_token } }");
+    let Auth::ParameterAnyOf { parameter, tokens } = &sound.sources["a"].auth else {
+        panic!("{:?}", sound.sources["a"].auth)
+    };
+    assert_eq!((parameter.as_str(), tokens.len()), ("auth_token", 1));
 }

@@ -65,7 +65,7 @@ route: { receiver: opps }
       --> watchbell.yaml:13
     error: unknown key `tokn` in `sources.c/d`
       --> watchbell.yaml:13
-      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_sha256`, `tokens`, `user`
+      hint: did you mean `token`? known keys: `body_bytes_max`, `client_certificate`, `events_per_second`, `hmac`, `kind`, `password`, `severities`, `token`, `token_header`, `token_parameter`, `token_sha256`, `tokens`, `user`
     error: missing key `password` in `sources.c/d`
       --> watchbell.yaml:13
     error: unknown key `falback` in `receivers.ops`
@@ -73,7 +73,7 @@ route: { receiver: opps }
       hint: did you mean `fallback`? known keys: `fallback`, `loud_per_minute_max`, `sinks`
     error: unknown key `chanel` in `receivers.ops.sinks[0]`
       --> watchbell.yaml:15
-      hint: did you mean `channel`? known keys: `allow_private`, `channel`, `give_up_after`, `kind`, `language`, `mentions`, `name`, `rate`, `send_resolved`, `timeout`, `token`
+      hint: did you mean `channel`? known keys: `allow_private`, `channel`, `give_up_after`, `kind`, `language`, `mentions`, `name`, `rate`, `send_resolved`, `time_zone`, `timeout`, `token`
     error: `receivers.ops.sinks[0].mentions.a`: expected text, got a number
       --> watchbell.yaml:15
     error: `receivers.ops.sinks[0].mentions.b`: expected text, got a number

@@ -27,8 +27,9 @@ pub fn look(state: &mut State, now: Timestamp, silence: Silence) {
     let Some(wait) = silence.expire_when_quiet else {
         return state.put_silence(Silence { quiet_check_at: None, ..silence });
     };
-    let since = silence.quiet_since.max(last_fired(state, now, &silence)).unwrap_or(now);
-    if since + wait <= now && !mutant::is(Mutant::NeverQuiet) {
+    let fired_at = if mutant::is(Mutant::NeverQuiet) { Some(now) } else { last_fired(state, now, &silence) };
+    let since = silence.quiet_since.max(fired_at).unwrap_or(now);
+    if since + wait <= now {
         let what = format!("nothing that it mutes has fired for {}", wait.human());
         let text = format!("silence {} by {} has ended: {what}", silence.id, silence.created_by);
         // Of one that recurs only this time is over.

@@ -7,7 +7,7 @@ use crate::engine::policy::{EscalationPolicy, Level, Policy, Receiver, Schedule,
 use crate::model::person::{ContactStep, Person, Team};
 use crate::model::schedule::{Override, Rotation, Wall};
 use crate::model::sla::Target;
-use crate::model::{IncidentState, Priority, Severity, Span};
+use crate::model::{IncidentState, NotificationKind, Priority, Severity, Span};
 use std::collections::BTreeMap;
 
 const MINUTE: Span = Span::from_mins(1);
@@ -211,7 +211,7 @@ fn where_all_must_acknowledge_the_others_are_asked_on() {
     s.pass(MINUTE);
     acknowledge(&mut s, "anna");
     assert!(matches!(acknowledge(&mut s, "ben"), Reply::Done(_)));
-    assert!(s.open()[0].escalating.is_none() && s.open()[0].awaited.is_empty());
+    assert!(s.open()[0].escalating.is_none() && s.open()[0].unanswered.is_empty());
 }
 
 #[test]
@@ -244,4 +244,47 @@ fn so_much_of_a_promise_passed_and_others_hear_of_it_even_while_somebody_has_it(
     let to_ben: Vec<String> = told(&s).into_iter().filter(|line| line.contains("ben/")).collect();
     // At 90 % it is news to whoever has heard.
     assert_eq!(to_ben, ["29 sla_threshold ben/app", "35 sla_threshold ben/app"]);
+}
+
+/// Two levels of one receiver each, five minutes apart.
+pub fn with_escalation() -> Policy {
+    let mut policy = Policy::default();
+    let level = |receiver: &str| Level {
+        after: Span::from_mins(5),
+        targets: Targets { receivers: vec![receiver.to_owned()], ..Targets::default() },
+        ..Level::default()
+    };
+    for name in ["first", "second"] {
+        let receiver = Receiver { sinks: vec![format!("{name}/mail")], ..Default::default() };
+        policy.receivers.insert(name.into(), receiver);
+    }
+    policy.escalation_policies.insert(
+        "primary".into(),
+        EscalationPolicy { levels: vec![level("first"), level("second")], ..EscalationPolicy::default() },
+    );
+    policy.route.escalation_policy = Some("primary".into());
+    policy
+}
+
+#[test]
+fn escalation_asks_level_after_level_until_somebody_acknowledges() {
+    let mut s = Scenario::new(with_escalation());
+    s.fire("nagios", "web1", "http", CRITICAL);
+    s.pass(Span::from_mins(7));
+    assert_eq!(s.told().last().unwrap(), &(NotificationKind::Escalated, "first/mail".to_owned()));
+    let id = s.open()[0].id.to_string();
+    assert_eq!(s.command(Command::Acknowledge { incident: id[4..8].to_owned(), note: None }), Reply::Done(id.clone()));
+    s.pass(Span::from_hours(1));
+    assert!(!s.told().iter().any(|(_, sink)| sink == "second/mail"));
+    assert_eq!(s.command(Command::Acknowledge { incident: id.clone(), note: None }), Reply::Already(id));
+}
+
+#[test]
+fn escalation_runs_out_of_levels_once() {
+    let mut s = Scenario::new(with_escalation());
+    s.fire("nagios", "web1", "http", CRITICAL);
+    s.pass(Span::from_hours(2));
+    let escalated = s.told().iter().filter(|(kind, _)| *kind == NotificationKind::Escalated).count();
+    assert_eq!(escalated, 2);
+    assert!(s.open()[0].escalating.is_none());
 }

@@ -20,7 +20,7 @@ mod storm;
 mod topology;
 
 use super::input::{Command, Input, Principal, Reply, Role, SendResult};
-use super::policy::{EscalationPolicy, Level, Policy, SlaTarget, Targets};
+use super::policy::{Policy, SlaTarget};
 use super::state::State;
 use crate::model::event::{EventStatus, Marker};
 use crate::model::topology::{ConfigurationItem, Edge, TopologyFile};
@@ -178,48 +178,6 @@ fn a_fault_that_comes_back_reopens_its_incident() {
     s.pass(Span::from_hours(30));
     assert_eq!(s.state.incidents().count(), 0, "closed and let go");
     assert_eq!(s.state.alerts().count(), 0);
-}
-
-fn with_escalation() -> Policy {
-    let mut policy = Policy::default();
-    let level = |receiver: &str| Level {
-        after: Span::from_mins(5),
-        targets: Targets { receivers: vec![receiver.to_owned()], ..Targets::default() },
-        ..Level::default()
-    };
-    for name in ["first", "second"] {
-        let receiver = super::policy::Receiver { sinks: vec![format!("{name}/mail")], ..Default::default() };
-        policy.receivers.insert(name.into(), receiver);
-    }
-    policy.escalation_policies.insert(
-        "primary".into(),
-        EscalationPolicy { levels: vec![level("first"), level("second")], ..EscalationPolicy::default() },
-    );
-    policy.route.escalation_policy = Some("primary".into());
-    policy
-}
-
-#[test]
-fn escalation_asks_level_after_level_until_somebody_acknowledges() {
-    let mut s = Scenario::new(with_escalation());
-    s.fire("nagios", "web1", "http", CRITICAL);
-    s.pass(Span::from_mins(7));
-    assert_eq!(s.told().last().unwrap(), &(NotificationKind::Escalated, "first/mail".to_owned()));
-    let id = s.open()[0].id.to_string();
-    assert_eq!(s.command(Command::Acknowledge { incident: id[4..8].to_owned(), note: None }), Reply::Done(id.clone()));
-    s.pass(Span::from_hours(1));
-    assert!(!s.told().iter().any(|(_, sink)| sink == "second/mail"));
-    assert_eq!(s.command(Command::Acknowledge { incident: id.clone(), note: None }), Reply::Already(id));
-}
-
-#[test]
-fn escalation_runs_out_of_levels_once() {
-    let mut s = Scenario::new(with_escalation());
-    s.fire("nagios", "web1", "http", CRITICAL);
-    s.pass(Span::from_hours(2));
-    let escalated = s.told().iter().filter(|(kind, _)| *kind == NotificationKind::Escalated).count();
-    assert_eq!(escalated, 2);
-    assert!(s.open()[0].escalating.is_none());
 }
 
 #[test]
@@ -458,7 +416,7 @@ fn what_came_back_worse_under_a_silence_and_is_over_rings_nobody() {
 
 #[test]
 fn an_exhausted_delivery_has_a_fallback_and_an_alert_about_it() {
-    let mut policy = with_escalation();
+    let mut policy = escalation::with_escalation();
     policy.route = super::policy::Route { receiver: Some("first".into()), ..Default::default() };
     policy.receivers.get_mut("first").unwrap().fallback = Some("second".into());
     let mut s = Scenario::new(policy);
@@ -473,7 +431,7 @@ fn an_exhausted_delivery_has_a_fallback_and_an_alert_about_it() {
 
 #[test]
 fn a_second_delivery_learns_the_remote_id_of_the_first() {
-    let mut s = Scenario::new(with_escalation());
+    let mut s = Scenario::new(escalation::with_escalation());
     s.fire("nagios", "web1", "http", CRITICAL);
     s.pass(Span::from_secs(10));
     let id = s.open()[0].id.to_string();

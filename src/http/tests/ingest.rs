@@ -137,6 +137,25 @@ async fn authenticates_by_a_token_in_a_header_of_the_senders_own() {
 }
 
 #[tokio::test]
+async fn authenticates_by_a_token_in_the_url() {
+    let auth = Auth::ParameterTokens { parameter: "token".into(), tokens: vec![sha256("s3cret")] };
+    let world = World::new([("zabbix", source(&ZABBIX, auth))], tokens());
+    let mut refusals = Vec::new();
+    for path in ["/in/zabbix", "/in/zabbix?token=odd", "/in/zabbix?key=s3cret"] {
+        let answer = world.send(untouchable(path, &[("authorization", "Bearer s3cret")])).await;
+        assert_eq!(answer.header("www-authenticate"), "Token parameter=\"token\"");
+        refusals.push(answer.problem());
+    }
+    insta::assert_snapshot!(refusals.join("\n"), @r"
+    401 this source wants a token in the URL, once: `?token=<token>`
+    401 the token is not one of those configured here
+    401 this source wants a token in the URL, once: `?token=<token>`
+    ");
+    let answer = world.send(post("/in/zabbix?token=s3cret", &[], "1 events")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn authenticates_by_token_before_the_body_is_read() {
     let auth = Auth::Tokens(vec![sha256("old"), sha256("new")]);
     let world = World::new([("zabbix", source(&ZABBIX, auth))], tokens());

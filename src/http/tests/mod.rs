@@ -3,6 +3,7 @@
 
 mod alertmanager;
 mod api;
+mod callbacks;
 mod heartbeats;
 mod ingest;
 mod on_call;

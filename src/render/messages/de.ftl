@@ -102,3 +102,28 @@ link-alert = { $name } in { $source }
 
 footer = Watchbell, Vorfall { $incident }, Nachricht { $number }
 template-failed = Die eingestellte Vorlage schlug fehl ({ $error }). Dies ist der eingebaute Text.
+
+button-acknowledge = Bestätigen
+button-resolve = Behoben
+button-assign-to-me = Mir zuweisen
+button-escalate = Eskalieren
+button-mute = 1 h stumm
+button-wrong-cause = Falsche Ursache…
+
+callback-acknowledged = Bestätigt von { $person }.
+callback-resolved = Behoben von { $person }.
+callback-assigned = Zugewiesen an { $person }.
+callback-escalated = Die nächste Stufe wird jetzt gefragt.
+callback-commented = Vermerkt.
+callback-muted = { $item } und was davon abhängt ist bis { $until } stumm.
+callback-cause = { $item } ist jetzt die Ursache.
+callback-which-cause = Was ist die Ursache?
+callback-already = Das war schon so.
+callback-refused = Das geht nicht: { $why }
+callback-not-found = Es gibt keine Störung { $incident }.
+callback-ambiguous = Das könnte jede von diesen sein: { $incidents }.
+callback-stranger = Niemand hier hat Ihr Konto { $account }. Ein Administrator kann es einer Person hinzufügen.
+callback-nobody-on-call = { $schedule }: niemand
+callback-no-schedule = Einen solchen Dienstplan gibt es nicht.
+callback-unknown = „{ $what }“ ist nichts, was man hier tun kann. Versuchen Sie: help
+callback-help = ack, resolve, take, escalate, mute oder cause mit der Nummer einer Störung; note mit Nummer und Text; oncall

@@ -104,3 +104,28 @@ link-alert = { $name } in { $source }
 
 footer = Watchbell, incident { $incident }, message { $number }
 template-failed = The configured template failed ({ $error }). This is the built-in text.
+
+button-acknowledge = Acknowledge
+button-resolve = Resolve
+button-assign-to-me = Assign to me
+button-escalate = Escalate
+button-mute = Mute 1 h
+button-wrong-cause = Wrong cause…
+
+callback-acknowledged = Acknowledged by { $person }.
+callback-resolved = Resolved by { $person }.
+callback-assigned = Assigned to { $person }.
+callback-escalated = The next level is asked now.
+callback-commented = Noted.
+callback-muted = { $item } and what depends on it are muted until { $until }.
+callback-cause = { $item } is the root cause now.
+callback-which-cause = Which one is the cause?
+callback-already = That was so already.
+callback-refused = This cannot be done: { $why }
+callback-not-found = There is no incident { $incident }.
+callback-ambiguous = That could be any of { $incidents }.
+callback-stranger = Nobody here has your account { $account }. An administrator can add it to a person.
+callback-nobody-on-call = { $schedule }: nobody
+callback-no-schedule = There is no such schedule.
+callback-unknown = “{ $what }” is nothing that can be done here. Try: help
+callback-help = ack, resolve, take, escalate, mute or cause with the id of an incident; note with an id and words; oncall

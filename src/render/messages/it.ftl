@@ -102,3 +102,28 @@ link-alert = { $name } in { $source }
 
 footer = Watchbell, incidente { $incident }, messaggio { $number }
 template-failed = Il modello configurato non ha funzionato ({ $error }). Questo è il testo predefinito.
+
+button-acknowledge = Prendi in carico
+button-resolve = Risolto
+button-assign-to-me = Assegna a me
+button-escalate = Escala
+button-mute = Silenzia 1 h
+button-wrong-cause = Causa errata…
+
+callback-acknowledged = Preso in carico da { $person }.
+callback-resolved = Risolto da { $person }.
+callback-assigned = Assegnato a { $person }.
+callback-escalated = Ora viene chiesto al livello successivo.
+callback-commented = Annotato.
+callback-muted = { $item } e ciò che ne dipende sono silenziati fino alle { $until }.
+callback-cause = Ora la causa è { $item }.
+callback-which-cause = Qual è la causa?
+callback-already = Era già così.
+callback-refused = Non si può fare: { $why }
+callback-not-found = Non esiste un incidente { $incident }.
+callback-ambiguous = Potrebbe essere uno di questi: { $incidents }.
+callback-stranger = Nessuno qui ha l'account { $account }. Un amministratore può aggiungerlo a una persona.
+callback-nobody-on-call = { $schedule }: nessuno
+callback-no-schedule = Non esiste un turno con questo nome.
+callback-unknown = “{ $what }” non è qualcosa che si possa fare qui. Provi: help
+callback-help = ack, resolve, take, escalate, mute o cause con il numero di un incidente; note con numero e testo; oncall

@@ -102,3 +102,28 @@ link-alert = { $name } i { $source }
 
 footer = Watchbell, hendelse { $incident }, melding { $number }
 template-failed = Den innstilte malen feilet ({ $error }). Dette er den innebygde teksten.
+
+button-acknowledge = Bekreft
+button-resolve = Løst
+button-assign-to-me = Tildel meg
+button-escalate = Eskaler
+button-mute = Demp 1 t
+button-wrong-cause = Feil årsak…
+
+callback-acknowledged = Bekreftet av { $person }.
+callback-resolved = Løst av { $person }.
+callback-assigned = Tildelt { $person }.
+callback-escalated = Neste nivå blir spurt nå.
+callback-commented = Notert.
+callback-muted = { $item } og det som avhenger av den er dempet til { $until }.
+callback-cause = { $item } er årsaken nå.
+callback-which-cause = Hva er årsaken?
+callback-already = Slik var det allerede.
+callback-refused = Dette går ikke: { $why }
+callback-not-found = Det finnes ingen hendelse { $incident }.
+callback-ambiguous = Det kan være hvilken som helst av { $incidents }.
+callback-stranger = Ingen her har kontoen din { $account }. En administrator kan legge den til en person.
+callback-nobody-on-call = { $schedule }: ingen
+callback-no-schedule = Det finnes ingen slik vaktplan.
+callback-unknown = «{ $what }» er ikke noe som kan gjøres her. Prøv: help
+callback-help = ack, resolve, take, escalate, mute eller cause med nummeret til en hendelse; note med nummer og tekst; oncall

@@ -110,3 +110,28 @@ link-alert = { $name } w { $source }
 
 footer = Watchbell, incydent { $incident }, wiadomość { $number }
 template-failed = Ustawiony szablon nie zadziałał ({ $error }). To jest tekst wbudowany.
+
+button-acknowledge = Potwierdź
+button-resolve = Rozwiązane
+button-assign-to-me = Przypisz mnie
+button-escalate = Eskaluj
+button-mute = Wycisz na 1 h
+button-wrong-cause = Zła przyczyna…
+
+callback-acknowledged = Potwierdza { $person }.
+callback-resolved = Rozwiązuje { $person }.
+callback-assigned = Przypisano: { $person }.
+callback-escalated = Pytany jest teraz następny poziom.
+callback-commented = Zapisano.
+callback-muted = { $item } i wszystko, co od tego zależy, jest wyciszone do { $until }.
+callback-cause = Przyczyną jest teraz { $item }.
+callback-which-cause = Co jest przyczyną?
+callback-already = Tak już było.
+callback-refused = Nie można tego zrobić: { $why }
+callback-not-found = Nie ma incydentu { $incident }.
+callback-ambiguous = To może być każdy z nich: { $incidents }.
+callback-stranger = Nikt tutaj nie ma konta { $account }. Administrator może dodać je do osoby.
+callback-nobody-on-call = { $schedule }: nikt
+callback-no-schedule = Nie ma takiego grafiku.
+callback-unknown = „{ $what }” nie jest niczym, co można tu zrobić. Spróbuj: help
+callback-help = ack, resolve, take, escalate, mute lub cause z numerem incydentu; note z numerem i tekstem; oncall

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::render::dialect::slack_text;
 use crate::render::markup::{Document, Line, Section};
 use crate::render::text::{self, Unit};
+use crate::sinks::callback::{Button, Style};
 
 /// Slack allows 150 in a header, 3,000 in a block, 50 blocks, 4,000 in the notification line, and about
 /// 13,200 in all blocks together. It counts like JavaScript.
@@ -16,6 +17,10 @@ pub const BLOCK_UNITS_MAX: usize = 3_000;
 pub const BLOCKS_MAX: usize = 50;
 pub const TOTAL_UNITS_MAX: usize = 13_000;
 const TEXT_UNITS_MAX: usize = 700;
+/// Of a button's label, of what it carries, and buttons in a block.
+const BUTTON_UNITS_MAX: usize = 75;
+const VALUE_UNITS_MAX: usize = 2_000;
+const ACTIONS_MAX: usize = 25;
 
 /// Kept free for the footer and for the mark that something is missing.
 const RESERVE_UNITS: usize = 400;
@@ -46,6 +51,36 @@ pub fn reply(document: &Document) -> Blocks {
     let mut canvas = Canvas::new(0);
     canvas.section(&news(document));
     Blocks { text: notification_text(&[&document.news.join(" – "), &document.headline]), blocks: canvas.finish() }
+}
+
+/// What can be pressed below a message; nothing where there is nothing.
+pub fn actions(buttons: &[Button]) -> Option<Value> {
+    let element = |(index, button): (usize, &Button)| {
+        let label = text::clip(&button.label, BUTTON_UNITS_MAX, Unit::Utf16);
+        let mut element = json!({
+            "type": "button",
+            "action_id": format!("watchbell_{index}"),
+            "text": plain_text(&label),
+            "value": button.action.token(),
+        });
+        match button.style {
+            Style::Plain => {}
+            Style::Primary => element["style"] = "primary".into(),
+            Style::Danger => element["style"] = "danger".into(),
+        }
+        element
+    };
+    let fits = |button: &&Button| Unit::Utf16.len(&button.action.token()) <= VALUE_UNITS_MAX;
+    let elements: Vec<Value> = buttons.iter().filter(fits).take(ACTIONS_MAX).enumerate().map(element).collect();
+    (!elements.is_empty()).then(|| json!({ "type": "actions", "elements": elements }))
+}
+
+/// Words for one person, and what they may choose from.
+pub fn answer(words: &str, choices: &[Button]) -> Vec<Value> {
+    let words = text::clip(words, BLOCK_UNITS_MAX, Unit::Utf16);
+    let mut blocks = vec![json!({ "type": "section", "text": plain_text(&words) })];
+    blocks.extend(actions(choices));
+    blocks
 }
 
 fn news(document: &Document) -> Section {
@@ -126,8 +161,8 @@ impl Canvas {
 
     fn flush(&mut self, elements: &mut Vec<Value>, block_units: &mut usize) {
         self.used += std::mem::take(block_units);
-        // One place is kept for the footer.
-        if elements.is_empty() || self.blocks.len() + 1 >= BLOCKS_MAX {
+        // Two places are kept, for the footer and for what can be pressed.
+        if elements.is_empty() || self.blocks.len() + 2 >= BLOCKS_MAX {
             elements.clear();
             return;
         }

@@ -66,7 +66,8 @@ pub fn check(request: &Request) -> Result<(), String> {
     }
     let mut found = Vec::new();
     types(&body["blocks"], &mut found);
-    let inert = ["header", "plain_text", "context", "rich_text", "rich_text_section", "text", "link"];
+    let inert =
+        ["header", "plain_text", "context", "rich_text", "rich_text_section", "text", "link", "actions", "button"];
     if let Some(active) = found.iter().find(|name| !inert.contains(name)) {
         return Err(format!("`{active}` parses what it shows"));
     }
@@ -112,7 +113,8 @@ fn the_message() {
     let body = body(NotificationKind::Opened, &at(MESSAGE, None, false));
     assert_eq!(body["channel"], "C024BE91L");
     assert_eq!(body["metadata"]["event_payload"]["delivery"], DELIVERY);
-    let shown: Vec<String> = body["blocks"].as_array().unwrap().iter().map(shown).collect();
+    let blocks = body["blocks"].as_array().unwrap().iter().filter(|block| block["type"] != "actions");
+    let shown: Vec<String> = blocks.map(shown).collect();
     insta::assert_snapshot!(format!("{}\n====\n{}", body["text"].as_str().unwrap(), shown.join("\n----\n")), @"
     [P1] rtr1: Host down – 12 items affected
     New incident
@@ -166,6 +168,27 @@ fn shown(block: &Value) -> String {
         }
     }
     text
+}
+
+#[test]
+fn what_can_be_done_can_be_pressed() {
+    let pressed = |kind, progress: &Progress| -> Vec<String> {
+        let body = body(kind, progress);
+        let blocks = body["blocks"].as_array().cloned().unwrap_or_default();
+        let actions = blocks.into_iter().filter(|block| block["type"] == "actions");
+        let elements = actions.flat_map(|block| block["elements"].as_array().cloned().unwrap_or_default());
+        elements.map(|button| format!("{} {}", button["text"]["text"].as_str().unwrap(), button["value"])).collect()
+    };
+    insta::assert_snapshot!(pressed(NotificationKind::Opened, &at(MESSAGE, None, false)).join("\n"), @r#"
+    Acknowledge "ack:inc-7h3kq0v9zd"
+    Resolve "resolve:inc-7h3kq0v9zd"
+    Assign to me "take:inc-7h3kq0v9zd"
+    Escalate "escalate:inc-7h3kq0v9zd"
+    Mute 1 h "mute:inc-7h3kq0v9zd"
+    Wrong cause… "cause:inc-7h3kq0v9zd"
+    "#);
+    assert!(pressed(NotificationKind::Escalated, &at(REPLY, Some(REMOTE), false)).is_empty(), "not below replies");
+    assert!(pressed(NotificationKind::Opened, &at(PLAIN, None, false)).is_empty());
 }
 
 #[test]
