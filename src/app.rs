@@ -141,6 +141,7 @@ impl Daemon {
             facade: configuration.facade.clone(),
         });
         app.expect(doors::heartbeats(&configuration));
+        app.publish(&configuration.instance, doors::feeds(&configuration));
         app.hear(doors::ears(&configuration, &sinks.read(), Arc::new(outbound.clone())));
         let has_tls = configuration.tls.is_some();
         let ready = configuration.facade.ready_word();
@@ -445,6 +446,7 @@ impl Reloader {
         self.outbound.put(prepared);
         self.app.replace(sources, api_tokens(&configuration));
         self.app.expect(doors::heartbeats(&configuration));
+        self.app.publish(&configuration.instance, doors::feeds(&configuration));
         let sinks = Arc::clone(&self.sinks.read());
         self.app.hear(doors::ears(&configuration, &sinks, Arc::new(self.outbound.clone())));
         self.app.show(configuration.facade.clone());

@@ -27,6 +27,8 @@ pub enum Mutant {
     TimerLostOnRestart,
     /// A restart forgets silences.
     SilenceLostOnRestart,
+    /// A restart forgets who stands in for whom.
+    OverrideLostOnRestart,
     /// A restart forgets what to do about a known error.
     WorkaroundLostOnRestart,
     /// The id of a problem that was merged leads nowhere.

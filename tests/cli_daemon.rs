@@ -33,6 +33,8 @@ impl Bell {
             "listen: 127.0.0.1:0\nstore: {{ sqlite: {{ path: {}/watchbell.db }} }}\n\
              sources: {{ gen: {{ kind: generic, token: t }}, ci: {{ kind: changes, token: t }} }}\n\
              heartbeats: {{ nightly: {{ every: 1d, token: t }}, soon: {{ every: 1s, grace: 1s, token: t }} }}\n\
+             people: {{ anna: {{ name: Anna Nowak, sinks: [{{ kind: log }}] }}, ben: {{ sinks: [{{ kind: log }}] }} }}\n\
+             schedules: {{ week: {{ time_zone: Europe/Berlin, starts_at: 2026-01-05T09:00, shift: 7d, rotation: [anna, ben] }} }}\n\
              api: {{ tokens: [ {{ name: anna, role: responder, token: {TOKEN} }},
                {{ name: sync, role: admin, token: {ADMIN_TOKEN} }} ] }}\n",
             home.path().display()
@@ -249,6 +251,41 @@ fn heartbeats_are_listed_and_one_that_stays_away_is_an_incident() {
     let listed = bell.ask(&["incidents"]);
     assert!(listed.contains("soon is missing since") && !listed.contains("nightly"), "{listed}");
     assert_eq!(bell.ask(&["heartbeats", "--state", "failed"]), ran(0, "", "note: no such heartbeat\n"));
+}
+
+#[test]
+fn who_is_on_call_is_shown_and_changed() {
+    let bell = Bell::start();
+    let ask = |arguments: &str| bell.ask(&arguments.split(' ').collect::<Vec<_>>());
+    let said = |arguments: &str, words: &str| {
+        let said = ask(arguments);
+        assert!(said.contains(words), "{arguments}: {said}");
+    };
+    said(
+        "on-call week --at 2098-12-30T12:00",
+        "anna (Anna Nowak)  2098-12-29 09:00  2099-01-05 09:00  Europe/Berlin  layer 1",
+    );
+    said(
+        "swap week ben 2098-12-24T12:00 anna 2098-12-30T12:00",
+        "note: ben and anna have changed places; `watchbell override",
+    );
+    said(
+        "override week ben --from 2098-12-31T18:00 --for 12h",
+        "note: ben stands in; `watchbell override week --remove",
+    );
+    let id = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").unwrap();
+    let week = ask("schedule week --from 2098-12-22T00:00 --until 2099-01-06T00:00");
+    let mine = "2098-12-31 18:00  2099-01-01 06:00  ben                override";
+    assert!(week.contains(mine) && week.contains("note: 6 shifts; times are those of Europe/Berlin"), "{week}");
+    let id = id.find(&week).unwrap().as_str();
+    said(&format!("override week --remove {id}"), &format!("note: {id} is taken back"));
+    said(&format!("override week --remove {id}"), "hint: `watchbell schedule week` shows the overrides that count");
+    said("override week cleo --for 12h", "error: `receiver`: there is no person and no receiver `cleo`");
+    said(
+        "swap week anna 2098-12-24T12:00 ben 2098-12-24T12:00",
+        "cannot give that away: at 2098-12-22T08:00:00.000Z ben is",
+    );
+    said("on-call --at 2098-12-30T12:00", "expected a time with an offset, such as `2026-12-24T08:00:00+01:00`");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::receiver::{Answer, Receiver};
 use support::{Api, Reply, Site, eventually};
+use watchbell::model::{Span, Timestamp};
 
 /// Whom an operation lets in. Each of the three roles may do what the one before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +88,14 @@ const OPERATIONS: &[(&str, Needs, Option<&str>)] = &[
     ("post /api/v1/deliveries/{id}/redrive", Admin, Some("delivery.redrive")),
     ("post /api/v1/deliveries/redrive", Admin, Some("delivery.redrive")),
     ("get /api/v1/heartbeats", Viewer, None),
+    ("get /api/v1/on-call", Viewer, None),
+    ("get /api/v1/schedules", Viewer, None),
+    ("get /api/v1/schedules/{name}/shifts", Viewer, None),
+    ("post /api/v1/schedules/{name}/overrides", Responder, Some("schedule.override")),
+    ("delete /api/v1/schedules/{name}/overrides/{id}", Responder, Some("schedule.remove_override")),
+    ("post /api/v1/schedules/{name}/swap", Responder, Some("schedule.swap")),
+    ("get /api/v1/schedules/{name}/calendar.ics", Source, None),
+    ("get /api/v1/people", Viewer, None),
     ("get /api/v1/silences", Viewer, None),
     ("post /api/v1/silences", Responder, Some("silence.create")),
     ("post /api/v1/silences/preview", Viewer, None),
@@ -148,6 +157,13 @@ impl World {
   generic: {{ kind: generic, token: source-token }}
   prometheus: {{ kind: prometheus, token: source-token }}
 heartbeats: {{ generic: {{ every: 1d, token: source-token }} }}
+schedules:
+  generic:
+    may_have_gaps: true
+    starts_at: 2099-01-01T00:00
+    shift: 1d
+    rotation: [ops, log]
+    feed: {{ token: source-token }}
 api:
   tokens:
     - {{ name: wall, role: viewer, token: viewer-token }}
@@ -260,6 +276,12 @@ problems: {{ incidents_min: 2 }}
         reply.body["id"].as_str().expect("the id of a silence").to_owned()
     }
 
+    /// An override, by its id.
+    async fn stand_in(&self) -> String {
+        let reply = self.admin.post("/api/v1/schedules/generic/overrides", &body("overrides", "")).await;
+        reply.body["id"].as_str().expect("the id of an override").to_owned()
+    }
+
     /// An origin that has told something, by its name as it stands in a path.
     async fn origin(&mut self) -> String {
         self.made += 1;
@@ -278,11 +300,17 @@ problems: {{ incidents_min: 2 }}
                 String::new()
             }
             _ if template.contains("{origin}") => self.origin().await,
-            _ if !template.contains("{id}") => String::new(),
             _ if template.contains("/problems/") => self.problem(template.rsplit('/').next().unwrap_or_default()).await,
             _ if template.contains("/deliveries/") => self.dead_letter().await,
+            _ if template.contains("/overrides/") => self.stand_in().await,
+            _ if template.ends_with("/swap") => {
+                self.made += 1;
+                self.about = self.made.to_string();
+                String::new()
+            }
             _ if template.contains("/silences/") || template.contains("/silence/") => self.silence().await,
             _ if template.contains("/learning/") => self.confirmed().await,
+            _ if !template.contains("{id}") => String::new(),
             _ if template.contains("/events/") => "no-such-event".to_owned(),
             _ if template.contains("/alert-groups/") => "grp-0000000000".to_owned(),
             _ if template.ends_with("/split") => self.double_fault().await,
@@ -322,6 +350,15 @@ fn body(operation: &str, about: &str) -> Value {
             "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2999-01-01T00:00:00Z",
         }),
         "silences" | "preview" => json!({ "matchers": ["team=ops"], "duration": "1h", "comment": "roles" }),
+        "overrides" => json!({ "receiver": "log", "starts_at": "2098-01-01T00:00:00Z", "duration": "1h" }),
+        "swap" => {
+            // Both turns of two days that nobody has exchanged before.
+            let first: Timestamp = "2099-01-01T00:00:00Z".parse().expect("a time");
+            let day = |number: i64| first + Span::from_hours(24 * number);
+            let turn = |receiver: &str, number: i64| json!({ "receiver": receiver, "starts_at": day(number), "ends_at": day(number + 1) });
+            let number = 2 * about.parse::<i64>().unwrap_or_default();
+            json!({ "one": turn("ops", number), "other": turn("log", number + 1) })
+        }
         "alerts" => json!([{ "labels": { "alertname": "Up" } }]),
         "{origin}" => json!({ "edges": [{ "from": "web-1", "to": "db-9" }] }),
         "{kind}" | "{name}" => json!({ "status": "firing", "name": "Disk full", "configuration_item": "db-0" }),

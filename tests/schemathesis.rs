@@ -79,7 +79,19 @@ async fn settings(api: &Api) -> String {
         .replace("@fingerprint@", &first("/api/v1/alerts", "fingerprint").await)
         .replace("@event@", &first("/api/v1/alerts", "opened_by").await)
         .replace("@timeline@", &second_page(&format!("/api/v1/incidents/{incident}/timeline")).await);
-    for list in ["incidents", "alerts", "changes", "deliveries", "silences", "audit", "quarantine", "heartbeats"] {
+    for list in [
+        "incidents",
+        "alerts",
+        "changes",
+        "deliveries",
+        "silences",
+        "audit",
+        "quarantine",
+        "heartbeats",
+        "on-call",
+        "schedules",
+        "people",
+    ] {
         settings = settings.replace(&format!("@{list}@"), &second_page(&format!("/api/v1/{list}")).await);
     }
     settings
@@ -99,6 +111,10 @@ async fn the_daemon_is_as_its_document_says() {
   changes: {{ kind: changes, token: {TOKEN} }}
 heartbeats: {{ nightly: {{ every: 1d, token: {TOKEN} }}, weekly: {{ every: 7d, token: {TOKEN} }} }}
 api: {{ tokens: [{{ name: root, role: admin, token: {TOKEN} }}] }}
+schedules:
+  primary: {{ starts_at: 2026-01-01T09:00, shift: 7d, rotation: [anna, ben], feed: {{ token: {TOKEN} }} }}
+  night: {{ starts_at: 2026-01-01T21:00, time_zone: Europe/Berlin, shift: 1d, rotation: [ben], only: [{{ from: '21:00', until: '06:00' }}], may_have_gaps: true }}
+people: {{ anna: {{ sinks: [{{ kind: log }}] }}, ben: {{ name: Ben, sinks: [{{ kind: log }}] }} }}
 receivers: {{ ops: {{ sinks: [{{ kind: webhook, url: \"{}\", allow_private: true }}] }} }}
 route: {{ receiver: ops, group_wait: 0s }}
 ",

@@ -17,6 +17,11 @@ pub(super) fn heartbeats(configuration: &Configuration) -> BTreeMap<String, Opti
     heartbeats.map(|(name, auth)| (name.clone(), auth.as_ref().map(source))).collect()
 }
 
+/// For the schedules that have a calendar feed.
+pub(super) fn feeds(configuration: &Configuration) -> BTreeMap<String, http::Auth> {
+    configuration.feeds.iter().map(|(name, auth)| (name.clone(), source(auth))).collect()
+}
+
 /// For what people press and type where messages went.
 pub(super) fn ears(configuration: &Configuration, sinks: &Sinks, transport: Arc<dyn Transport>) -> Ears {
     let ear = |(name, settings): (&String, &SinkSettings)| {

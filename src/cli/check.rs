@@ -13,6 +13,7 @@
 
 mod coverage;
 mod expectations;
+mod gaps;
 
 use owo_colors::OwoColorize;
 use serde::Serialize;
@@ -53,7 +54,10 @@ const ERRORS: u8 = 2;
 /// # Errors
 /// When the alerts cannot be read or the result cannot be written; a bad configuration is an exit code.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let result = trial::read(&args.config, args.alertmanager.as_deref());
+    let mut result = trial::read(&args.config, args.alertmanager.as_deref());
+    if let Ok(configuration) = &mut result {
+        configuration.warnings.extend(gaps::warnings(&configuration.policy, Clock::System.now()));
+    }
     let tried = match (&result, &args.alerts) {
         (Ok(configuration), Some(alerts)) => Some(try_alerts(alerts, configuration)?),
         _ => None,

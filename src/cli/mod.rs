@@ -29,7 +29,9 @@ pub mod import;
 pub mod incidents;
 pub mod integrations;
 pub mod learning;
+pub mod on_call;
 pub mod output;
+pub mod r#override;
 pub mod problem;
 pub mod problems;
 pub mod redrive;
@@ -37,11 +39,13 @@ pub mod replay;
 pub mod resolve;
 pub mod restore;
 pub mod run;
+pub mod schedule;
 pub mod send;
 pub mod silence;
 pub mod silences;
 pub mod split;
 pub mod store;
+pub mod swap;
 pub mod test_route;
 pub mod test_sink;
 pub mod topology;
@@ -90,6 +94,14 @@ pub enum Command {
     Silence(silence::Args),
     /// List what is silenced, now or later
     Silences(silences::Args),
+    /// Say who is on call, now or at another time
+    OnCall(on_call::Args),
+    /// Show the shifts of a schedule, and the times with nobody
+    Schedule(schedule::Args),
+    /// Put somebody on call instead of whoever has the turn, or take that back
+    Override(r#override::Args),
+    /// Have two people exchange shifts
+    Swap(swap::Args),
     /// List the heartbeats that are expected, and which are missing
     Heartbeats(heartbeats::Args),
     /// List problems: what keeps failing
@@ -159,6 +171,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Learning(args) => learning::run(&args),
         Command::Silence(args) => silence::run(&args),
         Command::Silences(args) => silences::run(&args),
+        Command::OnCall(args) => on_call::run(&args),
+        Command::Schedule(args) => schedule::run(&args),
+        Command::Override(args) => r#override::run(&args),
+        Command::Swap(args) => swap::run(&args),
         Command::Heartbeats(args) => heartbeats::run(&args),
         Command::Problems(args) => problems::run(&args),
         Command::Problem(args) => problem::run(&args),

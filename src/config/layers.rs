@@ -13,7 +13,8 @@ use super::read::{is_secret_key, join};
 use super::yaml::{Node, Value, scalar};
 
 /// Sections in which `<key>_file` stands for a secret, and values may be secret.
-const SECRET_SECTIONS: [&str; 6] = ["sources", "receivers", "api", "heartbeat", "heartbeats", "topology"];
+const SECRET_SECTIONS: [&str; 8] =
+    ["sources", "receivers", "people", "schedules", "api", "heartbeat", "heartbeats", "topology"];
 const VARIABLE_PREFIX: &str = "WATCHBELL__";
 /// Ends of keys whose files anyone may read: certificates, names.
 const PUBLIC: [&str; 5] = ["ca_pem", "ca", "cert", "username", "chat_id"];
@@ -147,7 +148,7 @@ fn set(node: &mut Node, keys: &[&str], text: &str, place: &Place) -> Result<(), 
     set(&mut entries[at].1, rest, text, place)
 }
 
-/// Turns each `<key>_file` of sources, sinks, API tokens and topologies into `<key>` with the file's content, and
+/// Turns each `<key>_file` of sources, sinks, people, feeds, API tokens and topologies into `<key>` with the file's content, and
 /// takes note of every secret so that no message repeats it.
 pub(super) fn read_secrets(root: &mut Node, problems: &mut Problems) {
     for section in SECRET_SECTIONS {

@@ -43,6 +43,7 @@ pub(super) fn read_all(
         schedules: schedules::read_all(root, names, problems),
         people: BTreeMap::new(),
         teams: people::teams(root, names, problems),
+        on_call: schedules::on_call(root, problems),
         slas: slas(root, problems),
         default_sla: default_sla(root, names, problems),
         problems: problem_rule(root, problems),

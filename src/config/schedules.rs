@@ -7,8 +7,11 @@ use super::policy::{YEAR, check_list, check_order, named};
 use super::problem::Problems;
 use super::read::{is_map, items, join, read, require};
 use super::references::Names;
-use super::validate::check_span;
+use super::schema::Auth;
+use super::sources::{self, BEARER_KEYS};
+use super::validate::{check_span, section};
 use super::yaml::Node;
+use crate::engine::policy::OnCallRule;
 use crate::model::schedule::{Override, Rotation, Schedule, Wall, Window};
 use crate::model::{Span, zone};
 
@@ -22,12 +25,14 @@ struct Keys {
     may_have_gaps: bool,
     layers: serde::de::IgnoredAny,
     overrides: serde::de::IgnoredAny,
+    feed: serde::de::IgnoredAny,
 }
 
 impl Default for Keys {
     fn default() -> Self {
         let Schedule { time_zone, may_have_gaps, .. } = Schedule::default();
-        Self { time_zone, may_have_gaps, layers: serde::de::IgnoredAny, overrides: serde::de::IgnoredAny }
+        let elsewhere = serde::de::IgnoredAny;
+        Self { time_zone, may_have_gaps, layers: elsewhere, overrides: elsewhere, feed: elsewhere }
     }
 }
 
@@ -77,6 +82,40 @@ fn schedule(node: &Node, path: &str, names: &Names, problems: &mut Problems) -> 
         .filter_map(|(index, node)| r#override(node, &format!("{path}.overrides[{index}]"), names, problems))
         .collect();
     Some(Schedule { time_zone, layers, overrides, may_have_gaps })
+}
+
+/// How readers of the calendar feeds prove themselves, by schedule.
+pub(super) fn feeds(root: &Node, problems: &mut Problems) -> BTreeMap<String, Auth> {
+    let mut feeds = BTreeMap::new();
+    for (name, node) in root.get("schedules").map_or(&[][..], Node::entries) {
+        let Some(node) = node.get("feed") else { continue };
+        let path = format!("schedules.{name}.feed");
+        if !is_map(node, &path, problems) {
+            continue;
+        }
+        for (key, value) in node.entries().iter().filter(|(key, _)| !BEARER_KEYS.contains(&key.as_str())) {
+            let message = format!("unknown key `{key}` in `{path}`");
+            problems.error(&value.place, join(&path, key), message).hint =
+                Some("there are: `token`, `tokens`, `token_sha256`, each also with `_file`".to_owned());
+        }
+        match sources::bearer(node, &path, problems) {
+            Some(Auth::None) => {
+                let message = format!("`{path}`: expected a token, without one everybody could read who is on call");
+                problems.error(&node.place, &path, message).hint = Some("add `token_file`".to_owned());
+            }
+            Some(auth) => drop(feeds.insert(name.clone(), auth)),
+            None => {}
+        }
+    }
+    feeds
+}
+
+pub(super) fn on_call(root: &Node, problems: &mut Problems) -> OnCallRule {
+    let rule: OnCallRule = section(root, "on_call", problems);
+    if let Some(node) = root.get("on_call") {
+        check_span(node, "on_call", "warn_of_gaps", rule.warn_of_gaps, Span::ZERO, YEAR, problems);
+    }
+    rule
 }
 
 /// `at` is where what is missing is missed.

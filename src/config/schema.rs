@@ -43,6 +43,8 @@ pub struct Configuration {
     pub heartbeat: Option<HeartbeatSettings>,
     /// How requests for the expected heartbeats prove themselves, by name; absent where none are taken.
     pub heartbeats: BTreeMap<String, Option<Auth>>,
+    /// How readers of the calendar feeds prove themselves, by schedule.
+    pub feeds: BTreeMap<String, Auth>,
     /// Zabbix servers that are asked for their topology, by name.
     pub zabbix: BTreeMap<String, ZabbixSettings>,
     /// How much of an Alertmanager it is.

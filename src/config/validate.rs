@@ -65,7 +65,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Every section there is.
-pub(super) const SECTIONS: [&str; 35] = [
+pub(super) const SECTIONS: [&str; 36] = [
     "api",
     "correlation",
     "default_sla",
@@ -81,6 +81,7 @@ pub(super) const SECTIONS: [&str; 35] = [
     "maintenance",
     "naming",
     "notify_by",
+    "on_call",
     "people",
     "priority",
     "problems",
@@ -163,6 +164,7 @@ pub(super) fn validate(root: &Node, context: &mut Context<'_>) -> Option<Configu
         self_check,
         heartbeat,
         heartbeats,
+        feeds: schedules::feeds(root, &mut context.problems),
         zabbix: zabbix::read_all(root, &mut context.problems),
         facade: Facade::default(),
         go_templates,

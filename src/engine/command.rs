@@ -11,7 +11,7 @@ use super::input::{Command, Principal, Reply, Role};
 use super::scene::Scene;
 use super::split::by_hand;
 use super::state::State;
-use super::{escalate, lifecycle, origins, problem, redrive, root_cause, signature, silence, sla, timeline};
+use super::{escalate, lifecycle, on_call, origins, problem, redrive, root_cause, signature, silence, sla, timeline};
 
 pub fn run(state: &mut State, now: Timestamp, by: &Principal, command: Command) {
     let (action, subject) = describe(&command);
@@ -59,6 +59,14 @@ fn describe(command: &Command) -> (&'static str, String) {
         Command::ForgetConfirmation { incident } => ("learning.forget", incident.clone()),
         Command::Silence(draft) => silence::request::describe(draft),
         Command::ExpireSilence { silence } => ("silence.expire", silence.clone()),
+        Command::OverrideShift { schedule, shift } => {
+            ("schedule.override", format!("{schedule}: {}", on_call::request::words(shift)))
+        }
+        Command::SwapShifts { schedule, one, other } => {
+            let (one, other) = (on_call::request::words(one), on_call::request::words(other));
+            ("schedule.swap", format!("{schedule}: {one} for {other}"))
+        }
+        Command::RemoveOverride { schedule, id } => ("schedule.remove_override", format!("{schedule}: {id}")),
         Command::Problem(command) => problem::work::describe(command),
         Command::Redrive { delivery } => ("delivery.redrive", delivery.id.clone()),
         Command::PutTopology { origin, .. } => ("topology.put", origin.clone()),
@@ -98,6 +106,11 @@ fn carry_out(state: &mut State, now: Timestamp, by: &Principal, command: Command
         (Command::ForgetConfirmation { incident }, _) => signature::forget(state, &incident),
         (Command::Silence(draft), _) => silence::request::put(state, now, by, *draft),
         (Command::ExpireSilence { silence: id }, _) => silence::request::expire(state, now, by, &id),
+        (Command::OverrideShift { schedule, shift }, _) => on_call::request::put(state, now, &by.name, schedule, shift),
+        (Command::SwapShifts { schedule, one, other }, _) => {
+            on_call::request::swap(state, now, &by.name, schedule, one, other)
+        }
+        (Command::RemoveOverride { schedule, id }, _) => on_call::request::remove(state, now, &by.name, &schedule, &id),
         (Command::Problem(command), _) => problem::work::run(state, now, &by.name, command),
         (Command::Redrive { delivery }, _) => redrive::run(state, now, &by.name, *delivery),
         (Command::PutTopology { origin, topology }, _) => origins::put(state, now, &by.name, origin, *topology),

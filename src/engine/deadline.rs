@@ -18,6 +18,8 @@ pub enum Deadline {
     /// Old changes are to be forgotten; one moment for all of them.
     Changes,
     Heartbeat(String),
+    /// Old overrides are to be forgotten, or gaps in schedules looked for.
+    OnCall,
 }
 
 /// Moments of one kind of holder. Kept apart by kind because there may be a million alerts, and each
@@ -61,6 +63,7 @@ pub struct Deadlines {
     maintenances: Moments<String>,
     changes: Option<Timestamp>,
     heartbeats: Moments<String>,
+    on_call: Option<Timestamp>,
 }
 
 impl<K, H: Default> Default for Moments<K, H> {
@@ -102,13 +105,14 @@ impl Deadlines {
             Deadline::Maintenance(id) => self.maintenances.set(id, at),
             Deadline::Changes => self.changes = at,
             Deadline::Heartbeat(name) => self.heartbeats.set(name, at),
+            Deadline::OnCall => self.on_call = at,
         }
     }
 
     pub fn next(&self) -> Option<Timestamp> {
-        let Self { alerts, incidents, groups, silences, maintenances, changes, heartbeats } = self;
+        let Self { alerts, incidents, groups, silences, maintenances, changes, heartbeats, on_call } = self;
         let frequent = [alerts.next(), incidents.next(), groups.next()];
-        let others = [silences.next(), maintenances.next(), *changes, heartbeats.next()];
+        let others = [silences.next(), maintenances.next(), *changes, heartbeats.next(), *on_call];
         frequent.into_iter().chain(others).flatten().min()
     }
 
@@ -124,7 +128,7 @@ impl Deadlines {
 
     /// All others that are due, earliest first. They stay until their holder sets a new moment.
     pub fn due(&self, now: Timestamp) -> Vec<Deadline> {
-        let Self { alerts, incidents, silences, maintenances, changes, heartbeats, groups: _ } = self;
+        let Self { alerts, incidents, silences, maintenances, changes, heartbeats, on_call, groups: _ } = self;
         let forgotten = mutant::is(Mutant::LateDeadlineSkipped).then(|| now - Span::from_mins(10));
         let mut due: Vec<(Timestamp, Deadline)> = Vec::new();
         due.extend(alerts.due(now).map(|(at, number)| (at, Deadline::Alert(*number))));
@@ -133,6 +137,7 @@ impl Deadlines {
         due.extend(maintenances.due(now).map(|(at, id)| (at, Deadline::Maintenance(id.clone()))));
         due.extend(changes.filter(|at| *at <= now).map(|at| (at, Deadline::Changes)));
         due.extend(heartbeats.due(now).map(|(at, name)| (at, Deadline::Heartbeat(name.clone()))));
+        due.extend(on_call.filter(|at| *at <= now).map(|at| (at, Deadline::OnCall)));
         due.sort_unstable();
         let due = due.into_iter().filter(|(at, _)| forgotten.is_none_or(|forgotten| *at > forgotten));
         due.map(|(_, deadline)| deadline).collect()

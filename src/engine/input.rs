@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::delivery::{DeliveryId, Progress};
+use crate::model::schedule::Override;
 use crate::model::topology::TopologyFile;
 use crate::model::{Change, Delivery, Event, Fingerprint, SilenceDraft, Span, Timestamp};
 
@@ -124,6 +125,23 @@ pub enum Command {
     Silence(Box<SilenceDraft>),
     ExpireSilence {
         silence: String,
+    },
+    /// Somebody is on call instead of whoever has the turn.
+    OverrideShift {
+        schedule: String,
+        #[serde(rename = "override")]
+        shift: Override,
+    },
+    /// Two people exchange two shifts, or parts of them; each comes with the one who gives it away.
+    SwapShifts {
+        schedule: String,
+        one: Override,
+        other: Override,
+    },
+    /// What is left of it; a swap is taken back as a whole.
+    RemoveOverride {
+        schedule: String,
+        id: String,
     },
     /// Work on a problem.
     Problem(ProblemCommand),

@@ -143,6 +143,7 @@ fn tick(state: &mut State, now: Timestamp) {
             Deadline::Maintenance(id) => maintenance::over(state, now, &id),
             Deadline::Changes => changes::forget(state, now),
             Deadline::Heartbeat(name) => heartbeat::due(state, now, &name),
+            Deadline::OnCall => on_call::due(state, now),
         }
     }
 }

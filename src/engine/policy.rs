@@ -45,6 +45,8 @@ pub struct Policy {
     pub people: BTreeMap<String, Person>,
     #[serde(default)]
     pub teams: BTreeMap<String, Team>,
+    #[serde(default)]
+    pub on_call: OnCallRule,
     pub slas: BTreeMap<String, Sla>,
     /// The SLA of services that name none.
     pub default_sla: Option<String>,
@@ -311,6 +313,20 @@ impl Default for SilenceRule {
     }
 }
 
+/// What holds for all schedules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OnCallRule {
+    /// People hear so long before that nobody will be on call; 0 is never.
+    pub warn_of_gaps: Span,
+}
+
+impl Default for OnCallRule {
+    fn default() -> Self {
+        Self { warn_of_gaps: Span::from_hours(3 * 24) }
+    }
+}
+
 /// A sign of life that is expected again and again, and the alert that is raised without it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatRule {
@@ -360,6 +376,7 @@ impl Default for Policy {
             schedules: BTreeMap::new(),
             people: BTreeMap::new(),
             teams: BTreeMap::new(),
+            on_call: OnCallRule::default(),
             slas: BTreeMap::new(),
             default_sla: None,
             problems: ProblemRule::default(),

@@ -6,6 +6,7 @@
 mod changes;
 mod heartbeats;
 mod muting;
+mod on_call;
 mod problems;
 mod restore;
 
@@ -37,6 +38,7 @@ use super::inhibit::Inhibitors;
 use super::interner::{Classes, Interner};
 use super::normalize::Names;
 use super::numbered::Numbered;
+use super::on_call::Overrides;
 use super::origins::{self, Origins};
 use super::policy::Policy;
 use super::problem::signatures::Signatures;
@@ -89,6 +91,10 @@ pub struct State {
     maintenances: BTreeMap<String, Maintenance>,
     /// Those that are expected.
     heartbeats: BTreeMap<String, Heartbeat>,
+    /// Shared with whoever shows schedules.
+    overrides: Arc<Overrides>,
+    /// When gaps in schedules were looked for last.
+    gaps_looked_at: Option<Timestamp>,
     /// Of the planned windows that recur: the time that each is in, or the next one; none when there is none any more.
     planned: BTreeMap<String, Option<Occurrence>>,
     /// The latest moment that we know of. Only saves time: it says from where on the next times are looked for.

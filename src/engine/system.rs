@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 
 use super::policy::{LOG_RECEIVER, Policy, Receiver};
 use super::state::State;
-use super::{changes, dedup, delivery, dispatch, fold, heartbeat, silence, timeline};
+use super::{changes, dedup, delivery, dispatch, fold, heartbeat, on_call, silence, timeline};
 
 /// Source name of our own alerts.
 pub const SOURCE: &str = "watchbell";
@@ -63,6 +63,7 @@ pub fn clock_set(state: &mut State, now: Timestamp, jumped: Span, ahead: Span) {
     state.set_ahead(now, ahead);
     if ahead != before {
         silence::clock_set(state, now);
+        state.schedule_on_call();
     }
     if !jumped.is_zero() {
         grant_refresh(state, now);
@@ -97,6 +98,7 @@ pub fn configured(state: &mut State, now: Timestamp, mut policy: Policy) {
     state.set_policy(now, policy);
     dispatch::switched(state, now, before.notify_by);
     heartbeat::configured(state, now, &before);
+    on_call::gaps::configured(state, now, &before);
     changes::forget(state, now);
     delivery::reroute_orphans(state, now);
     let active: Vec<_> =

@@ -28,7 +28,8 @@ const NOTE_CHARS_MAX: usize = 500;
 /// In the URL.
 const TOKEN: &str = "token";
 
-type Name = Result<Path<String>, PathRejection>;
+/// The name in a path.
+pub(super) type Name = Result<Path<String>, PathRejection>;
 
 /// Who may beat for what. A heartbeat of which only alerts are beats is there, and takes no requests.
 #[derive(Default)]
@@ -142,7 +143,7 @@ fn explain(problem: Problem, headers: &HeaderMap) -> Problem {
 }
 
 /// The token in the URL, if there is one. What else stands there is wrong, and not repeated: it may be the token.
-fn read_query(uri: &Uri) -> Result<Option<String>, Problem> {
+pub(super) fn read_query(uri: &Uri) -> Result<Option<String>, Problem> {
     let refused = || {
         let expected = "nothing but the parameter `token`, once";
         Problem::invalid_parameter("query", "(not shown)", expected)
@@ -156,7 +157,7 @@ fn read_query(uri: &Uri) -> Result<Option<String>, Problem> {
 }
 
 /// The headers as if the token in the URL had come with them. One that really did counts.
-fn with_token(headers: &HeaderMap, token: Option<&Option<String>>) -> HeaderMap {
+pub(super) fn with_token(headers: &HeaderMap, token: Option<&Option<String>>) -> HeaderMap {
     let mut headers = headers.clone();
     let token = token.and_then(Option::as_ref).filter(|token| !token.is_empty());
     let token = token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::auth::SourceAuth;
+use super::calendar::Feeds;
 use super::callback::Ears;
 use super::error::Problem;
 use super::heartbeat::Doors;
@@ -47,6 +48,7 @@ pub struct App {
     live: RwLock<Arc<Live>>,
     facade: RwLock<Arc<Facade>>,
     doors: RwLock<Arc<Doors>>,
+    feeds: RwLock<Arc<Feeds>>,
     ears: RwLock<Arc<Ears>>,
     guard: RwLock<Arc<Guard>>,
 }
@@ -92,6 +94,7 @@ impl App {
             guard: RwLock::new(Arc::new(Guard::new(setup.facade.web.clone()))),
             facade: RwLock::new(Arc::new(setup.facade)),
             doors: RwLock::default(),
+            feeds: RwLock::default(),
             ears: RwLock::default(),
         })
     }
@@ -121,6 +124,15 @@ impl App {
     /// Lets in who may beat for these heartbeats, and nobody else any more.
     pub fn expect(&self, heartbeats: BTreeMap<String, Option<Auth>>) {
         *self.doors.write() = Arc::new(Doors::new(heartbeats));
+    }
+
+    /// Lets in who may read these calendars, and nobody else any more. `instance` is the name of this installation.
+    pub fn publish(&self, instance: &str, feeds: BTreeMap<String, Auth>) {
+        *self.feeds.write() = Arc::new(Feeds::new(instance.to_owned(), feeds));
+    }
+
+    pub(super) fn feeds(&self) -> Arc<Feeds> {
+        self.feeds.read().clone()
     }
 
     /// Listens to what people press and type from now on. What was done once stays so.

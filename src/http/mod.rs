@@ -13,6 +13,7 @@ pub mod alertmanager;
 mod api;
 pub mod auth;
 pub mod body;
+mod calendar;
 pub mod callback;
 mod error;
 mod health;

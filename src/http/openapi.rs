@@ -11,10 +11,11 @@ use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Required, Respon
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
-    alert_groups, alerts, changes, deliveries, heartbeats, incidents, learning, problems, records, silences, topology,
+    alert_groups, alerts, changes, deliveries, heartbeats, incidents, learning, on_call, problems, records, silences,
+    topology,
 };
 use super::error::PROBLEM_JSON;
-use super::{alertmanager, callback, health, heartbeat, ingest};
+use super::{alertmanager, calendar, callback, health, heartbeat, ingest};
 use crate::model::audit::AuditHash;
 use crate::model::problem::ProblemId;
 use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
@@ -82,6 +83,14 @@ use crate::model::{Fingerprint, IncidentId, Labels, Matcher, Span, Timestamp};
         deliveries::redrive,
         deliveries::redrive_all,
         heartbeats::list,
+        on_call::list,
+        on_call::schedules,
+        on_call::shifts,
+        on_call::put_in,
+        on_call::remove,
+        on_call::swap,
+        calendar::feed,
+        on_call::people,
         silences::list,
         silences::create,
         silences::preview,
@@ -118,6 +127,7 @@ impl Modify for Finish {
         let components = document.components.get_or_insert_default();
         for (name, scheme) in [
             ("api_token", bearer("A token with a role; not needed on loopback while none is configured")),
+            ("feed_token", bearer("The calendar feed's token; it may stand in the URL as `?token=` instead")),
             ("source_token", bearer("The source's token")),
             ("source_password", SecurityScheme::Http(basic.build())),
         ] {

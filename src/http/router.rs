@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use self::Access::{Alertmanager as Theirs, Open, Role as For, Source};
 use super::api::{
-    alert_groups, alerts, changes, deliveries, heartbeats, incidents, learning, problems, records, silences, topology,
+    alert_groups, alerts, changes, deliveries, heartbeats, incidents, learning, on_call, problems, records, silences,
+    topology,
 };
 use super::error::Problem;
-use super::{App, alertmanager, auth, callback, health, heartbeat, ingest, openapi, web};
+use super::{App, alertmanager, auth, calendar, callback, health, heartbeat, ingest, openapi, web};
 use crate::engine::input::Role::{Admin, Responder, Viewer};
 use crate::engine::input::{Principal, Role};
 use crate::model::Timestamp;
@@ -112,6 +113,14 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/deliveries/{id}/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive)),
     route("POST", "/api/v1/deliveries/redrive", For(Admin), "delivery.redrive", || post(deliveries::redrive_all)),
     route("GET", "/api/v1/heartbeats", For(Viewer), "heartbeat.list", || get(heartbeats::list)),
+    route("GET", "/api/v1/on-call", For(Viewer), "on_call.list", || get(on_call::list)),
+    route("GET", "/api/v1/schedules", For(Viewer), "schedule.list", || get(on_call::schedules)),
+    route("GET", "/api/v1/schedules/{name}/shifts", For(Viewer), "schedule.shifts", || get(on_call::shifts)),
+    route("POST", "/api/v1/schedules/{name}/overrides", For(Responder), "schedule.override", || post(on_call::put_in)),
+    route("DELETE", "/api/v1/schedules/{name}/overrides/{id}", For(Responder), "schedule.remove_override", || delete(on_call::remove)),
+    route("POST", "/api/v1/schedules/{name}/swap", For(Responder), "schedule.swap", || post(on_call::swap)),
+    route("GET", "/api/v1/schedules/{name}/calendar.ics", Source, "schedule.calendar", || get(calendar::feed)),
+    route("GET", "/api/v1/people", For(Viewer), "person.list", || get(on_call::people)),
     route("GET", "/api/v1/silences", For(Viewer), "silence.list", || get(silences::list)),
     route("POST", "/api/v1/silences", For(Responder), "silence.create", || post(silences::create)),
     route("POST", "/api/v1/silences/preview", For(Viewer), "silence.preview", || post(silences::preview)),

@@ -9,10 +9,12 @@
 //! Exactly one answer for each instant: a person, or nobody. Shifts are counted on the wall clock of the schedule's time
 //! zone, so that a hand-over at 09:00 stays at 09:00 when clocks are put forward or back. Never reads a clock.
 
+mod made;
 mod overview;
 mod rotation;
 #[cfg(test)]
 mod tests;
+pub mod view;
 mod wall;
 mod window;
 
@@ -21,7 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Timestamp, zone};
 
-pub use overview::{Gap, Shift};
+pub use made::MadeOverride;
+pub use overview::{Gap, Overview, Shift, Stretch};
 pub use rotation::Rotation;
 pub use wall::{Wall, WallError};
 pub use window::{Window, WindowError};
@@ -68,12 +71,12 @@ impl Override {
 }
 
 /// Why it is who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case", tag = "by", content = "number")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
     /// Of a layer; the first is 0.
     Layer(usize),
-    Override,
+    /// Those of the configuration first.
+    Override(usize),
 }
 
 /// A schedule ready to be asked: its time zone is looked up once.
@@ -98,11 +101,18 @@ impl<'a> Calendar<'a> {
     }
 
     pub fn turn(&self, at: Timestamp) -> Option<(&'a str, Turn)> {
-        let mut overrides = self.later.iter().rev().chain(self.schedule.overrides.iter().rev());
-        if let Some(over) = overrides.find(|over| over.covers(at)) {
-            return Some((&over.receiver, Turn::Override));
+        if let Some((number, over)) = self.override_at(at) {
+            return Some((&over.receiver, Turn::Override(number)));
         }
         let layers = self.schedule.layers.iter().enumerate().rev();
         layers.into_iter().find_map(|(number, layer)| Some((layer.who(&self.zone, at)?, Turn::Layer(number))))
+    }
+
+    /// The last one that covers an instant, with its number.
+    fn override_at(&self, at: Timestamp) -> Option<(usize, &'a Override)> {
+        let last = |all: &[Override]| all.iter().rposition(|over| over.covers(at));
+        let (written, said) = (&self.schedule.overrides, self.later);
+        let of_people = last(said).and_then(|number| Some((written.len() + number, said.get(number)?)));
+        of_people.or_else(|| last(written).and_then(|number| Some((number, written.get(number)?))))
     }
 }

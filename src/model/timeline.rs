@@ -48,6 +48,8 @@ pub enum TimelineKind {
     ProblemUnlinked,
     Maintenance,
     Silence,
+    /// Somebody stands in on a schedule, or no longer does.
+    OnCall,
     Configuration,
     /// Something was altered on purpose, or that came to another state.
     Change,

@@ -9,6 +9,7 @@
 //! Nothing here reads a clock or opens a connection. Foreign text is cleaned when it enters the
 //! document and escaped when it leaves it, so no alert can write markup into anyone's screen.
 
+pub mod calendar;
 pub mod dialect;
 pub mod go_template;
 pub mod layout;

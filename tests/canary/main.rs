@@ -35,6 +35,7 @@ fn configuration(http: &str, smtp: u16) -> String {
         ["slack token", "slack webhook url", "servicenow password", "servicenow token", "smtp password"].map(secret);
     let signing = signing_secret("webhook signing");
     let (zabbix, beat) = (secret("zabbix token in the body"), secret("heartbeat token"));
+    let feed = secret("feed token");
     format!(
         "sources:
   generic: {{ kind: generic, token: {generic} }}
@@ -44,6 +45,7 @@ fn configuration(http: &str, smtp: u16) -> String {
   credential: {{ kind: alertmanager, token_file: \"${{CREDENTIALS_DIRECTORY}}/alertmanager.token\" }}
   overridden: {{ kind: prometheus, token: replaced }}
 heartbeats: {{ nightly: {{ every: 1d, token: {beat} }} }}
+schedules: {{ week: {{ starts_at: 2026-01-01T09:00, shift: 7d, rotation: [ops], feed: {{ token: {feed} }} }} }}
 api:
   tokens:
     - {{ name: wall, role: viewer, token: {viewer} }}
@@ -188,6 +190,16 @@ async fn knock(world: &mut World) {
             assert_eq!(world.ask(method, &path, &[], "").await.0, expected, "{method} {expected}");
         }
     }
+    let feed = secret("feed token");
+    for (query, expected) in [
+        (format!("token={feed}"), 200),
+        (format!("token={guess}"), 401),
+        (format!("tokn={feed}"), 401),
+        (format!("token={feed}&token={guess}"), 401),
+    ] {
+        let path = format!("/api/v1/schedules/week/calendar.ics?{query}");
+        assert_eq!(world.ask("GET", &path, &[], "").await.0, expected, "{expected}");
+    }
     let signed = [("x-signature", guess.as_str()), ("x-time", "0")];
     assert_eq!(world.ask("POST", "/in/generic/signed", &signed, EVENT).await.0, 401);
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
@@ -262,7 +274,8 @@ async fn read_everything(world: &mut World) {
         };
         let path = path.replace("{id}", &id).replace("{fingerprint}", &fingerprint);
         let path = path.replace("{item}", "db-1").replace("{origin}", "cmdb");
-        if path.starts_with("/in/") {
+        let path = path.replace("{name}", "week");
+        if path.starts_with("/in/") || path.ends_with(".ics") {
             continue; // Not read but beaten, and not by these tokens.
         }
         for token in &tokens {
@@ -298,6 +311,7 @@ async fn reload_with_mistakes(world: &mut World, good: &str) {
         ("hmac: { secrets: [", "hmac: { secret: ["),
         ("zabbix6\", token: ", "zabbix6\", tokn: "),
         ("every: 1d, token: ", "every: 1d, tokn: "),
+        ("feed: { token: ", "feed: { tokn: "),
         ("/zabbix6\", token: ", "/zabbix6\", token: 'x y "),
     ] {
         assert!(good.contains(from), "`{from}` is not in the configuration any more");
@@ -338,6 +352,8 @@ fn use_the_command_line(world: &mut World) {
         &["changes"],
         &["heartbeats"],
         &["heartbeats", "--json"],
+        &["on-call"],
+        &["schedule", "week"],
         &["audit", "list"],
     ] {
         world.command(arguments);

@@ -78,6 +78,8 @@ escalation_policies:
       - { after: 5m, receivers: [duty], priorities: [P1] }
     last_resort: { after: 10m, receivers: [backup] }
     acknowledged_for: 30m
+schedules:
+  primary: { starts_at: '2026-11-02T09:00', time_zone: Europe/Berlin, shift: 30m, rotation: [duty, backup, ops] }
 inhibit_rules:
   - { source_matchers: ['alertname="host check"'], target_matchers: ['severity="warning"'], equal: [configuration_item] }
 "#;
@@ -102,6 +104,8 @@ route:
     - { matchers: ['severity="critical"'], receiver: ops }
 escalation_policies:
   primary: { levels: [{ after: 1m, receivers: [backup] }], repeat: 1 }
+schedules:
+  primary: { starts_at: '2026-11-02T09:00', shift: 1h, rotation: [duty, backup] }
 "#;
 
 /// Hardly anything: no escalation, the log as the last resort.

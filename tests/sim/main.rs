@@ -49,15 +49,18 @@ fn the_same_seed_runs_the_same_way() {
     }
 }
 
-/// A simulation in which little happens proves little. The rarest is a confirmed cause that is blamed again.
+/// A simulation in which little happens proves little: each of these comes up among the seeds of a normal run. The rarest
+/// are a dead letter that may still be sent, and a cause that was confirmed and is blamed again.
 #[test]
 fn the_seeds_reach_what_they_are_for() {
-    let mut reached = std::collections::BTreeMap::new();
-    for seed in 1..=400 {
-        for (what, count) in run::run(seed).unwrap().counts {
-            *reached.entry(what).or_insert(0_u64) += count;
+    let mut missing: std::collections::BTreeSet<&str> = run::REACHED.into_iter().collect();
+    for seed in 1..=SEEDS {
+        run::run(seed).unwrap().counts.keys().for_each(|what| {
+            missing.remove(&**what);
+        });
+        if missing.is_empty() {
+            return;
         }
     }
-    let missing: Vec<&str> = run::REACHED.into_iter().filter(|what| !reached.contains_key(*what)).collect();
-    assert!(missing.is_empty(), "nothing of {missing:?} in {reached:?}");
+    panic!("nothing of {missing:?}");
 }

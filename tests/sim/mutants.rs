@@ -14,7 +14,7 @@ const SEEDS: usize = 300;
 const SEEDS_IN_GROUPS: usize = 80;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 58] = [
+const PLANTED: [(Mutant, &[&str]); 59] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
@@ -23,6 +23,7 @@ const PLANTED: [(Mutant, &[&str]); 58] = [
     (Mutant::StaleEpochWrites, &["I6"]),
     (Mutant::TimerLostOnRestart, &["I5", "P5"]),
     (Mutant::SilenceLostOnRestart, &["P5"]),
+    (Mutant::OverrideLostOnRestart, &["P5"]),
     (Mutant::WorkaroundLostOnRestart, &["P5"]),
     (Mutant::ProblemAliasLost, &["problems"]),
     (Mutant::IncidentAliasLost, &["aliases"]),

@@ -2,6 +2,7 @@
 
 use watchbell::engine::input::{Command, Principal, ProblemCommand, Role};
 use watchbell::model::problem::ProblemState;
+use watchbell::model::schedule::Override;
 use watchbell::model::{Delivery, Recurrence, SilenceDraft, Span, Timestamp};
 use watchbell::store::{DeliveryQuery, Reader};
 
@@ -37,7 +38,10 @@ pub fn wish(world: &World, random: &mut fastrand::Rng) -> Option<(Principal, Com
         _ => ada(),
     };
     let incidents: Vec<String> = state.incidents().map(|incident| incident.id.to_string()).collect();
-    let choice = random.u32(..33);
+    let choice = random.u32(..36);
+    if choice >= 33 {
+        return Some((by, on_call_wish(world, now, random)?));
+    }
     if choice >= 30 {
         let by = if random.u32(..4) > 0 { root() } else { by };
         return Some((by, topology_wish(random)));
@@ -100,6 +104,34 @@ fn topology_wish(random: &mut fastrand::Rng) -> Command {
     }
     let topology = serde_json::from_str(MAPS[random.usize(..MAPS.len())]).unwrap();
     Command::PutTopology { origin, topology: Box::new(topology) }
+}
+
+/// Somebody stands in, two exchange what they may have or not, or that is taken back.
+fn on_call_wish(world: &World, now: Timestamp, random: &mut fastrand::Rng) -> Option<Command> {
+    let state = world.daemon.as_ref()?.driver.state();
+    let mut shift = || {
+        let starts_at = now + Span::from_mins(random.i64(-10..60));
+        let ends_at = starts_at + Span::from_mins(random.i64(-1..90));
+        let receiver = ["ops", "duty", "backup"][random.usize(..3)].to_owned();
+        Override { starts_at, ends_at, receiver }
+    };
+    let (schedule, one, other) = ("primary".to_owned(), shift(), shift());
+    match random.u32(..4) {
+        0 => {
+            let all: Vec<String> = state.overrides().of(&schedule).iter().map(|made| made.id.clone()).collect();
+            Some(Command::RemoveOverride { schedule, id: random.choice(all)? })
+        }
+        1 => {
+            let who = |shift: Override| {
+                let known = state.policy().schedules.get(&schedule)?;
+                let stretch = known.calendar(state.overrides().counting(&schedule)).stretch(shift.starts_at.max(now));
+                let ends_at = stretch.ends_at?.min(shift.starts_at.max(now) + Span::from_mins(20));
+                Some(Override { starts_at: shift.starts_at.max(now), ends_at, receiver: stretch.receiver? })
+            };
+            Some(Command::SwapShifts { one: who(one)?, other: who(other)?, schedule })
+        }
+        _ => Some(Command::OverrideShift { schedule, shift: one }),
+    }
 }
 
 /// A step in the life of a problem, in half of the cases the one that follows.

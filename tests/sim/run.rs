@@ -23,7 +23,7 @@ const STEPS: std::ops::Range<u32> = 30..110;
 const REST_WITHIN: Span = Span::from_hours(2);
 
 /// What must happen in some of the runs, or they prove little.
-pub const REACHED: [&str; 60] = [
+pub const REACHED: [&str; 62] = [
     "taken",
     "refused",
     "lost",
@@ -69,6 +69,8 @@ pub const REACHED: [&str; 60] = [
     "topology pushed while an incident is open",
     "topology removed while an incident is open",
     "memory after a restart",
+    "somebody stands in",
+    "two exchange shifts",
     "confirmed cause learned",
     "confirmed cause blamed again",
     "cause confirmed in a scope",

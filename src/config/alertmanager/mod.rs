@@ -226,6 +226,7 @@ fn configure(translation: &Translation, files: Files, context: &mut Context<'_>)
         self_check: SelfCheckSettings::default(),
         heartbeat: None,
         heartbeats: BTreeMap::new(),
+        feeds: BTreeMap::new(),
         zabbix: BTreeMap::new(),
         facade: Facade::default(),
         go_templates,

@@ -83,6 +83,8 @@ pub(in crate::engine) mod fact {
     pub const GROUP_THREAD: &str = "group_thread";
     pub const GROUP_NOTIFICATION: &str = "group_notification";
     pub const HEARTBEAT: &str = "heartbeat";
+    pub const OVERRIDE: &str = "override";
+    pub const GAPS_LOOKED_AT: &str = "gaps_looked_at";
     pub const TOPOLOGY_VERSION: &str = "topology_version";
 }
 

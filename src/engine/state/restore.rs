@@ -113,6 +113,9 @@ impl State {
             fact::SILENCE => drop(self.silences.insert(key.to_owned(), serde_json::from_value(value)?)),
             fact::MAINTENANCE => drop(self.maintenances.insert(key.to_owned(), serde_json::from_value(value)?)),
             fact::HEARTBEAT => drop(self.heartbeats.insert(key.to_owned(), serde_json::from_value(value)?)),
+            fact::OVERRIDE if mutant::is(Mutant::OverrideLostOnRestart) => {}
+            fact::OVERRIDE => self.restore_override(serde_json::from_value(value)?),
+            fact::GAPS_LOOKED_AT => self.gaps_looked_at = serde_json::from_value(value)?,
             fact::CHANGE => self.recent.put(serde_json::from_value(value)?),
             fact::SIGNATURE => {
                 let id = serde_json::from_value(Value::from(key))?;
@@ -186,6 +189,7 @@ impl State {
             self.deadlines.set(Deadline::Maintenance(window.id.clone()), window.ends_at);
         }
         heartbeat::schedule(self);
+        self.recount_overrides();
         dispatch::schedule_all(self);
         changes::schedule(self);
         self.schedule_planned();

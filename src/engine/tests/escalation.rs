@@ -131,7 +131,7 @@ fn a_route_that_leads_to_a_person_asks_the_same_way_and_tells_the_end_where_they
 fn where_nobody_is_on_call_the_next_level_is_asked_at_once_and_at_last_the_route() {
     let empty = Targets { schedules: vec!["night".into()], ..Targets::default() };
     let mut asked = policy(levels(vec![level(5, empty.clone()), level(20, people(&["ben"]))]));
-    asked.schedules.insert("night".into(), Schedule::default());
+    asked.schedules.insert("night".into(), Schedule { may_have_gaps: true, ..Schedule::default() });
     let mut s = fired(asked.clone());
     s.pass(Span::from_mins(6));
     assert_eq!(told(&s), ["0 opened ops/chat", "5 escalated ben/app"]);

@@ -7,6 +7,7 @@ mod firings;
 mod heartbeats;
 mod late;
 mod learning;
+mod on_call;
 mod problems;
 mod properties;
 mod recurring;

@@ -2,13 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
 use std::sync::Arc;
 
+use super::names::NamePage;
 use super::parameters::Parameters;
-use super::{CURSOR_EXPECTED, PageOf, look_at, to_json};
+use super::{PageOf, look_at, to_json};
 use crate::engine::heartbeat;
 use crate::http::App;
 use crate::http::error::{Problem, ProblemBody};
@@ -29,29 +28,9 @@ pub async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Pro
     let parameters = Parameters::read(&uri, &["state"], &[])?;
     let read = |text: &str| HeartbeatState::ALL.into_iter().find(|state| state.as_str() == text);
     let state = parameters.word("state", "`waiting`, `alive`, `late`, `missing` or `failed`", read)?;
-    let page = parameters.page()?;
-    let last = match &page.cursor {
-        Some(cursor) => {
-            Some(name_in(cursor).ok_or_else(|| Problem::invalid_parameter("cursor", cursor, CURSOR_EXPECTED))?)
-        }
-        None => None,
-    };
-    let (now, limit) = (app.clock.now(), page.limit as usize);
-    let look = move |engine: &_| heartbeat::views(engine, now, last.as_deref(), state, limit + 1);
-    look_at(&app, look, move |mut items| {
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let next_cursor = items.last().filter(|_| has_more).map(|last| cursor_of(&last.name));
-        to_json(&PageOf { items, next_cursor })
-    })
-    .await
-}
-
-fn cursor_of(name: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{CURSOR_TAG}{name}"))
-}
-
-fn name_in(cursor: &str) -> Option<String> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-    text.strip_prefix(CURSOR_TAG).map(str::to_owned)
+    let page = NamePage::read(&parameters, CURSOR_TAG)?;
+    let now = app.clock.now();
+    let (last, wanted) = (page.after.clone(), page.wanted());
+    let look = move |engine: &_| heartbeat::views(engine, now, last.as_deref(), state, wanted);
+    look_at(&app, look, move |items| to_json(&page.of(items, |view: &HeartbeatView| &view.name))).await
 }

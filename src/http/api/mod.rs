@@ -9,6 +9,8 @@ pub mod deliveries;
 pub mod heartbeats;
 pub mod incidents;
 pub mod learning;
+mod names;
+pub mod on_call;
 mod parameters;
 pub mod problems;
 pub mod records;

@@ -6,6 +6,7 @@ mod api;
 mod callbacks;
 mod heartbeats;
 mod ingest;
+mod on_call;
 mod operations;
 mod roles;
 mod signed;

@@ -74,7 +74,7 @@ async fn strangers_who_try_to_change_something_are_audited_but_cannot_fill_the_l
     assert_eq!(world.take_recorded().len(), 10);
     world.clock.advance(crate::model::Span::from_mins(1));
     assert_eq!(world.ask("wrong", "POST", "/-/reload", "").await.status, StatusCode::UNAUTHORIZED);
-    insta::assert_snapshot!(format!("{:?}", world.take_recorded()), @r#"[Audit(AuditEntry { at: Timestamp(1795239000000), principal: "(unknown)", action: "configuration.reload", subject: "/-/reload", outcome: "refused: the token is not one of those configured here; 90 more attempts before this one are not written down" })]"#);
+    insta::assert_snapshot!(format!("{:?}", world.take_recorded()), @r#"[Audit(AuditEntry { at: Timestamp(1795239180000), principal: "(unknown)", action: "configuration.reload", subject: "/-/reload", outcome: "refused: the token is not one of those configured here; 90 more attempts before this one are not written down" })]"#);
 }
 
 #[tokio::test]

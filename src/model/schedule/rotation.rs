@@ -8,24 +8,28 @@ use serde::{Deserialize, Serialize};
 use super::{Wall, Window};
 use crate::model::{Span, Timestamp, zone};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// The first shift begins; all others at the same time of the day where a shift is whole days.
+    #[schema(value_type = String)]
     pub starts_at: Wall,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub ends_at: Option<Wall>,
     pub shift: Span,
     /// Names of people, or of other receivers, in turn.
     pub rotation: Vec<String>,
     /// Without any: always.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
     pub only: Vec<Window>,
 }
 
 /// A turn of a rotation.
 struct Turn {
     number: i64,
+    begins_at: Timestamp,
     ends_at: Timestamp,
 }
 
@@ -51,6 +55,21 @@ impl Rotation {
         [turn, start, end].into_iter().flatten().chain(windows).min()
     }
 
+    /// The last instant up to `at` at which the answer may have become the one of then.
+    pub(super) fn changed_by(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+        let end = self.ends_at.and_then(|end| end.instant(zone)).filter(|end| *end <= at);
+        if end.is_some() {
+            return end;
+        }
+        let turn = self.turn(zone, at)?.begins_at;
+        self.only.iter().filter_map(|window| window.changed_by(zone, at)).chain([turn]).max()
+    }
+
+    /// Somebody has the turn at each instant from then on.
+    pub(super) fn is_for_ever(&self, zone: &TimeZone, from: Timestamp) -> bool {
+        self.only.is_empty() && self.ends_at.is_none() && self.who(zone, from).is_some()
+    }
+
     fn has_ended(&self, zone: &TimeZone, at: Timestamp) -> bool {
         self.ends_at.and_then(|end| end.instant(zone)).is_some_and(|end| end <= at)
     }
@@ -74,7 +93,7 @@ impl Rotation {
             number -= 1;
         }
         (number >= 0).then_some(())?;
-        Some(Turn { number, ends_at: begin(number + 1)? })
+        Some(Turn { number, begins_at: begin(number)?, ends_at: begin(number + 1)? })
     }
 }
 

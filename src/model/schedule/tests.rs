@@ -133,7 +133,7 @@ fn the_last_override_wins_and_what_people_say_wins_over_the_file() {
     is(&schedule, "2026-11-05T00:00:00Z", "anna");
     let said = [over("dora", "2026-11-04T06:00:00Z", "2026-11-04T07:00:00Z")];
     let turn = schedule.calendar(&said).turn(at("2026-11-04T06:30:00Z"));
-    assert_eq!(turn, Some(("dora", Turn::Override)));
+    assert_eq!(turn, Some(("dora", Turn::Override(2))));
 }
 
 #[test]

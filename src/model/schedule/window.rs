@@ -126,6 +126,11 @@ impl Window {
         self.around(zone, at).flat_map(|(begin, end)| [begin, end]).filter(|change| *change > at).min()
     }
 
+    /// The last of its begins and ends up to `at`.
+    pub(super) fn changed_by(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+        self.around(zone, at).flat_map(|(begin, end)| [begin, end]).filter(|change| *change <= at).max()
+    }
+
     /// Its times from a week before to a week after.
     fn around(&self, zone: &TimeZone, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         let today = zone::local(zone, at).map(|local| local.date());

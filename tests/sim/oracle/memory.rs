@@ -112,6 +112,8 @@ impl Memory {
                 self.told.insert(origin.clone(), topology.as_ref().clone().tidied());
                 "topology pushed while an incident is open"
             }
+            Command::OverrideShift { .. } => return reached.note("somebody stands in"),
+            Command::SwapShifts { .. } => return reached.note("two exchange shifts"),
             Command::RemoveTopology { origin } => {
                 self.told.remove(origin);
                 "topology removed while an incident is open"

@@ -57,6 +57,7 @@ fn compare(state: &State, replayed: &State) -> Verdict {
     compare_all("delivery", state.deliveries(), replayed.deliveries(), |one, two| one == two)?;
     compare_all("silence", state.silences(), replayed.silences(), |one, two| one == two)?;
     compare_all("maintenance", state.maintenances(), replayed.maintenances(), |one, two| one == two)?;
+    compare_all("override", state.overrides().all(), replayed.overrides().all(), |one, two| one == two)?;
     compare_all("problem", state.problems(), replayed.problems(), |one, two| one == two)?;
     compare_all("alert", state.alerts(), replayed.alerts(), is_alike)?;
     compare_all("group", state.book().groups(), replayed.book().groups(), is_alike_group)?;
