@@ -153,7 +153,9 @@ pub fn acknowledge(state: &mut State, now: Timestamp, id: &IncidentId, by: &str,
     let Some(incident) = state.incident(id) else { return Reply::NotFound(id.to_string()) };
     match incident.state {
         IncidentState::Open | IncidentState::Pending => {}
-        IncidentState::Acknowledged if incident.unanswered.contains(by) => {
+        IncidentState::Acknowledged
+            if !incident.unanswered.is_empty() && incident.acknowledged_by.as_deref() != Some(by) =>
+        {
             return escalate::acknowledged_too(state, now, id, by);
         }
         IncidentState::Acknowledged => return Reply::Already(id.to_string()),

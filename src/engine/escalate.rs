@@ -90,12 +90,18 @@ pub fn at_once(state: &mut State, now: Timestamp, id: &IncidentId, by: &str) -> 
     Reply::Done(id.to_string())
 }
 
-/// One more of those who must.
+/// One more of those who must, or somebody in the place of those who have not.
 pub fn acknowledged_too(state: &mut State, now: Timestamp, id: &IncidentId, by: &str) -> Reply {
-    if let Some(incident) = state.incident_mut(id) {
-        incident.answered_by(by);
-    }
-    timeline::incident(state, now, id, TimelineKind::Acknowledged, by, "acknowledged, too");
+    let Some(incident) = state.incident_mut(id) else { return Reply::NotFound(id.to_string()) };
+    let text = match incident.unanswered.contains(by) {
+        true => "acknowledged, too".to_owned(),
+        false => {
+            let others: Vec<String> = std::mem::take(&mut incident.unanswered).into_iter().collect();
+            format!("acknowledged, too, in the place of {}", others.join(", "))
+        }
+    };
+    incident.answered_by(by);
+    timeline::incident(state, now, id, TimelineKind::Acknowledged, by, text);
     Reply::Done(id.to_string())
 }
 
@@ -122,14 +128,18 @@ fn ask(state: &mut State, now: Timestamp, id: &IncidentId, name: &str, policy: &
     let asked = resolve(state, now, id, &level.targets);
     let is_last = next.is_none();
     let due_at = next.map(|(_, next)| if asked.is_empty() { now } else { now + next.after });
-    let unanswered: BTreeSet<String> = match level.all_must_acknowledge {
+    let must: BTreeSet<String> = match level.all_must_acknowledge {
         true => asked.iter().filter(|name| state.policy().people.contains_key(*name)).cloned().collect(),
         false => BTreeSet::new(),
     };
     if let Some(incident) = state.incident_mut(id) {
         incident.escalated_levels = u32::try_from(number + 1).unwrap_or(u32::MAX);
         incident.escalating = due_at.map(|due_at| Escalating { policy: name.to_owned(), due_at });
-        incident.unanswered = unanswered;
+        // Where some have acknowledged the others still must; where nobody has, one of a later level is enough.
+        match incident.state {
+            IncidentState::Acknowledged => incident.unanswered.extend(must),
+            _ => incident.unanswered = must,
+        }
     }
     let text = said(name, policy, number, level, &asked);
     timeline::incident(state, now, id, TimelineKind::Escalated, STAGE, text.clone());

@@ -215,6 +215,24 @@ fn where_all_must_acknowledge_the_others_are_asked_on() {
 }
 
 #[test]
+fn somebody_of_a_later_level_acknowledges_in_the_place_of_those_who_must() {
+    let all = Level { all_must_acknowledge: true, ..level(0, people(&["anna", "ben"])) };
+    let ops = || Targets { receivers: vec!["ops".into()], ..Targets::default() };
+    let mut s = fired(policy(levels(vec![all.clone(), level(20, ops()), level(20, ops())])));
+    s.pass(MINUTE);
+    acknowledge(&mut s, "anna");
+    s.pass(Span::from_mins(25));
+    assert_eq!(s.open()[0].unanswered.iter().collect::<Vec<_>>(), ["ben"], "still asked for");
+    assert!(matches!(acknowledge(&mut s, "dora"), Reply::Done(_)));
+    assert!(s.says("acknowledged, too, in the place of ben") && s.open()[0].escalating.is_none());
+    // Where nobody of them has, one of a later level is enough.
+    let mut s = fired(policy(levels(vec![all, level(20, ops())])));
+    s.pass(Span::from_mins(25));
+    acknowledge(&mut s, "dora");
+    assert!(s.open()[0].unanswered.is_empty() && s.open()[0].reaching.is_empty());
+}
+
+#[test]
 fn an_acknowledgement_that_has_run_out_asks_again_from_the_first_level() {
     let mut escalation = levels(vec![level(0, people(&["anna"]))]);
     escalation.acknowledged_for = Some(Span::from_hours(1));

@@ -9,6 +9,8 @@ use watchbell::model::{Delivery, Incident, IncidentId, IncidentState, Timestamp}
 
 use super::{Reached, Verdict, ensure};
 
+/// In the words of a level.
+const ASKS: &str = " is asked (";
 /// How the words of a second step and later ones begin.
 const GOES_ON: &str = "has not answered: now by";
 
@@ -40,7 +42,9 @@ impl Contacts {
         let steps = known.steps(notification.incident.priority);
         let key = (delivery.incident, person.clone());
         if !notification.reason.contains(GOES_ON) {
-            if notification.kind.is_loud() && steps.first().is_some_and(|step| step.sinks.contains(&delivery.sink)) {
+            // Other loud words come to whoever has heard of it, and ask nobody.
+            let is_first = steps.first().is_some_and(|step| step.sinks.contains(&delivery.sink));
+            if notification.reason.contains(ASKS) && is_first {
                 reached.note("person asked");
                 self.tried.insert(key, (0, at));
             }

@@ -7,6 +7,7 @@ use watchbell::engine::dedup;
 use watchbell::engine::effect::Effect;
 use watchbell::engine::history::Seen;
 use watchbell::engine::input::{Command, Input, Reply};
+use watchbell::engine::policy::NotifyBy;
 use watchbell::engine::state::State;
 use watchbell::model::event::{Event, EventStatus};
 use watchbell::model::timeline::TimelineKind;
@@ -237,7 +238,9 @@ fn judge_late(event: &Event, effects: &[Effect], state: &State, at: Timestamp, r
     if effects.iter().any(joins) {
         reached.note("late event attached");
     }
-    ensure(alert.is_firing() && alert.started_at == event.at, "I2", || {
+    // As in Alertmanager one that overlaps with what is known goes on from its start.
+    let goes_on = state.policy().notify_by == NotifyBy::Group && alert.started_at < event.at;
+    ensure(alert.is_firing() && (alert.started_at == event.at || goes_on), "I2", || {
         format!("{} began at {}, and stands at {}", alert.dedup_key, event.at, alert.started_at)
     })?;
     let early = alert.fired_at.since(alert.onset());
