@@ -43,7 +43,7 @@ fn schedule(number: usize) -> Schedule {
         let starts_at = begin + Span::from_hours(24 * (7 * day as i64 + number as i64 % 7));
         json!({ "starts_at": starts_at, "ends_at": starts_at + Span::from_hours(12), "receiver": "person-0" })
     };
-    let overrides: Vec<Value> = if number % 5 == 0 { (0..50).map(over).collect() } else { Vec::new() };
+    let overrides: Vec<Value> = if number.is_multiple_of(5) { (0..50).map(over).collect() } else { Vec::new() };
     let zone = ZONES[number % ZONES.len()];
     serde_json::from_value(json!({ "time_zone": zone, "layers": layers, "overrides": overrides }))
         .expect("a schedule that can be read")
