@@ -131,10 +131,20 @@ async fn a_bit_that_flips_in_history_is_found_by_whoever_reads_it() {
     let mut daemon = site.start().await;
     workload.run().await;
     stop(&mut daemon).await;
-    let (stopped, store) = (files(&site), site.store_path());
+    let (mut stopped, store) = (files(&site), site.store_path());
     let id = b"\"db-4-firing\"";
-    let places: Vec<usize> =
-        stopped[&store].windows(id.len()).enumerate().filter(|(_, at)| at == id).map(|(at, _)| at).collect();
+    let found = |files: &BTreeMap<PathBuf, Vec<u8>>| -> Vec<usize> {
+        files[&store].windows(id.len()).enumerate().filter(|(_, at)| at == id).map(|(at, _)| at).collect()
+    };
+    // A reader that is slow to leave keeps the log from being folded in at a stop; the next one does it.
+    for _ in 0..3 {
+        if found(&stopped).is_empty() {
+            daemon = site.start().await;
+            stop(&mut daemon).await;
+            stopped = files(&site);
+        }
+    }
+    let places = found(&stopped);
     assert!(!places.is_empty(), "the event is in the file");
     for at in places {
         let what = format!("byte {at} of the file");
