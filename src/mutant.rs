@@ -115,8 +115,6 @@ pub enum Mutant {
     SilenceEndsUnnoticed,
     /// Whoever is being asked is asked on after somebody has acknowledged.
     ReachedAfterAnswer,
-    /// A step of reaching a person is left out.
-    ContactStepSkipped,
     /// An acknowledgement does not stop the escalation.
     AcknowledgedIsAskedOn,
     /// Who heard of an incident does not hear that it is over.

