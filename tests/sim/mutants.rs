@@ -8,10 +8,10 @@ use super::installation;
 use super::oracle::Violation;
 use super::seeds;
 
-/// Seeds that a bug may hide from; a normal run has more than three times as many.
-const SEEDS: usize = 300;
+/// Seeds that a bug may hide from: those of a normal run.
+const SEEDS: usize = 750;
 /// The same of the runs in which people hear of groups, which are a quarter of all.
-const SEEDS_IN_GROUPS: usize = 80;
+const SEEDS_IN_GROUPS: usize = 250;
 
 /// Each bug, and the promises by which it may be noticed.
 const PLANTED: [(Mutant, &[&str]); 57] = [
