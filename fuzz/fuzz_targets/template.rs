@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use watchbell::render::template::Template;
-use watchbell::render::{Document, Language, Templates};
+use watchbell::render::{Document, Language, Reader, Templates};
 use watchbell_fuzz::notification::{KINDS, of};
 use watchbell_fuzz::parts;
 
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
         let rendered = template.render(&notification, || "built in".into());
         assert!(rendered.fallback.is_none() || rendered.text == "built in");
         assert!(!rendered.text.trim().is_empty());
-        let mut document = Document::of(&notification, Language::En);
+        let mut document = Document::of(&notification, &Reader::new(Language::En));
         templates.apply(&mut document, &notification, Language::En);
         assert!(!document.headline.contains('\n') && document.headline.chars().count() <= 300);
     }

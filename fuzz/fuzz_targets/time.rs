@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use watchbell::model::{Span, Timestamp};
-use watchbell::render::text::date_time;
+use watchbell::render::{Language, Reader};
 use watchbell::sinks::{Response, retry_after_ms};
 use watchbell_fuzz::{NOW, parts};
 
@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(at.to_string().parse::<Timestamp>().expect("our own form"), at);
         assert_eq!(Timestamp::from_millis(at.as_millis()), at);
         assert_eq!(at.clock_text().len(), 5);
-        assert!(!date_time(at).is_empty());
+        assert!(!Reader::new(Language::En).date_time(at).is_empty());
         assert_eq!(NOW + at.since(NOW), at);
         let _ = at.since(NOW).human();
     }

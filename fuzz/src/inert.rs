@@ -22,7 +22,9 @@ pub fn check(sink: &str, request: &Request, notification: &Notification) {
                 "slack" => check_slack(request),
                 "servicenow" => check_servicenow(request),
                 "webhook" => check_webhook(request, notification),
-                "telegram" | "matrix" | "google_chat" | "discord" | "msteams" | "zoom_chat" => check_chat(sink, request),
+                "telegram" | "matrix" | "google_chat" | "discord" | "msteams" | "zoom_chat" => {
+                    check_chat(sink, request)
+                }
                 "mattermost" | "rocketchat" | "webex" | "ntfy" | "pushover" | "pagerduty" | "opsgenie" => {
                     check_texts(sink, &json_or_nothing(request));
                 }
